@@ -1,1 +1,17 @@
-//! Placeholder until the crate's first commit.
+//! Driftless decides here. No async runtime, driver, socket, file, clock or environment: every function takes
+//! values and returns values, so every decision can be tested with values.
+//!
+//! The modules stand in the order in which data flows; a module uses only modules declared before it.
+
+/// Rows as raw PostgreSQL binary bytes, and how they travel in a batch.
+pub mod batch;
+/// A database's shape as values.
+pub mod catalog;
+/// Stable codes of everything an operator can be told, with their exit codes.
+pub mod code;
+/// Hashes that are stored: row hashes and fingerprints.
+pub mod digest;
+/// Findings: what is wrong, where, with what consequence and what to do.
+pub mod error;
+/// Names of relations, entities and columns, quoted for PostgreSQL.
+pub mod name;
