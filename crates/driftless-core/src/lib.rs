@@ -15,3 +15,5 @@ pub mod digest;
 pub mod error;
 /// Names of relations, entities and columns, quoted for PostgreSQL.
 pub mod name;
+/// The mapping language: what a mapping says, checked.
+pub mod spec;
