@@ -15,5 +15,7 @@ pub mod digest;
 pub mod error;
 /// Names of relations, entities and columns, quoted for PostgreSQL.
 pub mod name;
+/// A checked mapping and two catalogs become one plan.
+pub mod plan;
 /// The mapping language: what a mapping says, checked.
 pub mod spec;

@@ -1,0 +1,13 @@
+//! The plan: everything that a mapping and two catalogs decide, decided once. Every mode runs the same plan.
+
+mod entity;
+mod program;
+
+pub use entity::{
+    Chunking, EntityPlan, Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, IdentityPlan,
+    Input, KeyPart, Mint, Origin, Path, Plan, RefSite, RefTarget, RulePlan, TargetColumn,
+};
+pub use program::{
+    Canonical, Check, Constant, ConstantText, JsonKind, JsonMember, KeyText, MapProgram, Output, Program,
+    RefProgram, Resolution, Value,
+};
