@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::spec::{RunFact, Unknown};
+use crate::spec::{RunFact, Unknown, WhenMissing};
 
 /// A constant that the target turns into bytes once, before the first row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,6 +157,8 @@ pub struct RefProgram {
     pub parents: Vec<(Vec<u8>, Resolution)>,
     /// What happens with other discriminators (reject or null).
     pub unknown: Unknown,
+    /// What happens where a recorded mapping is looked up and absent.
+    pub missing: WhenMissing,
 }
 
 /// How the UUID of a key is found.

@@ -51,7 +51,7 @@ pub enum Form {
 }
 
 /// Facts of a run that a column can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RunFact {
     /// When it started.
     StartedAt,
