@@ -1,1 +1,27 @@
-//! Placeholder until the crate's first commit.
+//! For tests only: a server pair per run, a fresh database per test, dumps, faults, seeds.
+//!
+//! Everything here panics with a plain sentence where it cannot do its work: a test cannot go on either.
+
+/// Data sets that nobody on the team wrote, beside the repository.
+pub mod data;
+/// A fresh database, gone with its value.
+pub mod database;
+/// Dumps into a database and out of it.
+pub mod dump;
+/// A proxy that breaks connections on demand.
+pub mod fault;
+/// Numbers drawn from a seed that is printed.
+pub mod random;
+/// The two servers of a test run.
+pub mod servers;
+/// Waiting on a state.
+pub mod wait;
+
+pub use data::shared_data;
+pub use database::TestDatabase;
+pub use driftless_cluster::{Binaries, Cluster, ClusterOptions};
+pub use dump::{load_dump, pg_dump_schema};
+pub use fault::{Direction, Fault, FaultProxy};
+pub use random::Random;
+pub use servers::{Server, ServerPair, servers};
+pub use wait::wait_until;

@@ -1,0 +1,31 @@
+//! Throw-away PostgreSQL servers: found, initialised, started, stopped, gone.
+//!
+//! A [`Cluster`] is a private server on a loopback port with a random password. It ends with the value that
+//! holds it, and also when the process that holds it is killed: a guard process sees the end of a pipe, stops
+//! the server and removes its files. [`Cluster::detach`] lets a server outlive its process on purpose.
+//!
+//! The interface blocks and uses nothing but `std` and the server's own programs.
+
+/// The operating-system user a server runs as.
+mod account;
+/// The server's programs: where they are and how old they are.
+pub mod binaries;
+/// One running server.
+pub mod cluster;
+/// Servers that were left running on purpose.
+pub mod detached;
+/// What can go wrong, and what to do about it.
+pub mod error;
+/// The directory of one server, and the guard that outlives us to remove it.
+mod home;
+/// Processes and their signals.
+mod process;
+/// Connection URLs.
+mod url;
+
+pub use binaries::Binaries;
+pub use cluster::{Cluster, ClusterOptions};
+pub use detached::{Detached, stop_detached};
+pub use error::ClusterError;
+pub use process::wait_until;
+pub use url::connection_url;
