@@ -1,8 +1,12 @@
 //! A database's shape as values: what introspection read, nothing derived from a mapping.
 
+mod expression;
 mod relation;
 mod scalar;
 
+pub use expression::{
+    ExpressionCategory, ExpressionFacts, ExpressionInput, ExpressionProblem, ExpressionRequest,
+};
 pub use relation::{
     Column, Constraint, ConstraintKind, ForeignKey, Generated, Index, Relation, RelationKind, Trigger,
     TriggerMode,
