@@ -6,22 +6,22 @@
 //!
 //! The interface blocks and uses nothing but `std` and the server's own programs.
 
-/// The operating-system user a server runs as.
-mod account;
-/// The server's programs: where they are and how old they are.
-pub mod binaries;
-/// One running server.
-pub mod cluster;
-/// Servers that were left running on purpose.
-pub mod detached;
 /// What can go wrong, and what to do about it.
 pub mod error;
-/// The directory of one server, and the guard that outlives us to remove it.
-mod home;
-/// Processes and their signals.
-mod process;
 /// Connection URLs.
 mod url;
+/// The server's programs: where they are and how old they are.
+pub mod binaries;
+/// The operating-system user a server runs as.
+mod account;
+/// Processes and their signals.
+mod process;
+/// The directory of one server, and the guard that outlives us to remove it.
+mod home;
+/// Servers that were left running on purpose.
+pub mod detached;
+/// One running server.
+pub mod cluster;
 
 pub use binaries::Binaries;
 pub use cluster::{Cluster, ClusterOptions};

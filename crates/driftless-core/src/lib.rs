@@ -3,19 +3,19 @@
 //!
 //! The modules stand in the order in which data flows; a module uses only modules declared before it.
 
-/// Rows as raw PostgreSQL binary bytes, and how they travel in a batch.
-pub mod batch;
-/// A database's shape as values.
-pub mod catalog;
 /// Stable codes of everything an operator can be told, with their exit codes.
 pub mod code;
-/// Hashes that are stored: row hashes and fingerprints.
-pub mod digest;
 /// Findings: what is wrong, where, with what consequence and what to do.
 pub mod error;
 /// Names of relations, entities and columns, quoted for PostgreSQL.
 pub mod name;
-/// A checked mapping and two catalogs become one plan.
-pub mod plan;
+/// Rows as raw PostgreSQL binary bytes, and how they travel in a batch.
+pub mod batch;
+/// Hashes that are stored: row hashes and fingerprints.
+pub mod digest;
 /// The mapping language: what a mapping says, checked.
 pub mod spec;
+/// A database's shape as values.
+pub mod catalog;
+/// A checked mapping and two catalogs become one plan.
+pub mod plan;

@@ -2,20 +2,20 @@
 //!
 //! Everything here panics with a plain sentence where it cannot do its work: a test cannot go on either.
 
+/// Numbers drawn from a seed that is printed.
+pub mod random;
+/// Waiting on a state.
+pub mod wait;
 /// Data sets that nobody on the team wrote, beside the repository.
 pub mod data;
+/// The two servers of a test run.
+pub mod servers;
 /// A fresh database, gone with its value.
 pub mod database;
 /// Dumps into a database and out of it.
 pub mod dump;
 /// A proxy that breaks connections on demand.
 pub mod fault;
-/// Numbers drawn from a seed that is printed.
-pub mod random;
-/// The two servers of a test run.
-pub mod servers;
-/// Waiting on a state.
-pub mod wait;
 
 pub use data::shared_data;
 pub use database::TestDatabase;
