@@ -1,3 +1,34 @@
-//! Automation.
+//! Automation: `cargo xtask lint` checks the invariants of the architecture, `cargo xtask test` runs the tests
+//! against one pair of servers.
 
-fn main() {}
+use std::env;
+use std::process::ExitCode;
+
+/// Rust source as the lints see it: without comments, strings or tests, as each rule needs.
+mod source;
+/// The workspace as values: its files and its packages.
+mod workspace;
+/// The invariants of the architecture.
+mod lint;
+/// The test run.
+mod test;
+
+const USAGE: &str = "usage: cargo xtask lint
+       cargo xtask test [arguments of cargo nextest run]
+";
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let outcome = match arguments.next().as_deref() {
+        Some("lint") => lint::run(),
+        Some("test") => test::run(arguments),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}

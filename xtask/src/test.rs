@@ -1,0 +1,22 @@
+use std::process::{Command, ExitCode};
+
+use driftless_testkit::servers::{SOURCE_ADMIN_URL, TARGET_ADMIN_URL, start_pair};
+
+use crate::workspace;
+
+/// Starts one server pair, runs every test of the workspace against it, and stops it.
+///
+/// The arguments go to `cargo nextest run` after `--workspace`, whose summary is the last thing printed.
+pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<ExitCode, String> {
+    let (source, target) = start_pair().map_err(|error| format!("{error}\n  {}", error.remedy()))?;
+    let status = Command::new(workspace::cargo())
+        .args(["nextest", "run", "--workspace"])
+        .args(arguments)
+        .current_dir(workspace::root())
+        .env(SOURCE_ADMIN_URL, source.admin_url())
+        .env(TARGET_ADMIN_URL, target.admin_url())
+        .status()
+        .map_err(|error| format!("cargo does not start: {error}"))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
