@@ -1,8 +1,18 @@
 //! The plan: everything that a mapping and two catalogs decide, decided once. Every mode runs the same plan.
 
-mod entity;
 mod program;
+mod entity;
+mod evaluation;
+mod fit;
+mod suggest;
+mod draft;
+mod request;
+mod keys;
+mod columns;
+mod path;
+mod compile;
 
+pub use compile::compile;
 pub use entity::{
     Chunking, EntityPlan, Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, IdentityPlan,
     Input, KeyPart, Mint, Origin, Path, Plan, RefSite, RefTarget, RulePlan, TargetColumn,
@@ -11,3 +21,4 @@ pub use program::{
     Canonical, Check, Constant, ConstantText, JsonKind, JsonMember, KeyText, MapProgram, Output, Program,
     RefProgram, Resolution, Value,
 };
+pub use request::{AskedExpression, ExpressionKey, Facts, expressions};

@@ -2,6 +2,8 @@
 //! tables and collects every finding before it gives up.
 
 mod form;
+pub(crate) mod nearest;
+pub mod placeholder;
 
 pub use form::{
     ColumnSpec, Form, JsonForm, JsonMember, JsonScope, MapForm, RefForm, RefSource, RunFact, Unknown,

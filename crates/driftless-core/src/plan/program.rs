@@ -20,6 +20,8 @@ pub enum ConstantText {
     Text(String),
     /// A fact of the run.
     Run(RunFact),
+    /// SQL null.
+    Null,
 }
 
 /// How bytes of a key become canonical key text: what the target prints after casting to the parent key's type.

@@ -1,0 +1,179 @@
+//! Which expressions a mapping holds, and what they may read: questions for PostgreSQL, asked before the plan is made.
+
+use std::collections::BTreeMap;
+
+use super::fit::{travel, type_name};
+use crate::catalog::{Catalog, ExpressionFacts, ExpressionInput, ExpressionRequest, Relation};
+use crate::error::Span;
+use crate::name::quote_ident;
+use crate::spec::{ColumnSpec, EntitySpec, Form, From, JsonForm, RuleSide, Spanned, Spec, placeholder};
+
+/// Names an expression: its entity, and its place there (`column amount`, `rule positive`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExpressionKey {
+    /// The entity.
+    pub entity: String,
+    /// The place.
+    pub place: String,
+}
+
+/// An expression of the mapping with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedExpression {
+    /// Its name.
+    pub key: ExpressionKey,
+    /// Where it stands.
+    pub span: Span,
+    /// What PostgreSQL is asked.
+    pub request: ExpressionRequest,
+}
+
+/// What PostgreSQL and the state say beside the catalogs.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Accepted expressions.
+    pub expressions: BTreeMap<ExpressionKey, ExpressionFacts>,
+    /// Shapes of `sql` sources, by entity.
+    pub queries: BTreeMap<String, Relation>,
+    /// Target tables whose load this pipeline has begun: rows in them are its own, or it knows that they are not.
+    pub begun: Vec<crate::name::QualifiedName>,
+}
+
+impl Facts {
+    /// The source of an entity: a relation of the catalog, or the shape of its query.
+    pub fn origin<'a>(&'a self, entity: &EntitySpec, source: &'a Catalog) -> Option<&'a Relation> {
+        match &entity.from.value {
+            From::Relation(name) => source.relation(name),
+            From::Query(_) => self.queries.get(&entity.name),
+        }
+    }
+}
+
+/// Every expression of the mapping whose entity has a source and a target.
+pub fn expressions(spec: &Spec, source: &Catalog, target: &Catalog, facts: &Facts) -> Vec<AskedExpression> {
+    let mut asked = Vec::new();
+    for entity in &spec.entities {
+        let (Some(from), Some(into)) = (facts.origin(entity, source), target.relation(&entity.into.value))
+        else {
+            continue;
+        };
+        let inputs = readable(entity, from, into, target);
+        for column in applicable(entity, into) {
+            walk(
+                &column.form,
+                &format!("column {}", column.name),
+                &mut |place, sql| {
+                    asked.push(question(entity, place, sql, &inputs));
+                },
+            );
+        }
+        let written = written(entity, from, into);
+        for rule in &entity.rules {
+            let inputs = if rule.side == RuleSide::Source {
+                &inputs
+            } else {
+                &written
+            };
+            asked.push(question(
+                entity,
+                &format!("rule {}", rule.name),
+                &rule.check,
+                inputs,
+            ));
+        }
+    }
+    asked
+}
+
+/// The columns of an entity that its target has, or that the mapping names itself.
+pub(super) fn applicable<'s>(entity: &'s EntitySpec, into: &Relation) -> Vec<&'s ColumnSpec> {
+    entity
+        .columns
+        .iter()
+        .filter(|column| !column.from_defaults || into.column(&column.name).is_some())
+        .collect()
+}
+
+fn question(
+    entity: &EntitySpec,
+    place: &str,
+    sql: &Spanned<String>,
+    inputs: &[ExpressionInput],
+) -> AskedExpression {
+    AskedExpression {
+        key: ExpressionKey {
+            entity: entity.name.clone(),
+            place: place.to_owned(),
+        },
+        span: sql.span,
+        request: ExpressionRequest {
+            sql: without_placeholders(&sql.value),
+            inputs: inputs.to_vec(),
+        },
+    }
+}
+
+/// The expression with `:name` written as the column `":name"`.
+pub(super) fn without_placeholders(sql: &str) -> String {
+    placeholder::replace(sql, |name| quote_ident(&format!(":{name}")))
+}
+
+fn readable(entity: &EntitySpec, from: &Relation, into: &Relation, target: &Catalog) -> Vec<ExpressionInput> {
+    let mut inputs: Vec<ExpressionInput> = from
+        .columns
+        .iter()
+        .map(|column| ExpressionInput {
+            name: column.name.clone(),
+            type_sql: type_name(&travel(&column.data_type, target).data_type),
+        })
+        .collect();
+    inputs.push(ExpressionInput {
+        name: ":id".into(),
+        type_sql: "pg_catalog.uuid".into(),
+    });
+    for column in entity
+        .columns
+        .iter()
+        .filter(|column| column.name != "id" && is_native(&column.form))
+    {
+        if let Some(there) = into.column(&column.name) {
+            let type_sql = type_name(&travel(&there.data_type, target).data_type);
+            inputs.push(ExpressionInput {
+                name: format!(":{}", column.name),
+                type_sql,
+            });
+        }
+    }
+    inputs
+}
+
+/// Forms whose values are there before any expression is evaluated.
+pub(super) fn is_native(form: &Form) -> bool {
+    matches!(
+        form,
+        Form::Id | Form::Copy(_) | Form::Ref(_) | Form::Map(_) | Form::Const(_) | Form::Run(_)
+    )
+}
+
+fn written(entity: &EntitySpec, from: &Relation, into: &Relation) -> Vec<ExpressionInput> {
+    super::columns::written_columns(entity, from, into)
+        .into_iter()
+        .map(|column| ExpressionInput {
+            name: column.name.clone(),
+            type_sql: type_name(column.data_type.base()),
+        })
+        .collect()
+}
+
+/// Calls `each` with every SQL expression of a form and its place.
+pub(super) fn walk<'s>(form: &'s Form, place: &str, each: &mut impl FnMut(&str, &'s Spanned<String>)) {
+    match form {
+        Form::Sql(sql) => each(place, sql),
+        Form::Json(JsonForm::Object(members)) => {
+            for member in members {
+                walk(&member.form, &format!("{place}.{}", member.name), each);
+            }
+        }
+        _ => {}
+    }
+}
