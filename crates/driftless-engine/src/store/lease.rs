@@ -1,0 +1,178 @@
+//! One writer. The lock is a lease with an epoch: every transaction that writes checks its epoch FOR SHARE; taking over
+//! bumps the epoch, which waits for transactions in flight and refuses all later ones, and ends the holder's back ends.
+//!
+//! A lease is alive while its holder beats and its control session exists. After kill -9 the server notices the closed
+//! socket at once, so the next start need not wait for the beat to expire.
+
+use std::time::Duration;
+
+use driftless_core::code;
+use driftless_pg::{BeginMode, Param, Session};
+
+use super::Store;
+use crate::error::{EngineError, Result};
+
+/// How often the holder beats.
+pub const BEAT: Duration = Duration::from_secs(5);
+
+/// How long a silent holder is believed to be alive: three beats and a half, so that one lost beat is not a death.
+const EXPIRY_SECONDS: i32 = 18;
+
+/// A held lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    store: Store,
+    epoch: i64,
+}
+
+impl Lease {
+    /// The epoch.
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// The statement with which every writing transaction begins: fails when somebody has taken over, and holds off
+    /// whoever wants to until the transaction ends.
+    pub fn guard(&self) -> String {
+        // A plain SELECT would only return no row; the division makes it an error that no later statement outlives.
+        self.store.sql(&format!(
+            "DO $guard$ BEGIN PERFORM FROM {{state}}.lease WHERE pipeline = {{pipeline}} AND epoch = {} FOR SHARE; \
+             IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = 'DL501', MESSAGE = 'the lease was taken over'; END IF; END $guard$",
+            self.epoch
+        ))
+    }
+
+    /// Takes the lease with the control session, or says who holds it.
+    pub async fn acquire(control: &mut Session, store: &Store, holder: &str) -> Result<Lease> {
+        refuse_if_alive(control, store).await?;
+        end_back_ends(control, store).await?;
+        let tx = control.begin(BeginMode::ReadWrite).await?;
+        // Two starters meet here: the second waits for this row and then finds a living holder.
+        let row = tx
+            .query_one(
+                &store.sql("UPDATE {state}.lease SET epoch = epoch + 1 WHERE pipeline = $1 RETURNING epoch"),
+                &[Param::text(store.pipeline())],
+            )
+            .await?;
+        let epoch: i64 = row.get(0)?;
+        if let Some(other) = living_holder(&tx, store).await? {
+            tx.rollback().await?;
+            return Err(held(store, &other));
+        }
+        tx.execute(
+            &store.sql(include_str!("lease_take.sql")),
+            &[Param::text(store.pipeline()), Param::int8(epoch), Param::text(holder)],
+        )
+        .await?;
+        tx.commit().await?;
+        let lease = Lease { store: store.clone(), epoch };
+        lease.enlist(control).await?;
+        Ok(lease)
+    }
+
+    /// Records a session as one of this lease's, so that whoever takes over can end it.
+    pub async fn enlist(&self, session: &Session) -> Result<()> {
+        session
+            .execute(
+                &self.store.sql(
+                    "INSERT INTO {state}.lease_backend (pipeline, epoch, backend_pid, backend_start) \
+                     SELECT $1, $2, pid, backend_start FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid() \
+                     ON CONFLICT DO NOTHING",
+                ),
+                &[Param::text(self.store.pipeline()), Param::int8(self.epoch)],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Says that the holder is alive. Fails when somebody has taken over.
+    pub async fn beat(&self, control: &Session) -> Result<()> {
+        let changed = control
+            .execute(
+                &self.store.sql(
+                    "UPDATE {state}.lease_holder SET beat_at = pg_catalog.clock_timestamp() WHERE pipeline = $1 AND epoch = $2",
+                ),
+                &[Param::text(self.store.pipeline()), Param::int8(self.epoch)],
+            )
+            .await?;
+        if changed == 1 { Ok(()) } else { Err(lost(&self.store)) }
+    }
+
+    /// Gives the lease back.
+    pub async fn release(&self, control: &Session) -> Result<()> {
+        control
+            .execute(
+                &self.store.sql("UPDATE {state}.lease_holder SET released = true WHERE pipeline = $1 AND epoch = $2"),
+                &[Param::text(self.store.pipeline()), Param::int8(self.epoch)],
+            )
+            .await?;
+        Ok(())
+    }
+}
+
+/// Who holds a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// What it called itself: host, process, command.
+    pub name: String,
+    /// Seconds since its last beat.
+    pub silent_seconds: i64,
+}
+
+/// The living holder, if there is one.
+pub async fn living_holder(session: &Session, store: &Store) -> Result<Option<Holder>> {
+    let row = session
+        .query_opt(
+            &store.sql(include_str!("lease_alive.sql")),
+            &[Param::text(store.pipeline()), Param::int4(EXPIRY_SECONDS)],
+        )
+        .await?;
+    row.map(|row| Ok(Holder { name: row.get(0)?, silent_seconds: row.get(1)? })).transpose()
+}
+
+async fn refuse_if_alive(session: &Session, store: &Store) -> Result<()> {
+    match living_holder(session, store).await? {
+        Some(holder) => Err(held(store, &holder)),
+        None => Ok(()),
+    }
+}
+
+/// Ends what a dead holder left running: a COPY that still commits would otherwise be waited for.
+async fn end_back_ends(session: &Session, store: &Store) -> Result<()> {
+    session
+        .query(
+            &store.sql(
+                "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM {state}.lease_backend AS b \
+                 JOIN pg_catalog.pg_stat_activity AS a ON a.pid = b.backend_pid AND a.backend_start = b.backend_start \
+                 WHERE b.pipeline = $1 AND a.pid <> pg_catalog.pg_backend_pid()",
+            ),
+            &[Param::text(store.pipeline())],
+        )
+        .await?;
+    session
+        .execute(
+            &store.sql("DELETE FROM {state}.lease_backend WHERE pipeline = $1"),
+            &[Param::text(store.pipeline())],
+        )
+        .await?;
+    Ok(())
+}
+
+fn held(store: &Store, holder: &Holder) -> EngineError {
+    EngineError::new(
+        code::PIPELINE_HELD,
+        format!("pipeline {}", store.pipeline()),
+        format!("{} holds it (last sign of life {} s ago)", holder.name, holder.silent_seconds),
+    )
+    .remedy("wait until it ends, or stop it; a dead holder is recognised by itself")
+}
+
+/// The error of a writer whose lease somebody has taken.
+pub(crate) fn lost(store: &Store) -> EngineError {
+    EngineError::new(
+        code::LEASE_LOST,
+        format!("pipeline {}", store.pipeline()),
+        "another instance took it over",
+    )
+    .remedy("this one has written nothing since; look at the other one")
+}

@@ -1,0 +1,97 @@
+//! The state schema: made once, recognised by its version, dropped by teardown.
+
+use driftless_core::code;
+use driftless_core::name::quote_ident;
+use driftless_pg::{BeginMode, Param, Session};
+use uuid::Uuid;
+
+use super::Store;
+use crate::error::{EngineError, Result};
+
+/// The version of the tables in `schema.sql`. A newer one in the target is refused.
+const VERSION: i32 = 1;
+
+/// What the target holds of a pipeline's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Nothing.
+    Absent,
+    /// The state of this pipeline.
+    Present,
+}
+
+/// Whether the state is there. Refuses a schema of another pipeline, of somebody else, or of a newer version.
+pub async fn presence(session: &Session, store: &Store) -> Result<Presence> {
+    let sql = "SELECT n.oid IS NOT NULL, pg_catalog.to_regclass(pg_catalog.format('%I.pipeline', $1::text)) IS NOT NULL, \
+               EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = n.oid) \
+               FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = $1";
+    let row = session.query_one(sql, &[Param::text(store.schema())]).await?;
+    let (schema, table, filled): (bool, bool, bool) = (row.get(0)?, row.get(1)?, row.get::<Option<bool>>(2)?.unwrap_or(false));
+    if !schema || (!table && !filled) {
+        return Ok(Presence::Absent);
+    }
+    let place = format!("schema {}", store.schema());
+    if !table {
+        return Err(EngineError::new(code::INTEGRITY, place, "it has tables that are not Driftless state")
+            .remedy("name another `state_schema` in [pipeline]"));
+    }
+    let rows = session.query(&store.sql("SELECT name, version FROM {state}.pipeline"), &[]).await?;
+    let Some(row) = rows.first() else { return Ok(Presence::Absent) };
+    let (name, version): (String, i32) = (row.get(0)?, row.get(1)?);
+    if version > VERSION {
+        return Err(EngineError::new(
+            code::STATE_NEWER,
+            place,
+            format!("its state has version {version}, and this program knows {VERSION}"),
+        )
+        .remedy("use the newer Driftless that wrote it"));
+    }
+    if name != store.pipeline() {
+        return Err(EngineError::new(
+            code::IDENTITY_CHANGED,
+            place,
+            format!("it holds the state of pipeline {name}, not of {}", store.pipeline()),
+        )
+        .remedy("a pipeline keeps its name; give another pipeline a `state_schema` of its own"));
+    }
+    Ok(Presence::Present)
+}
+
+/// Makes the state if it is absent; refuses a namespace other than the one it was made with.
+pub async fn ensure(session: &mut Session, store: &Store, namespace: Uuid) -> Result<()> {
+    if presence(session, store).await? == Presence::Absent {
+        let tx = session.begin(BeginMode::ReadWrite).await?;
+        tx.batch(&store.sql(include_str!("schema.sql"))).await?;
+        tx.execute(
+            &store.sql("INSERT INTO {state}.pipeline (name, version, namespace) VALUES ($1, $2, $3)"),
+            &[Param::text(store.pipeline()), Param::int4(VERSION), Param::uuid(namespace)],
+        )
+        .await?;
+        tx.execute(
+            &store.sql("INSERT INTO {state}.lease (pipeline, epoch) VALUES ($1, 0)"),
+            &[Param::text(store.pipeline())],
+        )
+        .await?;
+        tx.commit().await?;
+    }
+    let row = session.query_one(&store.sql("SELECT namespace FROM {state}.pipeline"), &[]).await?;
+    if row.get::<Uuid>(0)? != namespace {
+        return Err(EngineError::new(
+            code::IDENTITY_CHANGED,
+            format!("pipeline {}", store.pipeline()),
+            "its UUIDs were derived in another namespace",
+        )
+        .remedy("set `namespace` in [pipeline] to what it was"));
+    }
+    Ok(())
+}
+
+/// Drops the whole state. The caller has named it and been told yes.
+pub async fn drop(session: &mut Session, store: &Store, guard: &str) -> Result<()> {
+    let tx = session.begin(BeginMode::ReadWrite).await?;
+    tx.batch(guard).await?;
+    // Everything in the schema is ours: `presence` has recognised it.
+    tx.batch(&format!("DROP SCHEMA {} CASCADE", quote_ident(store.schema()))).await?;
+    tx.commit().await?;
+    Ok(())
+}
