@@ -45,7 +45,7 @@ SELECT i, 'OFF' || lpad(i::text, 3, '0'),
        1 + lab_gen.pick('office.street', i, 200) || ' rue de l''Émail', lpad(lab_gen.pick('office.zip', i, 95999)::text, 5, '0'),
        lab_gen.choose('office.city', i, 'Lyon', 'Paris', 'Köln', 'Liège', 'Genève', 'Saint-Étienne', 'Nantes'), 'FR',
        '+33 4 ' || lpad(lab_gen.pick('office.tel', i, 99999999)::text, 8, '0'),
-       1 + lab_gen.pick('office.head', i, 1200), date '1998-01-01' + lab_gen.pick('office.opened', i, 6000)::int,
+       CASE WHEN i = 9 THEN 277 ELSE 1 + lab_gen.pick('office.head', i, 1200) END, date '1998-01-01' + lab_gen.pick('office.opened', i, 6000)::int,
        CASE i % 3 WHEN 0 THEN 20.00 WHEN 1 THEN 5.50 ELSE 19.00 END, CASE WHEN i % 9 = 0 THEN 0 ELSE 1 END
 FROM generate_series(1, 41) AS i WHERE i <> 23;
 
