@@ -1,5 +1,7 @@
 //! The plan: everything that a mapping and two catalogs decide, decided once. Every mode runs the same plan.
 
+/// What is set aside for a load, how it is put back, what stays.
+pub mod aside;
 mod program;
 mod entity;
 mod evaluation;

@@ -1,0 +1,310 @@
+//! Setting aside: which constraints, indexes and triggers of the loaded tables go away for the load, how each is put
+//! back, and which stay, with the reason.
+//!
+//! Items stand in the order in which they are dropped: what depends on something goes before it. They are put back
+//! in three phases: [`AsideItem::build`] of all (in parallel), then [`AsideItem::restore`] in reverse order, then
+//! [`AsideItem::validate`] (in parallel, one table at a time). Nothing is ever dropped with CASCADE; a rehearsal on the
+//! target decides what remains of this list.
+
+mod definition;
+mod item;
+mod keep;
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use self::keep::Loaded;
+use super::entity::{Path, Plan};
+use crate::catalog::{Catalog, Constraint, Oid, Relation, TriggerMode};
+use crate::code;
+use crate::error::Finding;
+use crate::name::QualifiedName;
+
+/// How triggers are kept silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silencing {
+    /// `session_replication_role = replica` works for this role: origin triggers and foreign keys are silent.
+    ReplicaRole,
+    /// It does not: user triggers are disabled one by one, foreign keys that stay are checked.
+    EachTrigger,
+}
+
+/// What is set aside. The order is that of dropping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AsideKind {
+    /// A trigger: disabled, not dropped.
+    Trigger,
+    /// A foreign key.
+    ForeignKey,
+    /// An EXCLUDE constraint.
+    Exclusion,
+    /// An index that is not unique.
+    Index,
+    /// A unique index without a constraint.
+    UniqueIndex,
+    /// A UNIQUE constraint.
+    Unique,
+    /// A PRIMARY KEY.
+    Primary,
+}
+
+impl AsideKind {
+    /// Its name, as it is stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            AsideKind::Trigger => "trigger",
+            AsideKind::ForeignKey => "foreign_key",
+            AsideKind::Exclusion => "exclusion",
+            AsideKind::Index => "index",
+            AsideKind::UniqueIndex => "unique_index",
+            AsideKind::Unique => "unique",
+            AsideKind::Primary => "primary",
+        }
+    }
+
+    /// What people call it.
+    pub fn noun(self) -> &'static str {
+        match self {
+            AsideKind::Trigger => "trigger",
+            AsideKind::ForeignKey => "foreign key",
+            AsideKind::Exclusion => "exclusion constraint",
+            AsideKind::Index | AsideKind::UniqueIndex => "index",
+            AsideKind::Unique => "unique constraint",
+            AsideKind::Primary => "primary key",
+        }
+    }
+}
+
+/// How rows that break a uniqueness are found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Uniqueness {
+    /// Equality is that of the types: rows are grouped by these expressions.
+    Keys {
+        /// SQL over the table's columns, collation included.
+        keys: Vec<String>,
+        /// Only rows for which this is true take part.
+        predicate: Option<String>,
+        /// Whether nulls equal each other.
+        nulls_not_distinct: bool,
+    },
+    /// Only the index can tell (operator classes): this, behind `CREATE UNIQUE INDEX ON copy`, on a copy.
+    CopyIndex(String),
+    /// Only the constraint can tell (EXCLUDE): this, behind `ALTER TABLE copy ADD`, on a copy.
+    CopyConstraint(String),
+}
+
+/// The columns of a foreign key, for the proof of references.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignColumns {
+    /// The referencing columns.
+    pub columns: Vec<String>,
+    /// The referenced table.
+    pub parent: QualifiedName,
+    /// The referenced columns, in the same order.
+    pub parent_columns: Vec<String>,
+    /// Whether it is MATCH FULL: partly null is a violation.
+    pub match_full: bool,
+    /// Whether it is a temporal one (PERIOD), which only PostgreSQL itself can check.
+    pub temporal: bool,
+}
+
+impl ForeignColumns {
+    /// The columns of a constraint, if it is a foreign key.
+    pub fn of(constraint: &Constraint) -> Option<ForeignColumns> {
+        constraint.foreign.as_ref().map(|foreign| ForeignColumns {
+            columns: constraint.columns.clone(),
+            parent: foreign.parent.clone(),
+            parent_columns: foreign.parent_columns.clone(),
+            match_full: constraint.definition.contains(" MATCH FULL"),
+            temporal: constraint.definition.contains("PERIOD "),
+        })
+    }
+}
+
+/// One thing that is set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsideItem {
+    /// Its table.
+    pub table: QualifiedName,
+    /// What it is.
+    pub kind: AsideKind,
+    /// Its name: unquoted; an index's schema is the table's.
+    pub name: String,
+    /// How PostgreSQL describes it (`pg_get_constraintdef`, `pg_get_indexdef`): what is there again when it is back.
+    pub definition: String,
+    /// The statement that takes it away.
+    pub drop_sql: String,
+    /// The statement of the first phase (CREATE INDEX); may run beside builds of the same table.
+    pub build: Option<String>,
+    /// The tablespace of the build; empty for the database's default.
+    pub tablespace: String,
+    /// Quick statements of the second phase, in order.
+    pub restore: Vec<String>,
+    /// The statement of the third phase (VALIDATE CONSTRAINT); may run beside those of other tables.
+    pub validate: Option<String>,
+    /// How losing rows are found, for what is unique.
+    pub unique: Option<Uniqueness>,
+    /// The columns, for foreign keys.
+    pub foreign: Option<ForeignColumns>,
+}
+
+impl AsideItem {
+    /// As people name it: `primary key patients_pkey of public.patients`.
+    pub fn label(&self) -> String {
+        format!("{} {} of {}", self.kind.noun(), self.name, self.table)
+    }
+}
+
+/// What stays in place, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its table.
+    pub table: QualifiedName,
+    /// What it is.
+    pub kind: AsideKind,
+    /// Its name.
+    pub name: String,
+    /// Why it stays, in the operator's words.
+    pub reason: String,
+}
+
+/// What is set aside and what is not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AsidePlan {
+    /// In dropping order.
+    pub items: Vec<AsideItem>,
+    /// What stays.
+    pub kept: Vec<Kept>,
+    /// Triggers that would fire and cannot be silenced.
+    pub findings: Vec<Finding>,
+}
+
+/// Decides what is set aside for the tables that the plan loads.
+pub fn set_aside(plan: &Plan, target: &Catalog, silencing: Silencing) -> AsidePlan {
+    let loaded = Loaded::of(plan, target);
+    let mut draft = Draft::default();
+    for relation in loaded.relations() {
+        draft.triggers(relation, silencing);
+        draft.constraints(relation, &loaded, silencing);
+        draft.indexes(relation, &loaded);
+    }
+    // Youngest first within a kind: foreign keys come back in the order in which they were made, as a dump lists them.
+    draft.items.sort_by_key(|(oid, item)| (item.kind, Reverse(*oid)));
+    AsidePlan {
+        items: draft.items.into_iter().map(|(_, item)| item).collect(),
+        kept: draft.kept,
+        findings: unsilenced(plan, target, silencing),
+    }
+}
+
+/// What is found table by table, items with their age.
+#[derive(Default)]
+struct Draft {
+    items: Vec<(Oid, AsideItem)>,
+    kept: Vec<Kept>,
+}
+
+impl Draft {
+    fn triggers(&mut self, relation: &Relation, silencing: Silencing) {
+        for trigger in &relation.triggers {
+            if relation.owned && fires(trigger.mode, silencing) {
+                self.items.push((0, item::trigger(relation, trigger)));
+            }
+        }
+    }
+
+    fn constraints(&mut self, relation: &Relation, loaded: &Loaded<'_>, silencing: Silencing) {
+        for constraint in &relation.constraints {
+            let Some(kind) = keep::kind(constraint.kind) else {
+                continue;
+            };
+            let reason =
+                keep::table(relation).or_else(|| keep::constraint(relation, constraint, loaded, silencing));
+            match reason {
+                Some(reason) => self.keep(relation, kind, &constraint.name, reason),
+                None => self
+                    .items
+                    .push((constraint.oid, item::constraint(relation, constraint, kind))),
+            }
+        }
+    }
+
+    fn indexes(&mut self, relation: &Relation, loaded: &Loaded<'_>) {
+        for index in relation.indexes.iter().filter(|index| index.constraint.is_none()) {
+            let kind = if index.unique {
+                AsideKind::UniqueIndex
+            } else {
+                AsideKind::Index
+            };
+            let reason = keep::table(relation).or_else(|| keep::index(relation, index, loaded));
+            match reason {
+                Some(reason) => self.keep(relation, kind, &index.name, reason),
+                None => self.items.push((index.oid, item::index(relation, index, kind))),
+            }
+        }
+    }
+
+    fn keep(&mut self, relation: &Relation, kind: AsideKind, name: &str, reason: String) {
+        self.kept.push(Kept {
+            table: relation.name.clone(),
+            kind,
+            name: name.to_owned(),
+            reason,
+        });
+    }
+}
+
+/// Whether a trigger of this mode would fire during a load.
+fn fires(mode: TriggerMode, silencing: Silencing) -> bool {
+    match silencing {
+        Silencing::ReplicaRole => matches!(mode, TriggerMode::Always | TriggerMode::Replica),
+        Silencing::EachTrigger => matches!(mode, TriggerMode::Always | TriggerMode::Origin),
+    }
+}
+
+/// Triggers that would fire on our inserts into tables whose triggers are not ours to disable.
+fn unsilenced(plan: &Plan, target: &Catalog, silencing: Silencing) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut seen = BTreeSet::new();
+    for entity in &plan.entities {
+        let Some(relation) = target.relation(&entity.into) else {
+            continue;
+        };
+        if !seen.insert(&entity.into) || (entity.path == Path::Load && relation.owned) {
+            continue;
+        }
+        for trigger in &relation.triggers {
+            if trigger.on_insert && fires(trigger.mode, silencing) {
+                findings.push(unsilenced_trigger(relation, &trigger.name, silencing));
+            }
+        }
+    }
+    findings
+}
+
+fn unsilenced_trigger(relation: &Relation, trigger: &str, silencing: Silencing) -> Finding {
+    let (why, remedy) = match silencing {
+        Silencing::ReplicaRole => (
+            "it fires in replica sessions too, and the table has rows of others or another owner",
+            "let the table's owner disable it for the load, or give it the ordinary mode (ENABLE TRIGGER)",
+        ),
+        Silencing::EachTrigger => (
+            "this role may not set session_replication_role, and the table has rows of others or another owner",
+            "GRANT SET ON PARAMETER session_replication_role to the role (from 15 on), or let the table's owner \
+             disable the trigger for the load",
+        ),
+    };
+    Finding::error(
+        code::TRIGGERS_NOT_SILENCED,
+        format!("table {}, trigger {trigger}", relation.name),
+        format!("the trigger would fire for every loaded row: {why}"),
+    )
+    .remedy(remedy)
+}
+
+#[cfg(test)]
+mod tests;

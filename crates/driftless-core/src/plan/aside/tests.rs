@@ -1,0 +1,358 @@
+use super::*;
+use crate::catalog::{ConstraintKind, ForeignKey, Index, RelationKind, Trigger};
+use crate::plan::{Chunking, EntityPlan, Evaluation, IdentityPlan, Mint, Origin, Program};
+use crate::spec::Limit;
+
+fn table(name: &str) -> Relation {
+    Relation {
+        oid: 1,
+        name: QualifiedName::new("public", name),
+        kind: RelationKind::Table,
+        owner: "app".to_owned(),
+        owned: true,
+        may_select: true,
+        may_insert: true,
+        may_delete: true,
+        may_update: true,
+        row_security: false,
+        has_rows: false,
+        estimated_rows: 0,
+        bytes: 0,
+        pages: 0,
+        columns: Vec::new(),
+        constraints: Vec::new(),
+        indexes: Vec::new(),
+        triggers: Vec::new(),
+        referenced_by: Vec::new(),
+    }
+}
+
+fn index(name: &str, rest: &str, unique: bool) -> Index {
+    let word = if unique { "UNIQUE " } else { "" };
+    Index {
+        oid: 2,
+        name: name.to_owned(),
+        definition: format!("CREATE {word}INDEX {name} ON public.t USING {rest}"),
+        unique,
+        valid: true,
+        nulls_not_distinct: false,
+        expressions: vec!["a".to_owned()],
+        columns: vec![Some("a".to_owned())],
+        predicate: None,
+        replica_identity: false,
+        clustered: false,
+        tablespace: None,
+        statistics: false,
+        inherited: false,
+        constraint: None,
+        comment: None,
+    }
+}
+
+fn constraint(oid: u32, name: &str, kind: ConstraintKind, definition: &str) -> Constraint {
+    Constraint {
+        oid,
+        name: name.to_owned(),
+        kind,
+        columns: vec!["a".to_owned()],
+        definition: definition.to_owned(),
+        foreign: None,
+        validated: true,
+        inherited: false,
+        deferrable: false,
+        index_oid: 0,
+        comment: None,
+    }
+}
+
+/// A table with a primary key over `a`.
+fn keyed(name: &str) -> Relation {
+    let mut relation = table(name);
+    let key = format!("{name}_pkey");
+    let behind = index(&key, "btree (a)", true);
+    relation.indexes.push(Index {
+        constraint: Some(key.clone()),
+        ..behind
+    });
+    relation
+        .constraints
+        .push(constraint(10, &key, ConstraintKind::Primary, "PRIMARY KEY (a)"));
+    relation
+}
+
+fn refer(child: &mut Relation, parent: &mut Relation, oid: u32) {
+    let name = format!("{}_fk{oid}", child.name.name);
+    let mut key = constraint(
+        oid,
+        &name,
+        ConstraintKind::Foreign,
+        "FOREIGN KEY (a) REFERENCES public.p(a)",
+    );
+    key.foreign = Some(ForeignKey {
+        parent: parent.name.clone(),
+        parent_columns: vec!["a".to_owned()],
+    });
+    child.constraints.push(key);
+    parent.referenced_by.push((child.name.clone(), name));
+}
+
+fn trigger(name: &str, mode: TriggerMode) -> Trigger {
+    Trigger {
+        name: name.to_owned(),
+        mode,
+        on_insert: true,
+        function: QualifiedName::new("public", "f"),
+    }
+}
+
+fn entity(relation: &Relation, path: Path) -> EntityPlan {
+    EntityPlan {
+        name: relation.name.name.clone(),
+        origin: Origin {
+            sql: String::new(),
+            label: String::new(),
+            relation: None,
+            filter: None,
+        },
+        into: relation.name.clone(),
+        path,
+        reason: String::new(),
+        after: Vec::new(),
+        chunking: Chunking::Whole,
+        inputs: Vec::new(),
+        identity: IdentityPlan {
+            key: Vec::new(),
+            mint: Mint::Columns(Vec::new()),
+            target: Vec::new(),
+            adopt: None,
+            prerecord: false,
+            signature: String::new(),
+        },
+        key_evaluation: Evaluation::default(),
+        evaluation: Evaluation::default(),
+        target_evaluation: Evaluation::default(),
+        program: Program::default(),
+        constants: Vec::new(),
+        columns: Vec::new(),
+        source_rules: Vec::new(),
+        target_rules: Vec::new(),
+        refs: Vec::new(),
+        sequences: Vec::new(),
+        sensitive: Vec::new(),
+        batch_rows: 1,
+        batch_bytes: 1,
+        max_rejects: Limit::Rows(0),
+        digest: 0,
+    }
+}
+
+fn decide(relations: &[(&Relation, Option<Path>)], silencing: Silencing) -> AsidePlan {
+    let plan = Plan {
+        pipeline: "p".to_owned(),
+        state_schema: "driftless".to_owned(),
+        namespace: uuid::Uuid::nil(),
+        max_row_bytes: 1,
+        source_connections: 1,
+        target_connections: 1,
+        entities: relations
+            .iter()
+            .filter_map(|(relation, path)| path.map(|path| entity(relation, path)))
+            .collect(),
+    };
+    let mut catalog = Catalog::default();
+    for (relation, _) in relations {
+        catalog
+            .relations
+            .insert(relation.name.clone(), (*relation).clone());
+    }
+    set_aside(&plan, &catalog, silencing)
+}
+
+fn names(aside: &AsidePlan) -> Vec<&str> {
+    aside.items.iter().map(|item| item.name.as_str()).collect()
+}
+
+#[test]
+fn what_depends_goes_first_and_comes_back_last() {
+    let (mut parent, mut child) = (keyed("p"), keyed("c"));
+    refer(&mut child, &mut parent, 20);
+    refer(&mut child, &mut parent, 21);
+    child.indexes.push(index("c_i", "btree (a)", false));
+    child.triggers.push(trigger("t", TriggerMode::Always));
+    let aside = decide(
+        &[(&parent, Some(Path::Load)), (&child, Some(Path::Load))],
+        Silencing::ReplicaRole,
+    );
+    assert_eq!(
+        names(&aside),
+        ["t", "c_fk21", "c_fk20", "c_i", "c_pkey", "p_pkey"]
+    );
+    assert!(aside.kept.is_empty() && aside.findings.is_empty());
+    let key = &aside.items[1];
+    assert_eq!(
+        key.restore,
+        [
+            "ALTER TABLE ONLY \"public\".\"c\" ADD CONSTRAINT \"c_fk21\" FOREIGN KEY (a) REFERENCES public.p(a) NOT VALID"
+        ]
+    );
+    assert_eq!(
+        key.validate.as_deref(),
+        Some("ALTER TABLE ONLY \"public\".\"c\" VALIDATE CONSTRAINT \"c_fk21\"")
+    );
+    assert_eq!(
+        aside.items[0].restore,
+        ["ALTER TABLE ONLY \"public\".\"c\" ENABLE ALWAYS TRIGGER \"t\""]
+    );
+}
+
+#[test]
+fn a_key_comes_back_through_its_index_with_everything_said_of_it() {
+    let mut relation = table("t");
+    let mut unique = constraint(
+        5,
+        "t_u",
+        ConstraintKind::Unique,
+        "UNIQUE (a) DEFERRABLE INITIALLY DEFERRED",
+    );
+    unique.comment = Some("it's".to_owned());
+    relation.constraints.push(unique);
+    relation.indexes.push(Index {
+        constraint: Some("t_u".to_owned()),
+        clustered: true,
+        replica_identity: true,
+        tablespace: Some("fast".to_owned()),
+        comment: Some("i".to_owned()),
+        ..index("t_u", "btree (a, lower(b)) WHERE (a > 0)", true)
+    });
+    let aside = decide(&[(&relation, Some(Path::Load))], Silencing::ReplicaRole);
+    let item = &aside.items[0];
+    assert_eq!(item.tablespace, "fast");
+    assert_eq!(
+        item.restore,
+        [
+            "ALTER TABLE ONLY \"public\".\"t\" ADD CONSTRAINT \"t_u\" UNIQUE USING INDEX \"t_u\" DEFERRABLE INITIALLY \
+             DEFERRED",
+            "ALTER TABLE \"public\".\"t\" CLUSTER ON \"t_u\"",
+            "ALTER TABLE ONLY \"public\".\"t\" REPLICA IDENTITY USING INDEX \"t_u\"",
+            "COMMENT ON INDEX \"public\".\"t_u\" IS 'i'",
+            "COMMENT ON CONSTRAINT \"t_u\" ON \"public\".\"t\" IS 'it''s'",
+        ]
+    );
+    let expected = Uniqueness::Keys {
+        keys: vec!["a".to_owned(), "lower(b)".to_owned()],
+        predicate: Some("(a > 0)".to_owned()),
+        nulls_not_distinct: false,
+    };
+    assert_eq!(item.unique, Some(expected));
+    let text = serde_json::to_string(item).unwrap();
+    assert_eq!(&serde_json::from_str::<AsideItem>(&text).unwrap(), item);
+}
+
+#[test]
+fn what_others_need_stays() {
+    let (mut parent, mut outside) = (keyed("p"), keyed("o"));
+    refer(&mut outside, &mut parent, 20);
+    let aside = decide(
+        &[(&parent, Some(Path::Load)), (&outside, None)],
+        Silencing::ReplicaRole,
+    );
+    assert!(aside.items.is_empty());
+    assert_eq!(
+        aside.kept[0].reason,
+        "the foreign key o_fk20 of public.o, outside the plan, refers to it"
+    );
+}
+
+#[test]
+fn a_foreign_key_to_a_table_outside_stays_silent_or_goes() {
+    let (mut parent, mut child) = (keyed("p"), table("c"));
+    refer(&mut child, &mut parent, 20);
+    let relations = [(&parent, None), (&child, Some(Path::Load))];
+    assert!(decide(&relations, Silencing::ReplicaRole).items.is_empty());
+    assert_eq!(names(&decide(&relations, Silencing::EachTrigger)), ["c_fk20"]);
+}
+
+#[test]
+fn tables_of_other_kinds_and_owners_keep_everything() {
+    let mut root = keyed("r");
+    root.kind = RelationKind::Partitioned;
+    let mut foreign = keyed("f");
+    foreign.owned = false;
+    foreign.owner = "auth".to_owned();
+    foreign.triggers.push(trigger("always", TriggerMode::Always));
+    foreign.triggers.push(trigger("origin", TriggerMode::Origin));
+    let mut broken = table("b");
+    broken.indexes.push(Index {
+        valid: false,
+        ..index("b_i", "btree (a)", false)
+    });
+    broken.indexes.push(Index {
+        statistics: true,
+        ..index("b_s", "btree (lower(a))", false)
+    });
+    broken.indexes.push(Index {
+        inherited: true,
+        ..index("b_p", "btree (a)", false)
+    });
+    let relations = [
+        (&root, Some(Path::Load)),
+        (&foreign, Some(Path::Beside)),
+        (&broken, Some(Path::Load)),
+    ];
+    let aside = decide(&relations, Silencing::ReplicaRole);
+    assert!(aside.items.is_empty());
+    assert_eq!(aside.kept.len(), 4);
+    assert_eq!(aside.findings.len(), 1);
+    assert_eq!(aside.findings[0].code, code::TRIGGERS_NOT_SILENCED);
+    assert_eq!(decide(&relations, Silencing::EachTrigger).findings.len(), 2);
+}
+
+#[test]
+fn triggers_go_one_by_one_where_the_replica_role_is_refused() {
+    let mut relation = table("t");
+    relation.triggers.push(trigger("o", TriggerMode::Origin));
+    relation.triggers.push(trigger("d", TriggerMode::Disabled));
+    relation.triggers.push(trigger("r", TriggerMode::Replica));
+    let each = decide(&[(&relation, Some(Path::Load))], Silencing::EachTrigger);
+    assert_eq!(
+        each.items[0].drop_sql,
+        "ALTER TABLE ONLY \"public\".\"t\" DISABLE TRIGGER \"o\""
+    );
+    assert_eq!(names(&each), ["o"]);
+    let replica = decide(&[(&relation, Some(Path::Load))], Silencing::ReplicaRole);
+    assert_eq!(
+        replica.items[0].restore,
+        ["ALTER TABLE ONLY \"public\".\"t\" ENABLE REPLICA TRIGGER \"r\""]
+    );
+}
+
+#[test]
+fn operator_classes_and_exclusions_are_judged_on_a_copy() {
+    let mut relation = table("t");
+    relation
+        .indexes
+        .push(index("u", "btree (a text_pattern_ops)", true));
+    relation.constraints.push(constraint(
+        7,
+        "x",
+        ConstraintKind::Exclusion,
+        "EXCLUDE USING gist (a WITH =) DEFERRABLE",
+    ));
+    relation.indexes.push(Index {
+        constraint: Some("x".to_owned()),
+        ..index("x", "gist (a)", false)
+    });
+    let aside = decide(&[(&relation, Some(Path::Load))], Silencing::ReplicaRole);
+    let unique: Vec<_> = aside.items.iter().map(|item| item.unique.clone()).collect();
+    assert_eq!(
+        unique,
+        [
+            Some(Uniqueness::CopyConstraint(
+                "EXCLUDE USING gist (a WITH =)".to_owned()
+            )),
+            Some(Uniqueness::CopyIndex(
+                "USING btree (a text_pattern_ops)".to_owned()
+            )),
+        ]
+    );
+}

@@ -1,0 +1,332 @@
+//! What commands report: values that the command line renders as tables or as JSON.
+
+use driftless_core::error::Finding;
+use serde::Serialize;
+
+/// How far a run is. Sent while it works; nothing is decided by whoever listens.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A run began.
+    Started {
+        /// Its execution.
+        execution: i64,
+        /// Whether it continues an interrupted one.
+        resumed: bool,
+    },
+    /// An entity takes part, with an estimate of the rows still to read.
+    Entity {
+        /// The entity.
+        entity: String,
+        /// Rows, estimated.
+        estimated_rows: u64,
+    },
+    /// Rows went through: numbers since the run began.
+    Progress {
+        /// The entity.
+        entity: String,
+        /// Rows read.
+        read: u64,
+        /// Rows written and committed.
+        written: u64,
+        /// Rows rejected.
+        rejected: u64,
+        /// Bytes read.
+        bytes: u64,
+    },
+    /// An entity entered a phase: `loading`, `mending`, `loaded`, `proving`, `done`.
+    Phase {
+        /// The entity.
+        entity: String,
+        /// The phase.
+        phase: &'static str,
+    },
+    /// The whole run entered a step: `snapshot`, `setting aside`, `building indexes`, `proving references`, `analyze`, …
+    Step {
+        /// What is being done.
+        step: String,
+    },
+    /// Something worth knowing.
+    Note(String),
+}
+
+/// What one entity came to in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EntityReport {
+    /// The entity.
+    pub entity: String,
+    /// `load` or `beside`.
+    pub path: String,
+    /// Rows read.
+    pub read: i64,
+    /// Rows in the target because of this run.
+    pub inserted: i64,
+    /// Rows replaced while mending.
+    pub updated: i64,
+    /// Rows removed while mending.
+    pub deleted: i64,
+    /// Rows on record as rejected now.
+    pub rejected: i64,
+    /// Rows on record as parked now.
+    pub parked: i64,
+    /// Bytes read.
+    pub bytes: i64,
+    /// Milliseconds.
+    pub duration_ms: i64,
+}
+
+/// What `migrate` came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MigrateReport {
+    /// The execution.
+    pub execution: i64,
+    /// Whether there was anything to do.
+    pub nothing_to_do: bool,
+    /// Whether it continued an interrupted run.
+    pub resumed: bool,
+    /// Per entity, in plan order.
+    pub entities: Vec<EntityReport>,
+    /// Milliseconds in all.
+    pub duration_ms: i64,
+}
+
+/// What an entity's plan says, for `plan` and `check`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedEntity {
+    /// The entity.
+    pub entity: String,
+    /// Where its rows come from.
+    pub from: String,
+    /// Where they go.
+    pub into: String,
+    /// `load` or `beside`.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+    /// How it is cut into chunks.
+    pub chunks: String,
+    /// Rows, estimated.
+    pub estimated_rows: i64,
+    /// Bytes, estimated.
+    pub estimated_bytes: i64,
+    /// Column, how its value travels (`bytes`, `evaluated by the target`, …).
+    pub columns: Vec<(String, String)>,
+    /// What is set aside: kind and name.
+    pub set_aside: Vec<(String, String)>,
+    /// What stays in place: name and reason.
+    pub stays: Vec<(String, String)>,
+    /// How far its load is already (`-`, `loading`, `loaded`, `done`).
+    pub phase: String,
+}
+
+/// What `plan` reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanReport {
+    /// The pipeline.
+    pub pipeline: String,
+    /// `user@host:port/database` of the source.
+    pub source: String,
+    /// The same of the target.
+    pub target: String,
+    /// How triggers are silenced.
+    pub triggers: String,
+    /// In the order in which they start.
+    pub entities: Vec<PlannedEntity>,
+    /// Findings that do not block.
+    #[serde(skip)]
+    pub findings: Vec<Finding>,
+}
+
+/// An entity's state, for `status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EntityStatus {
+    /// The entity.
+    pub entity: String,
+    /// The target table.
+    pub table: String,
+    /// `loading`, `loaded`, `done`.
+    pub phase: String,
+    /// Chunks done.
+    pub chunks_done: i64,
+    /// Chunks in all.
+    pub chunks: i64,
+    /// Rows on record as rejected.
+    pub rejected: i64,
+    /// Rows on record as parked.
+    pub parked: i64,
+    /// Identities recorded, estimated.
+    pub identities: i64,
+}
+
+/// An execution, for `status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExecutionStatus {
+    /// Its number.
+    pub id: i64,
+    /// The command.
+    pub command: String,
+    /// `running`, `done`, `failed`, `interrupted`.
+    pub state: String,
+    /// ISO 8601.
+    pub started_at: String,
+    /// ISO 8601.
+    pub ended_at: Option<String>,
+    /// The code it ended with.
+    pub code: Option<String>,
+    /// What it said then.
+    pub message: Option<String>,
+    /// Per entity.
+    pub entities: Vec<EntityReport>,
+}
+
+/// What `status` reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StatusReport {
+    /// The pipeline.
+    pub pipeline: String,
+    /// Whether the target has any state of it.
+    pub present: bool,
+    /// Who holds it now, if anybody.
+    pub holder: Option<String>,
+    /// Entities.
+    pub entities: Vec<EntityStatus>,
+    /// Executions, newest first.
+    pub executions: Vec<ExecutionStatus>,
+    /// DDL still set aside: table, kind, name, state.
+    pub set_aside: Vec<(String, String, String, String)>,
+}
+
+/// Which rejects are meant. Empty means all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RejectFilter {
+    /// Of these entities.
+    pub entities: Vec<String>,
+    /// With these canonical keys.
+    pub keys: Vec<String>,
+    /// With these codes (`DL0404`).
+    pub codes: Vec<String>,
+    /// In this category (`technical`, `data_quality`, `business_rule`).
+    pub category: Option<String>,
+}
+
+/// A reject as recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RejectRecord {
+    /// The entity.
+    pub entity: String,
+    /// The canonical key.
+    pub key: String,
+    /// `rejected` or `parked`.
+    pub state: String,
+    /// Where on its way.
+    pub stage: String,
+    /// The stable code.
+    pub code: String,
+    /// PostgreSQL's code, if it was PostgreSQL.
+    pub sqlstate: Option<String>,
+    /// `technical`, `data_quality`, `business_rule`.
+    pub category: String,
+    /// What is wrong. May hold values of the row.
+    pub message: String,
+    /// The target column.
+    pub column: Option<String>,
+    /// The constraint.
+    pub constraint: Option<String>,
+    /// The rule.
+    pub rule: Option<String>,
+    /// The parent entity that is missing or rejected.
+    pub parent_entity: Option<String>,
+    /// Its key.
+    pub parent_key: Option<String>,
+    /// The source row, as text by column; sensitive columns masked.
+    pub source_row: Option<serde_json::Value>,
+    /// The execution that saw it last.
+    pub execution: i64,
+    /// ISO 8601.
+    pub first_seen: String,
+    /// ISO 8601.
+    pub last_seen: String,
+}
+
+/// Rejects counted by entity and code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RejectGroup {
+    /// The entity.
+    pub entity: String,
+    /// `rejected` or `parked`.
+    pub state: String,
+    /// The stable code.
+    pub code: String,
+    /// `technical`, `data_quality`, `business_rule`.
+    pub category: String,
+    /// The column, constraint or rule in question.
+    pub subject: Option<String>,
+    /// How many.
+    pub rows: i64,
+}
+
+/// What a retry of rejects came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RetryReport {
+    /// The execution.
+    pub execution: i64,
+    /// Rows tried.
+    pub tried: i64,
+    /// Rows now in the target.
+    pub written: i64,
+    /// Rows still on record.
+    pub still_rejected: i64,
+    /// Rows whose source row is gone, and whose record with it.
+    pub gone: i64,
+}
+
+/// An identity as recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IdentityRecord {
+    /// The entity.
+    pub entity: String,
+    /// The canonical key in the source.
+    pub key: String,
+    /// The key in the target, as text by column.
+    pub target: Vec<(String, String)>,
+    /// The target table.
+    pub table: String,
+    /// `live`, `adopted` (recorded before the load, not loaded), `rejected`.
+    pub status: String,
+    /// ISO 8601.
+    pub created_at: Option<String>,
+    /// The execution that recorded it.
+    pub execution: Option<i64>,
+}
+
+/// What deleting would delete: entity, table, rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deletion {
+    /// The entity.
+    pub entity: String,
+    /// The target table.
+    pub table: String,
+    /// Rows of this pipeline there.
+    pub rows: i64,
+}
+
+/// What `migrate --abandon` came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AbandonReport {
+    /// Put back: table, name.
+    pub restored: Vec<(String, String)>,
+    /// Foreign keys that rows violate, added NOT VALID: table, name.
+    pub not_validated: Vec<(String, String)>,
+    /// What could not be put back: table, name, why.
+    pub failed: Vec<(String, String, String)>,
+}
+
+/// What `teardown` would remove, or removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TeardownReport {
+    /// State tables by name with their rows, estimated.
+    pub state: Vec<(String, i64)>,
+    /// Identity tables, which go only when said.
+    pub identities: Vec<(String, i64)>,
+    /// DDL still set aside, which must be put back first: table, name.
+    pub set_aside: Vec<(String, String)>,
+}
