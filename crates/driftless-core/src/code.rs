@@ -125,6 +125,16 @@ codes! {
     BAD_CONSTANT = 117, Usage, "a constant that is no value of its column's type";
     LOSSY_COPY = 118, Usage, "a copy that could lose something";
     // ---- connections and servers (200-299)
+    CONNECTION_STRING = 200, Usage, "a connection string that cannot be used";
+    SERVER_UNREACHABLE = 201, Server, "a server does not answer";
+    AUTHENTICATION_REFUSED = 202, Server, "a server refuses the user";
+    TLS_FAILED = 203, Server, "no encrypted connection as demanded";
+    STATEMENT_REFUSED = 204, Server, "a server refused a statement";
+    CONNECTION_LOST = 205, Server, "a connection ended";
+    COMMIT_UNKNOWN = 206, Server, "a commit whose outcome is not known";
+    PROTOCOL = 207, Server, "an answer that is not PostgreSQL's";
+    SETTING_NOT_KEPT = 208, Server, "a session setting did not stay";
+    SESSION_MISUSED = 209, Halted, "a session was used in a way that it does not offer";
     // ---- preflight (300-399)
     TRIGGERS_NOT_SILENCED = 300, Usage, "triggers that cannot be silenced";
     PRIVILEGE_MISSING = 301, Server, "a privilege is missing";

@@ -1,1 +1,52 @@
-//! Placeholder until the crate's first commit.
+//! Speaks PostgreSQL: connection strings, TLS, sessions, statements, binary COPY. Knows nothing of mappings.
+//!
+//! The wire protocol is spoken here directly (message formats and SCRAM come from `postgres-protocol`); the record of
+//! that decision is `docs/adr/0010-own-wire.md`. Every statement is unnamed and takes one round trip, no
+//! operation runs a query that its caller did not ask for, and no driver type shows in this crate's interface.
+//!
+//! The modules stand in the order in which data flows; a module uses only modules declared before it.
+
+/// What an SQLSTATE means for whoever runs into it.
+pub mod sqlstate;
+
+/// The one error of this crate, with code, place, cause and remedy.
+pub mod error;
+
+/// Connection strings: URLs and keyword strings as libpq takes them.
+pub mod url;
+
+/// Certificates and what is demanded of them.
+mod tls;
+
+/// The socket, plain or encrypted.
+mod socket;
+
+/// Messages over a socket, and what is still owed by either side.
+mod wire;
+
+/// Start-up and authentication.
+mod login;
+
+/// One statement at a time on a wire.
+mod gate;
+
+/// Statement parameters in binary form.
+pub mod param;
+
+/// Result rows in binary form.
+pub mod row;
+
+/// Binary COPY: the format, and streams in either direction.
+pub mod copy;
+
+/// Sessions and transactions.
+pub mod session;
+
+pub use copy::{CopyEncoder, CopyIn, CopyOut, RowRead};
+pub use driftless_core::name::{quote_ident, quote_literal};
+pub use error::{ErrorKind, PgError, ServerError};
+pub use param::{ArrayBuilder, Param};
+pub use row::{Column, FromRaw, Row};
+pub use session::{BeginMode, Canceller, Description, Session, Transaction};
+pub use sqlstate::{Disposition, disposition};
+pub use url::{ConnectConfig, Secret};

@@ -1,0 +1,249 @@
+mod cancel;
+mod settings;
+mod statement;
+mod transaction;
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+pub use cancel::Canceller;
+pub use statement::Description;
+pub use transaction::{BeginMode, Transaction};
+
+use crate::copy::{CopyIn, CopyOut};
+use crate::error::{ErrorKind, PgError};
+use crate::gate::Gate;
+use crate::login::log_in;
+use crate::param::Param;
+use crate::row::Row;
+use crate::socket::{Address, Socket};
+use crate::url::ConnectConfig;
+use settings::Settled;
+
+/// Most bytes that the fields of a row read by COPY may have together, unless the caller says otherwise.
+const ROW_LIMIT: usize = 64 * 1024 * 1024;
+
+/// A connection to one server, set up so that values read the same everywhere: UTF-8, UTC, ISO dates, all digits of
+/// floats, no timeouts, no silent row security, and nothing but `pg_catalog` on the search path, so that every
+/// other name must be qualified.
+///
+/// Statements of several tasks queue. A method's future may be dropped at any await: the statement goes on in the
+/// server, and the session's next statement waits for its end ([`Session::canceller`] shortens that). After a lost
+/// connection every call returns what ended it; make a new session.
+pub struct Session {
+    gate: Gate,
+    config: ConnectConfig,
+    address: Address,
+    place: String,
+    process_id: i32,
+    secret_key: i32,
+    encrypted: bool,
+    server: Settled,
+}
+
+impl Session {
+    /// Connects, logs in and sets up the session. `purpose` shows in `pg_stat_activity` behind the application's name.
+    ///
+    /// # Errors
+    /// Whatever stands between: see [`ErrorKind`]. None is tried again here.
+    pub async fn connect(config: &ConnectConfig, purpose: &str) -> Result<Session, PgError> {
+        let application = config.application_name.as_deref().unwrap_or("driftless");
+        let name = format!("{application} {purpose}");
+        let opening = async {
+            let (socket, address) = Socket::open(config).await?;
+            let encrypted = socket.is_encrypted();
+            let mut login = log_in(config, socket, name.trim_end()).await?;
+            let server = settings::set_up(&mut login.wire, config, login.process_id).await?;
+            Ok(Session {
+                place: config.place(),
+                gate: Gate::new(login.wire),
+                config: config.clone(),
+                address,
+                process_id: login.process_id,
+                secret_key: login.secret_key,
+                encrypted,
+                server,
+            })
+        };
+        within(config, opening).await
+    }
+
+    /// `server_version_num`, such as 150018.
+    pub fn server_version(&self) -> u32 {
+        self.server.version
+    }
+
+    /// The process that serves this session, as `pg_stat_activity` knows it.
+    pub fn backend_pid(&self) -> i32 {
+        self.server.backend_pid
+    }
+
+    /// Whether a pooler stands between: the process that serves is not the one that was met at log-in.
+    pub fn is_pooled(&self) -> bool {
+        self.server.pooled
+    }
+
+    /// Whether the server is a standby.
+    pub fn in_recovery(&self) -> bool {
+        self.server.in_recovery
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    /// `user@host:port/database`.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Whether the connection is known to have ended. `false` promises nothing.
+    pub fn is_closed(&self) -> bool {
+        self.gate.peek().is_some_and(|mut wire| !wire.is_alive())
+    }
+
+    /// Runs one or more statements without parameters, and throws their rows away. Several are one transaction
+    /// unless they say otherwise.
+    ///
+    /// # Errors
+    /// The first refusal; what follows it was not run.
+    pub async fn batch(&self, sql: &str) -> Result<(), PgError> {
+        let mut wire = self.gate.enter().await?;
+        statement::batch(&mut wire, sql).await.map(drop)
+    }
+
+    /// Runs one statement; its rows in binary form. One round trip, and no prepared statement is left behind.
+    ///
+    /// # Errors
+    /// What the server refuses.
+    pub async fn query(&self, sql: &str, params: &[Param]) -> Result<Vec<Row>, PgError> {
+        let mut wire = self.gate.enter().await?;
+        Ok(statement::run(&mut wire, sql, params, true).await?.rows)
+    }
+
+    /// Runs one statement that gives one row at most.
+    ///
+    /// # Errors
+    /// What the server refuses; [`ErrorKind::Usage`] if there are several rows.
+    pub async fn query_opt(&self, sql: &str, params: &[Param]) -> Result<Option<Row>, PgError> {
+        let mut rows = self.query(sql, params).await?;
+        if rows.len() > 1 {
+            return Err(self.usage(format!("one row was expected, {} came", rows.len())));
+        }
+        Ok(rows.pop())
+    }
+
+    /// Runs one statement that gives exactly one row.
+    ///
+    /// # Errors
+    /// What the server refuses; [`ErrorKind::Usage`] if there is no row, or several.
+    pub async fn query_one(&self, sql: &str, params: &[Param]) -> Result<Row, PgError> {
+        self.query_opt(sql, params)
+            .await?
+            .ok_or_else(|| self.usage("one row was expected, none came".to_owned()))
+    }
+
+    /// Runs one statement and throws its rows away; how many rows it touched, 0 where that means nothing.
+    ///
+    /// # Errors
+    /// What the server refuses.
+    pub async fn execute(&self, sql: &str, params: &[Param]) -> Result<u64, PgError> {
+        let mut wire = self.gate.enter().await?;
+        Ok(statement::run(&mut wire, sql, params, false).await?.affected)
+    }
+
+    /// What a statement wants and gives, without running it: types of its parameters (those beyond `param_types`,
+    /// and those that are 0 there, are inferred) and columns of its result. Several statements are refused.
+    ///
+    /// # Errors
+    /// What the server refuses.
+    pub async fn describe(&self, sql: &str, param_types: &[u32]) -> Result<Description, PgError> {
+        let mut wire = self.gate.enter().await?;
+        statement::describe(&mut wire, sql, param_types).await
+    }
+
+    /// Starts a `COPY … TO STDOUT (FORMAT binary)`. Rows whose fields have more than 64 MiB together are marked.
+    ///
+    /// # Errors
+    /// What the server refuses; [`ErrorKind::Usage`] for any other statement.
+    pub async fn copy_out(&self, sql: &str) -> Result<CopyOut<'_>, PgError> {
+        self.copy_out_limited(sql, ROW_LIMIT).await
+    }
+
+    /// The same with another limit for the bytes of a row.
+    ///
+    /// # Errors
+    /// As [`Session::copy_out`].
+    pub async fn copy_out_limited(&self, sql: &str, max_row_bytes: usize) -> Result<CopyOut<'_>, PgError> {
+        let wire = self.gate.enter().await?;
+        CopyOut::start(self.gate.keep(wire), sql, max_row_bytes).await
+    }
+
+    /// Starts a `COPY … FROM STDIN (FORMAT binary)`.
+    ///
+    /// # Errors
+    /// What the server refuses; [`ErrorKind::Usage`] for any other statement.
+    pub async fn copy_in(&self, sql: &str) -> Result<CopyIn<'_>, PgError> {
+        let wire = self.gate.enter().await?;
+        CopyIn::start(self.gate.keep(wire), sql).await
+    }
+
+    /// What stops this session's running statement from elsewhere.
+    pub fn canceller(&self) -> Canceller {
+        Canceller::new(
+            self.config.clone(),
+            self.address.clone(),
+            self.process_id,
+            self.secret_key,
+        )
+    }
+
+    /// Begins a transaction. It rolls back unless it is committed.
+    ///
+    /// # Errors
+    /// What the server refuses, such as a snapshot that is gone; [`ErrorKind::Usage`] within a transaction that
+    /// was begun by [`Session::batch`].
+    pub async fn begin(&mut self, mode: BeginMode) -> Result<Transaction<'_>, PgError> {
+        Transaction::begin(self, mode).await
+    }
+
+    fn usage(&self, cause: String) -> PgError {
+        PgError::new(ErrorKind::Usage, &self.place, cause)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.gate.own().farewell();
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({}, pid {})", self.place, self.server.backend_pid)
+    }
+}
+
+/// Bounds the time to connect as the connection string says.
+async fn within<T>(
+    config: &ConnectConfig,
+    work: impl Future<Output = Result<T, PgError>>,
+) -> Result<T, PgError> {
+    let Some(limit) = config.connect_timeout else {
+        return work.await;
+    };
+    timeout(limit, work)
+        .await
+        .unwrap_or_else(|_| Err(no_answer(config, limit)))
+}
+
+fn no_answer(config: &ConnectConfig, limit: Duration) -> PgError {
+    let cause = format!("no connection within {} s", limit.as_secs());
+    PgError::new(ErrorKind::Unreachable, config.place(), cause).remedy_is(
+        "check host, port and firewalls; connect_timeout=SECONDS in the connection string waits longer",
+    )
+}

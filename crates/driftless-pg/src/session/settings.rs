@@ -1,0 +1,102 @@
+use super::statement;
+use crate::error::{ErrorKind, PgError};
+use crate::url::{ConnectConfig, SessionAttrs};
+use crate::wire::Wire;
+
+/// What every session is set to, as the server prints it. Set after the log-in and read back, because poolers drop
+/// what is said at start-up.
+const SETTINGS: &[(&str, &str)] = &[
+    ("client_encoding", "UTF8"),
+    ("statement_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("lock_timeout", "0"),
+    // Filtering by row security becomes an error instead of silently fewer rows.
+    ("row_security", "off"),
+    ("datestyle", "ISO, YMD"),
+    ("intervalstyle", "postgres"),
+    ("extra_float_digits", "3"),
+    ("bytea_output", "hex"),
+    ("timezone", "UTC"),
+    ("search_path", "pg_catalog"),
+    ("standard_conforming_strings", "on"),
+    ("default_transaction_isolation", "read committed"),
+];
+
+/// Timeouts that only newer servers have (14 and 17).
+const NEWER_TIMEOUTS: &str = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
+     WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
+
+/// What was learned while setting up.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) version: u32,
+    pub(super) backend_pid: i32,
+    pub(super) pooled: bool,
+    pub(super) in_recovery: bool,
+}
+
+/// Makes the settings, reads them back, and checks that the server is in the state that was asked for.
+pub(super) async fn set_up(
+    wire: &mut Wire,
+    config: &ConnectConfig,
+    met_pid: i32,
+) -> Result<Settled, PgError> {
+    let mut sql = String::new();
+    for (name, value) in SETTINGS {
+        // DateStyle is a list: one string in quotes would be one element of it.
+        let value = if *name == "datestyle" {
+            (*value).to_owned()
+        } else {
+            format!("'{value}'")
+        };
+        sql.push_str(&format!("SET {name} = {value};"));
+    }
+    sql.push_str(NEWER_TIMEOUTS);
+    statement::batch(wire, &sql).await?;
+
+    let mut sql =
+        "SELECT pg_catalog.current_setting('server_version_num')::int4, pg_catalog.pg_backend_pid(), \
+         pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only') = 'on'"
+            .to_owned();
+    for (name, _) in SETTINGS {
+        sql.push_str(&format!(", pg_catalog.current_setting('{name}')"));
+    }
+    let rows = statement::run(wire, &sql, &[], true).await?.rows;
+    let row = rows
+        .first()
+        .ok_or_else(|| PgError::protocol(wire.place(), "no answer to a question about settings"))?;
+    for (index, (name, wanted)) in SETTINGS.iter().enumerate() {
+        let found: String = row.get(index + 4)?;
+        if found != *wanted {
+            let cause = format!("{name} was set to `{wanted}` and is `{found}`");
+            return Err(PgError::new(ErrorKind::Setting, wire.place(), cause).remedy_is(
+                "connect directly, or through a pooler in session mode (Supabase: port 5432, not 6543)",
+            ));
+        }
+    }
+    let read_only: bool = row.get(3)?;
+    let settled = Settled {
+        version: row.get::<i32>(0)?.cast_unsigned(),
+        backend_pid: row.get(1)?,
+        pooled: row.get::<i32>(1)? != met_pid,
+        in_recovery: row.get(2)?,
+    };
+    check_attrs(config, settled.in_recovery, read_only)?;
+    Ok(settled)
+}
+
+fn check_attrs(config: &ConnectConfig, in_recovery: bool, read_only: bool) -> Result<(), PgError> {
+    let (fits, wanted) = match config.session_attrs {
+        SessionAttrs::Any => (true, ""),
+        SessionAttrs::ReadWrite => (!read_only, "read-write"),
+        SessionAttrs::ReadOnly => (read_only, "read-only"),
+        SessionAttrs::Primary => (!in_recovery, "primary"),
+        SessionAttrs::Standby => (in_recovery, "standby"),
+    };
+    if fits {
+        return Ok(());
+    }
+    let cause = format!("target_session_attrs={wanted}, but this server is not");
+    Err(PgError::new(ErrorKind::Setting, config.place(), cause)
+        .remedy_is("connect to the server that is, or drop target_session_attrs"))
+}
