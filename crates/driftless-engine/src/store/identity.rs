@@ -1,0 +1,110 @@
+//! Identity tables, one an entity, and mappings recorded before a load.
+//!
+//! Columns: `k1…` key of the source, `t1…` key of the target, `row_hash` over the source columns that the plan reads,
+//! `offered` the fingerprints of what the plan produced (8 bytes a written column, in order), `stored` those of
+//! what the target held right after the write where they differ, `execution`, `status`, `created_at`, `validated_at`.
+
+use driftless_core::name::{QualifiedName, quote_ident};
+use driftless_core::plan::EntityPlan;
+use driftless_pg::Session;
+
+use super::Store;
+use crate::error::Result;
+
+/// Status of an identity whose row is in the target.
+pub const LIVE: i16 = 0;
+/// Status of an identity that an earlier migration left, whose row was there before.
+pub const ADOPTED: i16 = 1;
+
+/// The names of the key columns of an entity's identity table.
+pub fn key_columns(plan: &EntityPlan) -> Vec<String> {
+    (1..=plan.identity.key.len()).map(|number| format!("k{number}")).collect()
+}
+
+/// The names of the target key columns of an entity's identity table.
+pub fn target_columns(plan: &EntityPlan) -> Vec<String> {
+    (1..=plan.identity.target.len()).map(|number| format!("t{number}")).collect()
+}
+
+/// SQL of the canonical key text over the columns of an identity table with this alias.
+pub fn key_text(plan: &EntityPlan, alias: &str) -> String {
+    let parts: Vec<String> =
+        key_columns(plan).iter().map(|column| format!("{alias}.{column}::pg_catalog.text")).collect();
+    match parts.as_slice() {
+        [single] => single.clone(),
+        several => format!("pg_catalog.to_json(ARRAY[{}])::pg_catalog.text", several.join(", ")),
+    }
+}
+
+/// SQL that is true where a row of the identity table belongs to a row of the target.
+pub fn belongs(plan: &EntityPlan, identity: &str, target: &str) -> String {
+    let pairs: Vec<String> = plan
+        .identity
+        .target
+        .iter()
+        .zip(target_columns(plan))
+        .map(|((column, _), own)| format!("{identity}.{own} = {target}.{}", quote_ident(column)))
+        .collect();
+    pairs.join(" AND ")
+}
+
+/// Makes the identity table without its indexes, which [`index`] builds behind the load.
+pub async fn create(session: &Session, store: &Store, plan: &EntityPlan) -> Result<()> {
+    let table = store.identity_table(&plan.name).sql();
+    let mut columns = Vec::new();
+    for (name, part) in key_columns(plan).iter().zip(&plan.identity.key) {
+        columns.push(format!("{name} {} NOT NULL", part.type_sql));
+    }
+    for (name, (_, type_sql)) in target_columns(plan).iter().zip(&plan.identity.target) {
+        columns.push(format!("{name} {type_sql} NOT NULL"));
+    }
+    session
+        .batch(&format!(
+            "CREATE TABLE {table} ({}, row_hash int8, offered bytea, stored bytea, execution int8 NOT NULL, \
+             status int2 NOT NULL, created_at timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp(), \
+             validated_at timestamptz); REVOKE ALL ON {table} FROM PUBLIC",
+            columns.join(", ")
+        ))
+        .await?;
+    Ok(())
+}
+
+/// What COPY writes into the identity table: its name and columns.
+pub fn copy_sql(store: &Store, plan: &EntityPlan) -> String {
+    let mut columns = key_columns(plan);
+    columns.extend(target_columns(plan));
+    columns.extend(["row_hash", "offered", "execution", "status"].map(str::to_owned));
+    format!(
+        "COPY {} ({}) FROM STDIN (FORMAT binary)",
+        store.identity_table(&plan.name).sql(),
+        columns.join(", ")
+    )
+}
+
+/// Statements that index the identity table: each may run beside the others, each is a no-op where it has run.
+pub fn index(store: &Store, plan: &EntityPlan) -> Vec<String> {
+    let table = store.identity_table(&plan.name);
+    let unique = |suffix: &str, columns: &[String]| {
+        let name = quote_ident(&index_name(&table, suffix));
+        format!("CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {} ({})", table.sql(), columns.join(", "))
+    };
+    vec![unique("k", &key_columns(plan)), unique("t", &target_columns(plan))]
+}
+
+/// Identifiers have 63 bytes; entity names at most 40.
+fn index_name(table: &QualifiedName, suffix: &str) -> String {
+    format!("{}_{suffix}", table.name)
+}
+
+/// Makes the table of recorded mappings, if it is not there.
+pub async fn create_recorded(session: &Session, store: &Store, entity: &str) -> Result<()> {
+    let table = store.recorded_table(entity).sql();
+    session
+        .batch(&format!(
+            "CREATE TABLE IF NOT EXISTS {table} (key text COLLATE pg_catalog.\"C\" PRIMARY KEY, id uuid NOT NULL, \
+             adopted bool NOT NULL, created_at timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp()); \
+             REVOKE ALL ON {table} FROM PUBLIC"
+        ))
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Rejects and warnings: state, not events. One per entity and key, written in the transaction that decides.
+
+use driftless_core::code::Code;
+use driftless_pg::{Param, Session, Transaction};
+
+use super::Store;
+use crate::error::Result;
+
+/// A row that could not be shaped or written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reject {
+    /// The canonical key.
+    pub key: String,
+    /// Whether it waits for its parent.
+    pub parked: bool,
+    /// Where on its way: `extract`, `transform`, `evaluate`, `rule`, `write`, `unique`, `reference`.
+    pub stage: &'static str,
+    /// The code, as text.
+    pub code: String,
+    /// PostgreSQL's code.
+    pub sqlstate: Option<String>,
+    /// `technical`, `data_quality`, `business_rule`.
+    pub category: &'static str,
+    /// What is wrong. May hold values; goes nowhere else.
+    pub message: String,
+    /// The target column.
+    pub column: Option<String>,
+    /// The constraint.
+    pub constraint: Option<String>,
+    /// The rule.
+    pub rule: Option<String>,
+    /// The source row as JSON text, sensitive columns masked.
+    pub source_row: Option<String>,
+}
+
+impl Reject {
+    /// A reject with a code.
+    pub fn new(key: impl Into<String>, stage: &'static str, code: Code, message: impl Into<String>) -> Reject {
+        Reject {
+            key: key.into(),
+            stage,
+            code: code.to_string(),
+            category: "data_quality",
+            message: message.into(),
+            ..Reject::default()
+        }
+    }
+}
+
+/// Records rejects in the transaction that leaves their rows out.
+pub async fn record(
+    tx: &Transaction<'_>,
+    store: &Store,
+    entity: &str,
+    execution: i64,
+    rejects: &[Reject],
+) -> Result<()> {
+    for part in rejects.chunks(500) {
+        let rows: Vec<serde_json::Value> = part.iter().map(as_json).collect();
+        // U+0000 cannot stand in jsonb; a row that has it is recorded with a sign in its place.
+        let text = serde_json::Value::Array(rows).to_string().replace("\\u0000", "\\u2400");
+        tx.execute(
+            &store.sql(include_str!("reject_record.sql")),
+            &[Param::text(store.pipeline()), Param::text(entity), Param::int8(execution), Param::text(text)],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+fn as_json(reject: &Reject) -> serde_json::Value {
+    let source_row: Option<serde_json::Value> =
+        reject.source_row.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    serde_json::json!({
+        "key": reject.key,
+        "state": if reject.parked { "parked" } else { "rejected" },
+        "stage": reject.stage,
+        "code": reject.code,
+        "sqlstate": reject.sqlstate,
+        "category": reject.category,
+        "message": reject.message,
+        "column_name": reject.column,
+        "constraint_name": reject.constraint,
+        "rule": reject.rule,
+        "source_row": source_row,
+    })
+}
+
+/// Forgets what is on record about these keys, in the transaction that decides about them anew.
+pub async fn clear(tx: &Transaction<'_>, store: &Store, entity: &str, keys: &[String]) -> Result<u64> {
+    let keyed = [Param::text(store.pipeline()), Param::text(entity), Param::text_array(keys)];
+    tx.execute(
+        &store.sql("DELETE FROM {state}.warning WHERE pipeline = $1 AND entity = $2 AND key = ANY ($3)"),
+        &keyed,
+    )
+    .await?;
+    let sql = "DELETE FROM {state}.rejects WHERE pipeline = $1 AND entity = $2 AND key = ANY ($3)";
+    Ok(tx.execute(&store.sql(sql), &keyed).await?)
+}
+
+/// Records that rules warned about rows that were written: (key, rule).
+pub async fn warn(
+    tx: &Transaction<'_>,
+    store: &Store,
+    entity: &str,
+    execution: i64,
+    warnings: &[(String, String)],
+) -> Result<()> {
+    if warnings.is_empty() {
+        return Ok(());
+    }
+    let (keys, rules): (Vec<&str>, Vec<&str>) =
+        warnings.iter().map(|(key, rule)| (key.as_str(), rule.as_str())).unzip();
+    tx.execute(
+        &store.sql(
+            "INSERT INTO {state}.warning (pipeline, entity, key, rule, execution) \
+             SELECT $1, $2, w.key, w.rule, $3 FROM ROWS FROM (pg_catalog.unnest($4::text[], $5::text[])) AS w (key, rule) \
+             ON CONFLICT (pipeline, entity, key, rule) DO UPDATE SET execution = excluded.execution, seen_at = pg_catalog.clock_timestamp()",
+        ),
+        &[
+            Param::text(store.pipeline()),
+            Param::text(entity),
+            Param::int8(execution),
+            Param::text_array(&keys),
+            Param::text_array(&rules),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// How many rows of an entity are on record: (rejected, parked).
+pub async fn counts(session: &Session, store: &Store, entity: &str) -> Result<(i64, i64)> {
+    let row = session
+        .query_one(
+            &store.sql(
+                "SELECT pg_catalog.count(*) FILTER (WHERE state = 'rejected'), pg_catalog.count(*) FILTER (WHERE state = 'parked') \
+                 FROM {state}.rejects WHERE pipeline = $1 AND entity = $2",
+            ),
+            &[Param::text(store.pipeline()), Param::text(entity)],
+        )
+        .await?;
+    Ok((row.get(0)?, row.get(1)?))
+}
