@@ -2,11 +2,18 @@
 //! tables and collects every finding before it gives up.
 
 mod form;
+mod nearest;
+/// `:id` and `:COLUMN` in SQL expressions.
+pub mod placeholder;
+mod reader;
+mod source;
 
 pub use form::{
     ColumnSpec, Form, JsonForm, JsonMember, JsonScope, MapForm, RefForm, RefSource, RunFact, Unknown,
     WhenMissing,
 };
+pub use reader::{includes, read};
+pub use source::{SourceFile, Sources};
 
 use uuid::Uuid;
 
@@ -218,3 +225,6 @@ pub struct EntitySpec {
     /// How many deletes stop a pass and ask.
     pub max_deletes: Limit,
 }
+
+#[cfg(test)]
+mod tests;
