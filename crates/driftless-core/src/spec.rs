@@ -6,6 +6,8 @@ mod nearest;
 /// `:id` and `:COLUMN` in SQL expressions.
 pub mod placeholder;
 mod reader;
+mod render;
+mod secret;
 mod source;
 
 pub use form::{
@@ -13,6 +15,7 @@ pub use form::{
     WhenMissing,
 };
 pub use reader::{includes, read};
+pub use render::{Style, render};
 pub use source::{SourceFile, Sources};
 
 use uuid::Uuid;
