@@ -2,13 +2,21 @@
 //! tables and collects every finding before it gives up.
 
 mod form;
-pub(crate) mod nearest;
+mod nearest;
+/// `:id` and `:COLUMN` in SQL expressions.
 pub mod placeholder;
+mod reader;
+mod render;
+mod secret;
+mod source;
 
 pub use form::{
     ColumnSpec, Form, JsonForm, JsonMember, JsonScope, MapForm, RefForm, RefSource, RunFact, Unknown,
     WhenMissing,
 };
+pub use reader::{includes, read};
+pub use render::{Style, render};
+pub use source::{SourceFile, Sources};
 
 use uuid::Uuid;
 
@@ -220,3 +228,6 @@ pub struct EntitySpec {
     /// How many deletes stop a pass and ask.
     pub max_deletes: Limit,
 }
+
+#[cfg(test)]
+mod tests;

@@ -148,4 +148,7 @@ pub struct JsonMember {
     pub form: Form,
     /// What takes the place of null.
     pub default: Option<String>,
+    /// Whether its constants (of const, map and default) stand bare in JSON, as numbers and booleans do, and not as
+    /// strings.
+    pub bare: bool,
 }

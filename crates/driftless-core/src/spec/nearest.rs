@@ -42,7 +42,6 @@ mod tests {
         let known = ["from", "into", "where", "batch_rows", "batch_bytes", "key"];
         for (written, meant) in [
             ("form", Some("from")),
-            ("form ", Some("from")),
             ("batch_row", Some("batch_rows")),
             ("Batch_Bytes", Some("batch_bytes")),
             ("kye", Some("key")),

@@ -1,0 +1,129 @@
+//! From the texts of a mapping to what it says. The spanned TOML is walked by hand, so that every finding of every file
+//! is told at once, with its place.
+//!
+//! Settings are made in this order, the later over the earlier: the built-in default, the files (each setting once over
+//! all of them), `DRIFTLESS_SECTION__KEY` of the environment.
+
+mod tree;
+
+mod load;
+mod overrides;
+mod variables;
+
+mod section;
+
+mod naming;
+mod scalar;
+mod sql;
+
+mod connection;
+
+mod conflict;
+mod detection;
+mod settings;
+
+mod identity;
+mod leaf;
+
+mod column;
+mod rules;
+
+mod entity;
+mod ignore;
+
+mod whole;
+
+use std::collections::BTreeMap;
+
+use self::section::Section;
+use self::tree::{Node, Table, Value};
+use super::{SourceFile, Sources, Spanned, Spec};
+use crate::code;
+use crate::error::{Finding, blocks};
+
+/// What a mapping asks for before it can be read: the `include` patterns of its root file. The caller expands them and
+/// adds the files to the sources in name order.
+///
+/// # Errors
+/// The root file is not TOML, or `include` is not a list of patterns. The findings' spans count the root file as 0.
+pub fn includes(root: &SourceFile) -> Result<Vec<Spanned<String>>, Vec<Finding>> {
+    let table = load::parse(0, &root.text)?;
+    let mut out = Vec::new();
+    let patterns = match table.get("include") {
+        Some(member) => section::texts(
+            &member.node,
+            "include",
+            "include = [\"entities/*.toml\"]",
+            &mut out,
+        ),
+        None => None,
+    };
+    if out.is_empty() {
+        Ok(patterns.unwrap_or_default())
+    } else {
+        Err(out)
+    }
+}
+
+/// Reads a mapping. The environment holds every variable of the process, with those of the `.env` file beneath them.
+/// Beside the mapping come findings that do not forbid going on.
+///
+/// # Errors
+/// Everything that is wrong with the mapping as such, in the order of the files. What only a catalog can tell is the
+/// plan's to say.
+pub fn read(
+    sources: &Sources,
+    environment: &BTreeMap<String, String>,
+) -> Result<(Spec, Vec<Finding>), Vec<Finding>> {
+    let mut out = Vec::new();
+    let mut loaded = load::load(sources, &mut out);
+    overrides::apply(&mut loaded.root, environment, &mut out);
+    variables::expand(&mut loaded.root, sources, environment, &mut out);
+    let mut said = Vec::new();
+    let spec = spec(&loaded.root, loaded.complete, &mut said);
+    // What is missing may stand in the file that could not be parsed.
+    said.retain(|finding| loaded.complete || finding.code != code::MISSING_KEY || finding.span.is_some());
+    out.append(&mut said);
+    out.sort_by_key(|finding| (finding.span.is_none(), finding.span));
+    out.dedup();
+    if blocks(&out) { Err(out) } else { Ok((spec, out)) }
+}
+
+fn spec(root: &Table, complete: bool, out: &mut Vec<Finding>) -> Spec {
+    let node = |name: &str| -> Option<&Node> { root.get(name).map(|member| &member.node) };
+    top_level(root, out);
+    let defaults = entity::defaults(root, out);
+    let mut entities = entity::entities(root, &defaults, out);
+    let ignore = ignore::ignore(root, out);
+    if complete {
+        let declared: Vec<&str> = match node("entities").map(|node| &node.value) {
+            Some(Value::Table(table)) => table.members.iter().map(|member| member.key.as_str()).collect(),
+            _ => Vec::new(),
+        };
+        whole::check(&mut entities, &declared, &defaults.columns, &ignore, out);
+    }
+    Spec {
+        pipeline: connection::pipeline(node("pipeline"), out),
+        source: connection::server("[source]", "SOURCE_DATABASE_URL", node("source"), out),
+        target: connection::server("[target]", "TARGET_DATABASE_URL", node("target"), out),
+        entities,
+        ignore,
+    }
+}
+
+/// Unknown sections.
+fn top_level(root: &Table, out: &mut Vec<Finding>) {
+    let whole = Node {
+        value: Value::Table(root.clone()),
+        span: None,
+        origin: tree::Origin::File,
+    };
+    if let Some(mut section) = Section::open(&whole, "mapping", "", out) {
+        for known in [
+            "include", "pipeline", "source", "target", "defaults", "entities", "ignore",
+        ] {
+            section.take(known);
+        }
+        section.finish(out);
+    }
+}

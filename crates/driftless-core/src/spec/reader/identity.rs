@@ -1,0 +1,191 @@
+//! `identity = …`: what a row's target key is made of.
+
+use super::section::Section;
+use super::sql;
+use crate::code;
+use crate::spec::{IdentitySpec, Spanned};
+
+/// What an entity says about its identity.
+#[derive(Debug, Default)]
+pub(super) struct Identity {
+    pub(super) spec: Option<Spanned<IdentitySpec>>,
+    pub(super) adopt: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Derive,
+    Column,
+    Columns,
+    Random,
+    None,
+}
+
+const BY: [(&str, By); 5] = [
+    ("derive", By::Derive),
+    ("column", By::Column),
+    ("columns", By::Columns),
+    ("random", By::Random),
+    ("none", By::None),
+];
+
+/// Reads `identity` of an entity.
+pub(super) fn identity(entity: &mut Section<'_>) -> Identity {
+    let Some(member) = entity.take("identity") else {
+        return Identity::default();
+    };
+    let place = format!("{}, identity", entity.place);
+    let example = "identity = { by = \"derive\" }";
+    let Some(mut table) = Section::open(&member.node, &place, example, entity.out()) else {
+        return Identity::default();
+    };
+    let adopt = adopt(&mut table);
+    let spec = spec(&mut table, adopt.is_some()).map(|value| Spanned {
+        value,
+        span: member.node.span.unwrap_or_default(),
+    });
+    if adopt.is_some() {
+        refuse_adopt_beside(&mut table, spec.as_ref().map(|spec| &spec.value));
+    }
+    not_yet(&mut table);
+    table.finish(entity.out());
+    Identity { spec, adopt }
+}
+
+fn spec(table: &mut Section<'_>, adopts: bool) -> Option<IdentitySpec> {
+    let by = table.take("by").is_some();
+    let choice = table.choice("by", &BY);
+    let name = table.text("name", "name = \"patients\"");
+    let column = table.text("column", "column = \"account_uuid\"");
+    let same_as = table.text("same_as", "same_as = \"users\"");
+    belongs_to(
+        table,
+        "name",
+        name.is_some() && choice != Some(By::Derive),
+        "derive",
+    );
+    belongs_to(
+        table,
+        "column",
+        column.is_some() && choice != Some(By::Column),
+        "column",
+    );
+    match (choice, same_as) {
+        (Some(_), Some(_)) => {
+            table.refuse_all(
+                code::AMBIGUOUS_FORM,
+                "`by` and `same_as` are two identities",
+                "keep one of them",
+            );
+            None
+        }
+        (None, Some(other)) => Some(IdentitySpec::SameAs(other.value)),
+        (None, None) => {
+            let says_nothing =
+                !by && !adopts && table.take("match").is_none() && table.take("merge_on").is_none();
+            if says_nothing {
+                table.missing("by", "by = \"derive\"");
+            }
+            None
+        }
+        (Some(By::Derive), None) => Some(IdentitySpec::Derive {
+            name: name.map(|name| name.value),
+        }),
+        (Some(By::Columns), None) => Some(IdentitySpec::Columns),
+        (Some(By::Column), None) => {
+            if table.take("column").is_none() {
+                table.missing("column", "column = \"account_uuid\"");
+            }
+            column.map(|column| IdentitySpec::Column(column.value))
+        }
+        (Some(By::Random), None) => {
+            let remedy = "use `by = \"derive\"`, which needs no map to be repeatable";
+            refuse_not_yet(table, "by", "random", remedy);
+            None
+        }
+        (Some(By::None), None) => {
+            let remedy = "use `by = \"columns\"` with the key columns mapped";
+            refuse_not_yet(table, "by", "none", remedy);
+            None
+        }
+    }
+}
+
+fn belongs_to(table: &mut Section<'_>, key: &'static str, misplaced: bool, by: &str) {
+    if misplaced && let Some(member) = table.take(key) {
+        let message = format!("`{key}` needs `by = \"{by}\"`");
+        table.refuse(
+            &member.node,
+            code::INVALID_VALUE,
+            message,
+            "change `by`, or remove this",
+        );
+    }
+}
+
+fn adopt(table: &mut Section<'_>) -> Option<Spanned<String>> {
+    const EXAMPLE: &str = "adopt = { sql = \"SELECT legacy_id, id FROM public.patients\" }";
+    let member = table.take("adopt")?;
+    let place = format!("{}, adopt", table.place);
+    let mut inside = Section::open(&member.node, &place, EXAMPLE, table.out())?;
+    let query = match inside.take("sql") {
+        Some(member) => sql::plain(&member.node, &place, EXAMPLE, inside.out()),
+        None => {
+            inside.missing("sql", "sql = \"SELECT legacy_id, id FROM public.patients\"");
+            None
+        }
+    };
+    inside.finish(table.out());
+    query
+}
+
+/// Mappings can only be adopted by the entity whose map they enter.
+fn refuse_adopt_beside(table: &mut Section<'_>, spec: Option<&IdentitySpec>) {
+    let (message, remedy) = match spec {
+        Some(IdentitySpec::SameAs(other)) => (
+            format!("the mappings belong to `{other}`, whose identity this entity shares"),
+            format!("move `adopt` to the identity of `{other}`"),
+        ),
+        Some(IdentitySpec::Columns) => (
+            "there are no UUIDs to adopt where the key is made of mapped columns".to_owned(),
+            "remove `adopt`, or choose another identity".to_owned(),
+        ),
+        _ => return,
+    };
+    if let Some(member) = table.take("adopt") {
+        table.refuse(&member.node, code::INVALID_VALUE, message, &remedy);
+    }
+}
+
+/// Forms that are checked already and cannot act before a later version.
+fn not_yet(table: &mut Section<'_>) {
+    table.texts("match", "match = [\"email\"]");
+    let remedy = "name the rows that are already there with `adopt = { sql = \"SELECT legacy_key, id …\" }`";
+    refuse_not_yet(table, "match", "match", remedy);
+    if let Some(member) = table.take("merge_on") {
+        let place = table.place.clone();
+        sql::plain(&member.node, &place, "merge_on = \"lower(email)\"", table.out());
+        let remedy = "make one row of duplicates in a query: `sql = \"SELECT DISTINCT ON (lower(email)) …\"`";
+        refuse_not_yet(table, "merge_on", "merge_on", remedy);
+    }
+    let winner = table.text("winner", "winner = \"oldest\"");
+    if winner.is_some()
+        && table.take("merge_on").is_none()
+        && let Some(member) = table.take("winner")
+    {
+        let message = "`winner` needs `merge_on`";
+        table.refuse(
+            &member.node,
+            code::INVALID_VALUE,
+            message,
+            "add it, or remove this",
+        );
+    }
+}
+
+fn refuse_not_yet(table: &mut Section<'_>, key: &'static str, what: &str, remedy: &str) {
+    if let Some(member) = table.take(key) {
+        let message = format!("identity `{what}` cannot act yet");
+        table.refuse(&member.node, code::NOT_YET, message, remedy);
+    }
+}

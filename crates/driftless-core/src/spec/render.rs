@@ -1,0 +1,118 @@
+//! Findings as people read them: severity, code, file, line, column, the line itself with a caret, and the remedy.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
+
+use super::Sources;
+use super::secret::masked;
+use crate::error::{Finding, Severity, Span};
+
+/// How findings are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    /// Whether colours may be used. Nothing is told by colour alone.
+    pub color: bool,
+}
+
+/// Findings as text, one below the other with an empty line between. Those without a place in the mapping are shown with
+/// what they are about. Connection strings are covered.
+pub fn render(findings: &[Finding], sources: &Sources, style: Style) -> String {
+    let shown: Vec<String> = sources.files.iter().map(|file| masked(&file.text)).collect();
+    let renderer = match style.color {
+        true => Renderer::styled(),
+        false => Renderer::plain(),
+    };
+    let mut result = String::new();
+    for (index, finding) in findings.iter().enumerate() {
+        if index > 0 {
+            result.push('\n');
+        }
+        result.push_str(&renderer.render(&[group(finding, sources, &shown)]));
+        result.push('\n');
+    }
+    result
+}
+
+fn group<'a>(finding: &'a Finding, sources: &'a Sources, shown: &'a [String]) -> Group<'a> {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let title = level
+        .primary_title(finding.message.as_str())
+        .id(finding.code.to_string());
+    let place = finding.span.and_then(|span| {
+        let index = usize::try_from(span.file).ok()?;
+        Some((span, sources.files.get(index)?, shown.get(index)?))
+    });
+    let group = match place {
+        Some((span, file, text)) => title.element(
+            Snippet::source(text.as_str()).path(file.name.as_str()).annotation(
+                AnnotationKind::Primary
+                    .span(caret(text, span))
+                    .label(normalize_untrusted_str(&finding.place)),
+            ),
+        ),
+        None => title.element(Origin::path(finding.place.as_str())),
+    };
+    if finding.remedy.is_empty() {
+        return group;
+    }
+    group.element(Level::HELP.message(normalize_untrusted_str(&finding.remedy)))
+}
+
+/// The part of the text under which carets stand: the span's first line, inside the text, between whole letters.
+fn caret(text: &str, span: Span) -> std::ops::Range<usize> {
+    let start = text.floor_char_boundary((span.start as usize).min(text.len()));
+    let end = text.ceil_char_boundary((span.end as usize).clamp(start, text.len()));
+    let line = text[start..end].find(['\r', '\n']).map_or(end, |length| start + length);
+    start..line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code;
+
+    fn span(start: u32, end: u32) -> Span {
+        Span { file: 0, start, end }
+    }
+
+    #[test]
+    fn a_finding_shows_code_place_caret_and_remedy() {
+        let sources = Sources::single("driftless.toml", "[pipeline]\nnaem = \"lab\"\n");
+        let finding = Finding::error(code::UNKNOWN_KEY, "[pipeline]", "unknown key `naem`")
+            .remedy("did you mean `name`?")
+            .at(span(11, 15));
+        insta::assert_snapshot!(render(&[finding], &sources, Style::default()));
+    }
+
+    #[test]
+    fn a_finding_without_a_span_shows_what_it_is_about() {
+        let finding =
+            Finding::warning(code::UNFILLED_COLUMN, "entity patients, column x", "has no value").remedy("map it");
+        insta::assert_snapshot!(render(&[finding], &Sources::default(), Style::default()));
+    }
+
+    #[test]
+    fn colours_only_when_asked() {
+        let finding = Finding::note(code::NOT_YET, "entity a", "not yet");
+        let sources = Sources::default();
+        let shown = |color| render(std::slice::from_ref(&finding), &sources, Style { color });
+        assert!(!shown(false).contains('\u{1b}'));
+        assert!(shown(true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn places_outside_the_text_do_not_matter() {
+        for text in ["", "\n", "é", "a\r\nb", "\u{1b}[31m\t\u{202e}x"] {
+            let sources = Sources::single("a.toml", text);
+            for (start, end) in [(0, 0), (0, 1), (1, 2), (0, 99), (99, 100), (5, 2)] {
+                let finding = Finding::error(code::INVALID_VALUE, "\u{1b}[31m", "m\nm").at(span(start, end));
+                let shown = render(&[finding], &sources, Style::default());
+                assert!(shown.contains("DL0006"));
+                assert!(!shown.contains('\u{1b}'), "{shown}");
+            }
+        }
+    }
+}
