@@ -22,12 +22,12 @@ impl Cell {
     };
 
     /// The value at `start` with `len` bytes.
-    pub fn new(start: u32, len: u32) -> Cell {
+    pub const fn new(start: u32, len: u32) -> Cell {
         Cell { start, len }
     }
 
     /// Whether it is SQL null.
-    pub fn is_null(self) -> bool {
+    pub const fn is_null(self) -> bool {
         self.len == Cell::NULL_LEN
     }
 

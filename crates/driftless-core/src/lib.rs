@@ -9,6 +9,8 @@ pub mod code;
 pub mod error;
 /// Names of relations, entities and columns, quoted for PostgreSQL.
 pub mod name;
+/// Single values in PostgreSQL's binary form, read and printed.
+pub mod value;
 /// Rows as raw PostgreSQL binary bytes, and how they travel in a batch.
 pub mod batch;
 /// Hashes that are stored: row hashes and fingerprints.
@@ -19,3 +21,7 @@ pub mod spec;
 pub mod catalog;
 /// A checked mapping and two catalogs become one plan.
 pub mod plan;
+/// UUIDs derived from keys.
+pub mod identity;
+/// The row program run over a batch: rows in, shaped rows and faults out.
+pub mod transform;

@@ -1,0 +1,113 @@
+//! Whether a value fits its column without loss.
+
+use crate::code;
+use crate::plan::Check;
+use crate::value::Numeric;
+
+use super::fault::Trouble;
+
+/// What a value that is not null must satisfy. [`Check::Lossless`] is the evaluator's and judged elsewhere.
+pub(super) fn check(bytes: &[u8], check: &Check) -> Result<(), Trouble> {
+    match check {
+        Check::Characters(most) => characters(bytes, *most),
+        Check::Numeric { precision, scale } => match Numeric::read(bytes) {
+            None => Err(Trouble::unreadable("numeric")),
+            Some(numeric) if numeric.fits(*precision, *scale) => Ok(()),
+            Some(_) => Err(Trouble::new(
+                code::ROW_WOULD_LOSE,
+                format!("the number does not fit numeric({precision},{scale}) without rounding"),
+            )),
+        },
+        Check::Microseconds(unit) => microseconds(bytes, *unit),
+        Check::Label(labels) if labels.iter().any(|label| label.as_bytes() == bytes) => Ok(()),
+        Check::Label(_) => Err(Trouble::new(
+            code::ROW_UNKNOWN_VALUE,
+            "the value is no label of the column's enum",
+        )),
+        Check::Lossless(_) => Ok(()),
+    }
+}
+
+/// Characters of UTF-8: bytes that do not continue one.
+fn characters(bytes: &[u8], most: u32) -> Result<(), Trouble> {
+    let most = most as usize;
+    if bytes.len() <= most {
+        return Ok(());
+    }
+    let count = bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
+    if count <= most {
+        return Ok(());
+    }
+    Err(Trouble::new(
+        code::ROW_WOULD_LOSE,
+        format!("the text has {count} characters, the column takes {most}"),
+    ))
+}
+
+/// Dates with time, times and intervals begin with their microseconds. The smallest and the largest number mean infinity.
+fn microseconds(bytes: &[u8], unit: i64) -> Result<(), Trouble> {
+    let (8 | 12 | 16, Some(first)) = (bytes.len(), bytes.first_chunk()) else {
+        return Err(Trouble::unreadable("time"));
+    };
+    let count = i64::from_be_bytes(*first);
+    if matches!(count, i64::MIN | i64::MAX) || count.checked_rem(unit).unwrap_or(0) == 0 {
+        return Ok(());
+    }
+    Err(Trouble::new(
+        code::ROW_WOULD_LOSE,
+        "the time has more digits behind the seconds than the column keeps",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passes(bytes: &[u8], of: &Check) -> bool {
+        check(bytes, of).is_ok()
+    }
+
+    #[test]
+    fn characters_are_counted_not_bytes() {
+        assert!(passes("äöü".as_bytes(), &Check::Characters(3)));
+        assert!(!passes("äöüß".as_bytes(), &Check::Characters(3)));
+        assert!(passes("😀".as_bytes(), &Check::Characters(1)));
+        assert!(passes(b"", &Check::Characters(0)));
+        // A blank that would be cut off is lost too.
+        assert!(!passes(b"abc ", &Check::Characters(3)));
+        assert!(!passes(b"\xff\xfe\xfd", &Check::Characters(2)));
+    }
+
+    #[test]
+    fn times_keep_their_digits() {
+        let millis = Check::Microseconds(1000);
+        assert!(passes(&1_234_000i64.to_be_bytes(), &millis));
+        assert!(passes(&(-1_234_000i64).to_be_bytes(), &millis));
+        assert!(!passes(&1_234_001i64.to_be_bytes(), &millis));
+        assert!(passes(&i64::MAX.to_be_bytes(), &millis), "infinity");
+        assert!(passes(&i64::MIN.to_be_bytes(), &millis), "-infinity");
+        assert!(!passes(&[0; 4], &millis));
+        let with_zone = [&1_500_000i64.to_be_bytes()[..], &3600i32.to_be_bytes()].concat();
+        assert!(passes(&with_zone, &Check::Microseconds(100_000)));
+        assert!(!passes(&with_zone, &Check::Microseconds(1_000_000)));
+    }
+
+    #[test]
+    fn labels_are_exact() {
+        let check = Check::Label(vec!["active".into(), "on hold".into()]);
+        assert!(passes(b"on hold", &check));
+        assert!(!passes(b"Active", &check));
+        assert!(!passes(b"", &check));
+    }
+
+    #[test]
+    fn numerics_do_not_round() {
+        let check = Check::Numeric {
+            precision: 4,
+            scale: 2,
+        };
+        let twelve_and_a_half = [0, 2, 0, 0, 0, 0, 0, 4, 0, 12, 0x13, 0x88];
+        assert!(passes(&twelve_and_a_half, &check), "12.5000");
+        assert!(!passes(&twelve_and_a_half[..11], &check));
+    }
+}

@@ -1,0 +1,173 @@
+//! From a row's bytes to the value of one output.
+
+use crate::batch::Cell;
+use crate::code;
+use crate::plan::{Check, EntityPlan, Mint, Output, Value};
+use crate::value::{self, ShortText};
+
+use super::check::check;
+use super::fault::Trouble;
+use super::json::{self, JSONB_VERSION, Sheet};
+use super::shaped::{Place, Shaped};
+use super::view::{NumberForm, Scalar, View};
+
+/// What the shaper knows of an output before the first row.
+#[derive(Debug)]
+pub(super) struct OutputTraits {
+    /// Its value needs the main evaluation.
+    pub(super) deferred: bool,
+    /// It is part of the target's key, which is never null.
+    pub(super) key: bool,
+    /// Its text holds facts of the run beside others, so its fingerprint is not that of its bytes.
+    pub(super) partly_volatile: bool,
+}
+
+impl OutputTraits {
+    pub(super) fn of(entity: &EntityPlan, number: usize) -> OutputTraits {
+        let output = &entity.program.outputs[number];
+        OutputTraits {
+            deferred: needs_answer(&output.value),
+            key: matches!(&entity.identity.mint, Mint::Columns(outputs) if outputs.contains(&number)),
+            partly_volatile: matches!(&output.value, Value::Json { members, .. } if json::has_volatile(members)),
+        }
+    }
+}
+
+fn needs_answer(value: &Value) -> bool {
+    match value {
+        Value::Answer(_) => true,
+        Value::Json { members, .. } => members.iter().any(|member| needs_answer(&member.value)),
+        _ => false,
+    }
+}
+
+/// Whether a value holds the reference with this number.
+pub(super) fn holds_reference(value: &Value, number: usize) -> bool {
+    match value {
+        Value::Ref(reference) => *reference == number,
+        Value::Json { members, .. } => members
+            .iter()
+            .any(|member| holds_reference(&member.value, number)),
+        _ => false,
+    }
+}
+
+/// Produces one output for these rows.
+pub(super) fn fill(
+    shaped: &mut Shaped,
+    entity: &EntityPlan,
+    number: usize,
+    traits: &OutputTraits,
+    rows: impl Iterator<Item = usize>,
+) {
+    let output = &entity.program.outputs[number];
+    let mut sheet = Sheet::default();
+    if traits.partly_volatile {
+        shaped.stable[number] = vec![0; shaped.rows()];
+    }
+    for row in rows {
+        match settle(shaped, entity, output, traits, row, &mut sheet) {
+            Ok(cell) => shaped.outputs.set(row, number, cell),
+            Err(trouble) => shaped.fault(entity, row, Place::Output(number), trouble, false),
+        }
+        if traits.partly_volatile {
+            shaped.stable[number][row] = sheet.stable_fingerprint();
+        }
+    }
+}
+
+/// The value, its default, and whether it may stand in its column.
+fn settle(
+    shaped: &mut Shaped,
+    entity: &EntityPlan,
+    output: &Output,
+    traits: &OutputTraits,
+    row: usize,
+    sheet: &mut Sheet,
+) -> Result<Cell, Trouble> {
+    let cell = value(shaped, entity, &output.value, row, sheet)?;
+    let view = shaped.view(entity);
+    let Some(bytes) = view.bytes(cell) else {
+        // A default is a constant of the column's own type: nothing to check.
+        return or_default(view, output, traits);
+    };
+    for one in &output.checks {
+        check(bytes, one).map_err(|trouble| with_value(view, output, row, trouble))?;
+    }
+    Ok(cell)
+}
+
+fn or_default(view: View<'_>, output: &Output, traits: &OutputTraits) -> Result<Cell, Trouble> {
+    let cell = view.constant(output.default);
+    if !cell.is_null() {
+        return Ok(cell);
+    }
+    if traits.key {
+        return Err(Trouble::new(
+            code::ROW_KEY_NULL,
+            "a part of the target's key is null",
+        ));
+    }
+    if output.required {
+        return Err(Trouble::new(code::ROW_REQUIRED_NULL, "the value is null"));
+    }
+    Ok(Cell::NULL)
+}
+
+/// Adds the value to a message about it, where it is text of one input that may be shown.
+fn with_value(view: View<'_>, output: &Output, row: usize, trouble: Trouble) -> Trouble {
+    let Trouble::New(mut inner) = trouble else {
+        return trouble;
+    };
+    if let (Value::Input(input), [Check::Characters(_) | Check::Label(_), ..]) =
+        (&output.value, &output.checks[..])
+        && let Some(bytes) = view.input(*input, row)
+    {
+        inner.1 = format!("{}: {}", inner.1, view.shown(*input, bytes));
+    }
+    Trouble::New(inner)
+}
+
+fn value(
+    shaped: &mut Shaped,
+    entity: &EntityPlan,
+    value: &Value,
+    row: usize,
+    sheet: &mut Sheet,
+) -> Result<Cell, Trouble> {
+    if let Value::Json { members, jsonb } = value {
+        sheet.clear();
+        if *jsonb {
+            sheet.text.push(JSONB_VERSION);
+        }
+        json::write_object(shaped.view(entity), members, row, sheet)?;
+        return shaped.append(&sheet.text);
+    }
+    match shaped.view(entity).scalar(value, row)? {
+        Scalar::Bytes(cell) => Ok(cell),
+        Scalar::Number(number, NumberForm::Text) => shaped.append(ShortText::integer(number).as_bytes()),
+        Scalar::Number(number, NumberForm::Binary(width)) => {
+            let bytes = number.to_be_bytes();
+            shaped.append(&bytes[8 - usize::from(width.min(8))..])
+        }
+    }
+}
+
+/// The evaluator's own check that nothing was lost: an answer that is false is a fault.
+pub(super) fn check_lossless(shaped: &mut Shaped, entity: &EntityPlan, number: usize, rows: &[usize]) {
+    for one in &entity.program.outputs[number].checks {
+        let Check::Lossless(answer) = one else { continue };
+        for &row in rows {
+            let view = shaped.view(entity);
+            let trouble = match view.bytes(shaped.answers.cell(row, *answer)).map(value::boolean) {
+                None | Some(Some(true)) => continue,
+                Some(Some(false)) => Trouble::new(
+                    code::ROW_WOULD_LOSE,
+                    "the value does not fit the column without loss",
+                ),
+                Some(None) => Trouble::unreadable("boolean"),
+            };
+            shaped.fault(entity, row, Place::Output(number), trouble, false);
+        }
+    }
+}
