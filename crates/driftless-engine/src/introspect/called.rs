@@ -81,7 +81,11 @@ impl Called {
         session: &Session,
         calls: impl Iterator<Item = &'a Calls> + Clone,
     ) -> Result<Called> {
-        let functions: BTreeSet<Oid> = calls.clone().flat_map(|calls| &calls.functions).copied().collect();
+        let functions: BTreeSet<Oid> = calls
+            .clone()
+            .flat_map(|calls| &calls.functions)
+            .copied()
+            .collect();
         let operators: BTreeSet<Oid> = calls.flat_map(|calls| &calls.operators).copied().collect();
         let mut called = Called {
             functions: HashMap::new(),
@@ -105,14 +109,20 @@ impl Called {
     /// Why an expression with these calls is refused, if it is.
     pub(super) fn refusal(&self, calls: &Calls) -> Option<ExpressionProblem> {
         let values = calls.session_values.iter().map(|op| session_value(*op));
-        let functions = calls.functions.iter().filter_map(|oid| match self.functions.get(oid) {
-            Some(function) => function.refusal(),
-            None => Some(gone(*oid)),
-        });
-        let operators = calls.operators.iter().filter_map(|oid| match self.operators.get(oid) {
-            Some(function) => function.refusal(),
-            None => Some(gone(*oid)),
-        });
+        let functions = calls
+            .functions
+            .iter()
+            .filter_map(|oid| match self.functions.get(oid) {
+                Some(function) => function.refusal(),
+                None => Some(gone(*oid)),
+            });
+        let operators = calls
+            .operators
+            .iter()
+            .filter_map(|oid| match self.operators.get(oid) {
+                Some(function) => function.refusal(),
+                None => Some(gone(*oid)),
+            });
         values.chain(functions).chain(operators).next()
     }
 }
@@ -130,11 +140,18 @@ fn read(row: &Row) -> Result<Function> {
 
 fn session_value(op: u32) -> ExpressionProblem {
     let at = usize::try_from(op).unwrap_or(usize::MAX);
-    let name = SESSION_VALUES.get(at).copied().unwrap_or("a value of the session");
+    let name = SESSION_VALUES
+        .get(at)
+        .copied()
+        .unwrap_or("a value of the session");
     if at < 9 {
         refusal::volatile(name, "reads the clock", refusal::STARTED_AT)
     } else {
-        refusal::volatile(name, "depends on the session", "give the value as a constant: `{ const = … }`")
+        refusal::volatile(
+            name,
+            "depends on the session",
+            "give the value as a constant: `{ const = … }`",
+        )
     }
 }
 
@@ -250,7 +267,10 @@ mod tests {
         ];
         for function in &refused {
             let problem = function.refusal().unwrap();
-            assert!(matches!(problem.category, ExpressionCategory::Volatile { .. }), "{problem}");
+            assert!(
+                matches!(problem.category, ExpressionCategory::Volatile { .. }),
+                "{problem}"
+            );
             assert!(!problem.remedy.is_empty(), "{problem}");
         }
     }
@@ -263,6 +283,10 @@ mod tests {
         };
         let problem = function.refusal().unwrap();
         assert_eq!(problem.category, ExpressionCategory::Other);
-        assert!(problem.remedy.contains(r#"GRANT EXECUTE ON FUNCTION "public"."secret""#));
+        assert!(
+            problem
+                .remedy
+                .contains(r#"GRANT EXECUTE ON FUNCTION "public"."secret""#)
+        );
     }
 }

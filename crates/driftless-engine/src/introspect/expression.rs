@@ -9,8 +9,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use driftless_core::catalog::{
-    ExpressionCategory, ExpressionFacts, ExpressionInput, ExpressionProblem, ExpressionRequest, Oid, TypeKind,
-    builtin,
+    ExpressionCategory, ExpressionFacts, ExpressionInput, ExpressionProblem, ExpressionRequest, Oid,
+    TypeKind, builtin,
 };
 use driftless_core::code;
 use driftless_core::name::quote_ident;
@@ -25,7 +25,8 @@ use crate::error::{EngineError, InContext, Result};
 /// The temporary table; the name must not be one that an expression would use by accident.
 const TABLE: &str = "driftless_expression_inputs";
 
-const CHECK_PREFIX: &str = "ALTER TABLE pg_temp.driftless_expression_inputs ADD CONSTRAINT trial CHECK (CASE WHEN true THEN ";
+const CHECK_PREFIX: &str =
+    "ALTER TABLE pg_temp.driftless_expression_inputs ADD CONSTRAINT trial CHECK (CASE WHEN true THEN ";
 const CHECK_SUFFIX: &str = "\nEND IS NOT NULL)";
 
 const SELECT_PREFIX: &str = "SELECT (";
@@ -78,11 +79,18 @@ fn judge(passed: Passed, called: &Called, types: &TypeTree) -> Result<Described>
     }
     if let Some(word) = passed.moment {
         let name = format!("'{word}' as a date or time");
-        return Ok(Err(refusal::volatile(&name, "reads the clock", refusal::STARTED_AT)));
+        return Ok(Err(refusal::volatile(
+            &name,
+            "reads the clock",
+            refusal::STARTED_AT,
+        )));
     }
     let result_type = types.get(passed.result_type)?;
     if result_type.kind == TypeKind::Other {
-        return Ok(Err(refusal::not_one_value(&format!("the pseudo-type {}", result_type.name.name))));
+        return Ok(Err(refusal::not_one_value(&format!(
+            "the pseudo-type {}",
+            result_type.name.name
+        ))));
     }
     Ok(Ok(ExpressionFacts {
         result_type,
@@ -105,7 +113,9 @@ async fn try_all(session: &mut Session, requests: &[ExpressionRequest]) -> Resul
             };
             trials[index] = Some(trial);
         }
-        transaction.batch("ROLLBACK TO SAVEPOINT inputs; RELEASE SAVEPOINT inputs").await?;
+        transaction
+            .batch("ROLLBACK TO SAVEPOINT inputs; RELEASE SAVEPOINT inputs")
+            .await?;
     }
     transaction.rollback().await?;
     // Every request is a member of the set of its own inputs.
@@ -149,7 +159,10 @@ async fn create_table(
         .remedy("use the primary; `SHOW default_transaction_read_only` tells whether it is a setting")),
         _ => {
             let server = about_expression(error)?;
-            let message = format!("the columns that it could read cannot be laid out in the target: {}", server.message);
+            let message = format!(
+                "the columns that it could read cannot be laid out in the target: {}",
+                server.message
+            );
             Ok(Err(ExpressionProblem::new(ExpressionCategory::Other, message)))
         }
     }
@@ -172,7 +185,9 @@ async fn try_one(transaction: &Transaction<'_>, request: &ExpressionRequest) -> 
     }
     transaction.batch("SAVEPOINT trial").await?;
     let trial = both_trials(transaction, request).await;
-    transaction.batch("ROLLBACK TO SAVEPOINT trial; RELEASE SAVEPOINT trial").await?;
+    transaction
+        .batch("ROLLBACK TO SAVEPOINT trial; RELEASE SAVEPOINT trial")
+        .await?;
     trial
 }
 
@@ -180,7 +195,12 @@ async fn both_trials(transaction: &Transaction<'_>, request: &ExpressionRequest)
     let sql = &request.sql;
     let refused = |error: PgError, prefix: &str| -> Result<Trial> {
         let server = about_expression(error)?;
-        Ok(Err(refusal::from_server(&server, sql, prefix.len(), &request.inputs)))
+        Ok(Err(refusal::from_server(
+            &server,
+            sql,
+            prefix.len(),
+            &request.inputs,
+        )))
     };
     let select = format!("{SELECT_PREFIX}{sql}{SELECT_SUFFIX}");
     let description = match transaction.describe(&select, &[]).await {
@@ -219,7 +239,8 @@ fn about_expression(error: PgError) -> Result<driftless_pg::ServerError> {
         Some(server)
             if error.kind() == ErrorKind::Server
                 && !matches!(error.disposition(), Disposition::Retry)
-                && !["53", "55", "57", "58", "XX"].contains(&&server.sqlstate[..2.min(server.sqlstate.len())]) =>
+                && !["53", "55", "57", "58", "XX"]
+                    .contains(&&server.sqlstate[..2.min(server.sqlstate.len())]) =>
         {
             Ok(server.clone())
         }
@@ -234,20 +255,25 @@ fn names_read(numbers: &[i16], inputs: &[ExpressionInput]) -> Option<Vec<String>
         .map(|number| usize::try_from(*number).ok()?.checked_sub(1))
         .collect::<Option<_>>()?;
     places.sort_unstable();
-    places.iter().map(|at| inputs.get(*at).map(|input| input.name.clone())).collect()
+    places
+        .iter()
+        .map(|at| inputs.get(*at).map(|input| input.name.clone()))
+        .collect()
 }
 
 /// A word that PostgreSQL reads as the moment of reading when a text becomes a date or time. It is in the expression's text;
 /// and in its tree it is either no longer (`date 'today'` is read at once) or stands beside such a cast.
 fn moment(sql: &str, tree: &str, calls: &Calls) -> Option<&'static str> {
     let folded = sql.to_ascii_lowercase();
-    ["now", "today", "tomorrow", "yesterday"].into_iter().find(|word| {
-        folded.match_indices(word).any(|(at, _)| {
-            let quoted = folded[..at].trim_end().ends_with(['\'', '$']);
-            let as_written = &sql.as_bytes()[at..at + word.len()];
-            quoted && (calls.reads_time_from_text || !node_tree::holds_constant(tree, as_written))
+    ["now", "today", "tomorrow", "yesterday"]
+        .into_iter()
+        .find(|word| {
+            folded.match_indices(word).any(|(at, _)| {
+                let quoted = folded[..at].trim_end().ends_with(['\'', '$']);
+                let as_written = &sql.as_bytes()[at..at + word.len()];
+                quoted && (calls.reads_time_from_text || !node_tree::holds_constant(tree, as_written))
+            })
         })
-    })
 }
 
 #[cfg(test)]

@@ -136,7 +136,9 @@ mod tests {
 
     #[test]
     fn text_that_becomes_a_time_is_noticed() {
-        assert!(calls("{COERCEVIAIO :arg {VAR :varno 1} :resulttype 1184 :resultcollid 0}").reads_time_from_text);
+        assert!(
+            calls("{COERCEVIAIO :arg {VAR :varno 1} :resulttype 1184 :resultcollid 0}").reads_time_from_text
+        );
         assert!(!calls("{COERCEVIAIO :arg {VAR :varno 1} :resulttype 25}").reads_time_from_text);
     }
 

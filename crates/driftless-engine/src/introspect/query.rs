@@ -83,7 +83,8 @@ fn refused(error: PgError) -> EngineError {
 }
 
 fn findings(description: &Description) -> Vec<Finding> {
-    let refused = |message: String, remedy: &str| Finding::error(code::BAD_QUERY, PLACE, message).remedy(remedy);
+    let refused =
+        |message: String, remedy: &str| Finding::error(code::BAD_QUERY, PLACE, message).remedy(remedy);
     let mut findings = Vec::new();
     if !description.params.is_empty() {
         findings.push(refused(
@@ -92,7 +93,10 @@ fn findings(description: &Description) -> Vec<Finding> {
         ));
     }
     if description.columns.is_empty() {
-        findings.push(refused("the query gives no columns".to_owned(), "select at least a key"));
+        findings.push(refused(
+            "the query gives no columns".to_owned(),
+            "select at least a key",
+        ));
     }
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for column in &description.columns {
@@ -116,9 +120,15 @@ fn findings(description: &Description) -> Vec<Finding> {
 
 async fn columns(session: &Session, description: &Description) -> Result<Vec<Column>> {
     let oids: Vec<Oid> = description.columns.iter().map(|column| column.type_oid).collect();
-    let typmods: Vec<i32> = description.columns.iter().map(|column| column.type_modifier).collect();
+    let typmods: Vec<i32> = description
+        .columns
+        .iter()
+        .map(|column| column.type_modifier)
+        .collect();
     let tree = TypeTree::load(session, &oids.iter().copied().collect::<BTreeSet<_>>()).await?;
-    let names = session.query(TYPE_NAMES, &[oid_array(&oids), Param::int4_array(&typmods)]).await?;
+    let names = session
+        .query(TYPE_NAMES, &[oid_array(&oids), Param::int4_array(&typmods)])
+        .await?;
     let described = description.columns.iter().zip(&names).zip(1..);
     described
         .map(|((column, name), number)| {

@@ -10,7 +10,8 @@ pub(super) const STARTED_AT: &str = "an expression must give the same value when
 const ONE_ROW: &str = "an expression takes one row and gives one value; take what spans rows or tables from a source query \
                        (`sql = \"SELECT …\"` in the entity)";
 
-const CUT_OFF: &str = "this is not one complete expression: it breaks off, or its brackets and quotes do not match";
+const CUT_OFF: &str =
+    "this is not one complete expression: it breaks off, or its brackets and quotes do not match";
 
 /// The problem that a refused statement shows. The expression stood in the statement after `prefix` characters.
 pub(super) fn from_server(
@@ -161,7 +162,10 @@ fn one_name(text: &str) -> Option<(String, &str)> {
 
 fn is_plain(name: &str) -> bool {
     let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    first && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    first
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// The input that is nearest by edits, if it is near at all: a third of the name, at least one edit.

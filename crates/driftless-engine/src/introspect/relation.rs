@@ -25,7 +25,11 @@ pub(super) struct Found {
 pub(super) async fn relations(session: &Session, wanted: &Wanted) -> Result<BTreeMap<Oid, Found>> {
     let schemas: Vec<&str> = wanted.relations.iter().map(|name| name.schema.as_str()).collect();
     let names: Vec<&str> = wanted.relations.iter().map(|name| name.name.as_str()).collect();
-    let params = [Param::text_array(&schemas), Param::text_array(&names), Param::bool(wanted.all)];
+    let params = [
+        Param::text_array(&schemas),
+        Param::text_array(&names),
+        Param::bool(wanted.all),
+    ];
     let rows = session.query(RELATIONS, &params).await?;
     rows.iter()
         .map(|row| read_relation(row).map(|found| (found.relation.oid, found)))
@@ -73,7 +77,10 @@ fn read_relation(row: &Row) -> Result<Found> {
 /// Fills in the columns, and gives every type that they use.
 pub(super) async fn columns(session: &Session, found: &mut BTreeMap<Oid, Found>) -> Result<TypeTree> {
     let rows = session.query(COLUMNS, &[oid_array(found.keys())]).await?;
-    let used = rows.iter().map(|row| Ok(row.get(3)?)).collect::<Result<BTreeSet<Oid>>>()?;
+    let used = rows
+        .iter()
+        .map(|row| Ok(row.get(3)?))
+        .collect::<Result<BTreeSet<Oid>>>()?;
     let tree = TypeTree::load(session, &used).await?;
     for row in &rows {
         let column = read_column(row, &tree)?;

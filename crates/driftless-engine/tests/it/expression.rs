@@ -63,7 +63,9 @@ async fn describe(session: &mut Session, expressions: &[&str]) -> Vec<Described>
 }
 
 fn facts(described: &Described) -> &ExpressionFacts {
-    described.as_ref().unwrap_or_else(|problem| panic!("refused: {problem}"))
+    described
+        .as_ref()
+        .unwrap_or_else(|problem| panic!("refused: {problem}"))
 }
 
 async fn problem(session: &mut Session, sql: &str) -> ExpressionProblem {
@@ -78,8 +80,16 @@ async fn problem(session: &mut Session, sql: &str) -> ExpressionProblem {
 async fn good_expressions_tell_type_and_columns() {
     let (_database, mut session) = fixture("good").await;
     let cases: [(&str, &str, &[&str]); 22] = [
-        ("CASE WHEN finished_at IS NULL THEN 'active' ELSE 'done' END", "text", &["finished_at"]),
-        ("coalesce(nullif(price, ''), '0')::numeric(12,2)", "numeric", &["price"]),
+        (
+            "CASE WHEN finished_at IS NULL THEN 'active' ELSE 'done' END",
+            "text",
+            &["finished_at"],
+        ),
+        (
+            "coalesce(nullif(price, ''), '0')::numeric(12,2)",
+            "numeric",
+            &["price"],
+        ),
         (r#"first_name || ' ' || ":id""#, "text", &[":id", "first_name"]),
         (r#""CustomerId" + id"#, "int8", &["id", "CustomerId"]),
         ("id -- the number", "int4", &["id"]),
@@ -89,16 +99,28 @@ async fn good_expressions_tell_type_and_columns() {
         ("NULL", "text", &[]),
         ("public.shout(first_name)", "text", &["first_name"]),
         ("public.rate(price) * 2", "numeric", &["price"]),
-        ("to_char(finished_at, 'YYYY') || concat(id, price)", "text", &["id", "price", "finished_at"]),
+        (
+            "to_char(finished_at, 'YYYY') || concat(id, price)",
+            "text",
+            &["id", "price", "finished_at"],
+        ),
         ("format('%s-%s', id, price)", "text", &["id", "price"]),
         ("finished_at::text", "text", &["finished_at"]),
         ("price::timestamptz", "timestamptz", &["price"]),
-        ("jsonb_build_object('a', extra -> 'a', 'b', id)", "jsonb", &["id", "extra"]),
+        (
+            "jsonb_build_object('a', extra -> 'a', 'b', id)",
+            "jsonb",
+            &["id", "extra"],
+        ),
         ("status = 'open'", "bool", &["status"]),
         ("'done'::public.status", "status", &[]),
         ("price::public.positive", "numeric", &["price"]),
         ("ARRAY[id, 2]", "_int4", &["id"]),
-        ("id OPERATOR(public.====) 1 AND price = 'now'", "bool", &["id", "price"]),
+        (
+            "id OPERATOR(public.====) 1 AND price = 'now'",
+            "bool",
+            &["id", "price"],
+        ),
         ("date '2020-01-01' + id", "date", &["id"]),
     ];
     let expressions: Vec<&str> = cases.iter().map(|case| case.0).collect();
@@ -109,11 +131,17 @@ async fn good_expressions_tell_type_and_columns() {
             Err(problem) => panic!("{sql}: {problem}"),
         };
         assert_eq!((facts.result_type.name.name.as_str(), *sql), (*result, *sql));
-        assert_eq!((facts.columns.as_slice(), *sql), (columns.map_to_strings().as_slice(), *sql));
+        assert_eq!(
+            (facts.columns.as_slice(), *sql),
+            (columns.map_to_strings().as_slice(), *sql)
+        );
     }
     assert_eq!(facts(&described[1]).result_typmod, ((12 << 16) | 2) + 4);
     assert_eq!(facts(&described[0]).result_typmod, -1);
-    assert_eq!(facts(&described[17]).result_type.labels().map(<[String]>::len), Some(2));
+    assert_eq!(
+        facts(&described[17]).result_type.labels().map(<[String]>::len),
+        Some(2)
+    );
 }
 
 trait MapToStrings {
@@ -173,14 +201,23 @@ async fn bad_expressions_are_refused_one_by_one() {
     let described = describe(&mut session, &expressions).await;
     for ((sql, category), described) in cases.iter().zip(described) {
         let problem = described.expect_err(sql);
-        println!("{sql:?}: {:?} at {:?}: {problem}", problem.category, problem.position);
+        println!(
+            "{sql:?}: {:?} at {:?}: {problem}",
+            problem.category, problem.position
+        );
         assert_eq!((&problem.category, *sql), (category, *sql), "{problem}");
-        assert!(!problem.message.contains("check constraint") && !problem.message.contains("pg_temp"), "{problem}");
+        assert!(
+            !problem.message.contains("check constraint") && !problem.message.contains("pg_temp"),
+            "{problem}"
+        );
         if let Some(at) = problem.position {
             assert!(sql.is_char_boundary(at), "{sql}: {at}");
         }
     }
-    assert_eq!(database.value("SELECT count(*) FROM public.t").await.as_deref(), Some("0"));
+    assert_eq!(
+        database.value("SELECT count(*) FROM public.t").await.as_deref(),
+        Some("0")
+    );
 }
 
 #[tokio::test]
@@ -213,7 +250,10 @@ async fn what_depends_on_more_than_the_row_is_refused() {
         ("finished_at < 'now'", "'now' as a date or time"),
         ("date ' Tomorrow'", "'tomorrow' as a date or time"),
         ("'today'::text::timestamptz", "'today' as a date or time"),
-        ("CASE WHEN id OPERATOR(public.===) 1 THEN 1 END", "public.guess(), behind the operator ===,"),
+        (
+            "CASE WHEN id OPERATOR(public.===) 1 THEN 1 END",
+            "public.guess(), behind the operator ===,",
+        ),
         ("public.guess(id, id)", "public.guess()"),
         ("(id, random()) < (1, 2)", "random()"),
         ("ARRAY[1, (random() * 10)::int]", "random()"),
@@ -253,7 +293,10 @@ async fn problems_point_at_their_place() {
     );
     assert!(folded.remedy.contains(r#""CustomerId""#), "{folded}");
     let unlike = problem(&mut session, "something_else").await;
-    assert_eq!(unlike.category, ExpressionCategory::UnknownColumn { nearest: None });
+    assert_eq!(
+        unlike.category,
+        ExpressionCategory::UnknownColumn { nearest: None }
+    );
     let sum = problem(&mut session, "1 + sum(id)").await;
     assert_eq!(sum.position, Some(4));
     let cut = problem(&mut session, "id +").await;
@@ -282,8 +325,13 @@ async fn inputs_of_every_name_and_sets_of_their_own() {
         request("1", &[]),
         request("id", &[("id", "text")]),
     ];
-    let described = describe_expressions(&mut session, &requests).await.expect("answers");
-    assert_eq!(facts(&described[0]).columns, [r#"we"ird"#, "select", ":funcid 1598", "}) :opno 96"]);
+    let described = describe_expressions(&mut session, &requests)
+        .await
+        .expect("answers");
+    assert_eq!(
+        facts(&described[0]).columns,
+        [r#"we"ird"#, "select", ":funcid 1598", "}) :opno 96"]
+    );
     assert_eq!(facts(&described[1]).result_type.oid, 25);
     assert_eq!(facts(&described[2]).result_type.oid, 20);
     assert_eq!(facts(&described[6]).result_type.oid, 23);
@@ -298,15 +346,29 @@ async fn inputs_of_every_name_and_sets_of_their_own() {
 #[tokio::test]
 async fn nothing_remains_and_the_session_goes_on() {
     let (database, mut session) = fixture("remains").await;
-    describe(&mut session, &["id", "sum(id)", "nosuch", "nextval('public.numbers')"]).await;
+    describe(
+        &mut session,
+        &["id", "sum(id)", "nosuch", "nextval('public.numbers')"],
+    )
+    .await;
     let left = database
         .value("SELECT count(*) FROM pg_class WHERE relname LIKE 'driftless%' OR relpersistence = 't'")
         .await;
     assert_eq!(left.as_deref(), Some("0"));
-    assert_eq!(database.value("SELECT is_called FROM numbers").await.as_deref(), Some("false"));
-    let idle = session.query_one("SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NULL", &[]).await;
+    assert_eq!(
+        database.value("SELECT is_called FROM numbers").await.as_deref(),
+        Some("false")
+    );
+    let idle = session
+        .query_one("SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NULL", &[])
+        .await;
     assert!(idle.expect("a row").get::<bool>(0).expect("a bool"));
-    assert!(describe_expressions(&mut session, &[]).await.expect("no answers").is_empty());
+    assert!(
+        describe_expressions(&mut session, &[])
+            .await
+            .expect("no answers")
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -320,7 +382,10 @@ async fn rights_of_the_role_count() {
     assert!(refused.remedy.contains("GRANT EXECUTE"), "{refused}");
 
     let denied = describe(&mut session, &["closed.f(id)", "id"]).await;
-    assert_eq!(denied[0].as_ref().expect_err("closed").category, ExpressionCategory::Other);
+    assert_eq!(
+        denied[0].as_ref().expect_err("closed").category,
+        ExpressionCategory::Other
+    );
     assert!(denied[1].is_ok());
 
     database
@@ -334,7 +399,10 @@ async fn rights_of_the_role_count() {
         .expect_err("no temporary tables");
     assert_eq!(error.code(), code::PRIVILEGE_MISSING, "{error}");
     assert!(error.to_string().contains("GRANT TEMPORARY"), "{error}");
-    session.query_one("SELECT 1", &[]).await.expect("a session that goes on");
+    session
+        .query_one("SELECT 1", &[])
+        .await
+        .expect("a session that goes on");
 }
 
 #[tokio::test]
@@ -344,13 +412,22 @@ async fn five_hundred_expressions_in_little_time() {
         .map(|n| {
             let inputs: Vec<(String, &str)> = (0..30).map(|c| (format!("c{}_{c}", n / 10), "text")).collect();
             let inputs: Vec<(&str, &str)> = inputs.iter().map(|(name, sql)| (name.as_str(), *sql)).collect();
-            request(&format!("coalesce(c{}_1, 'x') || c{}_2 || {n}", n / 10, n / 10), &inputs)
+            request(
+                &format!("coalesce(c{}_1, 'x') || c{}_2 || {n}", n / 10, n / 10),
+                &inputs,
+            )
         })
         .collect();
     let started = Instant::now();
-    let described = describe_expressions(&mut session, &requests).await.expect("answers");
+    let described = describe_expressions(&mut session, &requests)
+        .await
+        .expect("answers");
     let took = started.elapsed();
     println!("500 expressions in {took:?}");
-    assert!(described.iter().all(|described| facts(described).columns.len() == 2));
+    assert!(
+        described
+            .iter()
+            .all(|described| facts(described).columns.len() == 2)
+    );
     assert!(took < Duration::from_secs(10), "{took:?}");
 }

@@ -19,7 +19,9 @@ fn public(name: &str) -> QualifiedName {
 
 async fn look(database: &TestDatabase, names: &[&str]) -> Catalog {
     let wanted = Wanted::only(names.iter().map(|name| public(name)));
-    introspect(&session(database).await, &wanted).await.expect("a catalog")
+    introspect(&session(database).await, &wanted)
+        .await
+        .expect("a catalog")
 }
 
 async fn look_at(database: &TestDatabase, name: &str) -> Relation {
@@ -53,7 +55,9 @@ async fn server_and_role_are_described() {
         .await;
     let catalog = introspect(&session, &Wanted::default()).await.expect("a catalog");
     assert_eq!(catalog.role, role);
-    assert!(!catalog.superuser && !catalog.bypass_rls && !catalog.may_create_temp && !catalog.may_create_schema);
+    assert!(
+        !catalog.superuser && !catalog.bypass_rls && !catalog.may_create_temp && !catalog.may_create_schema
+    );
 }
 
 #[tokio::test]
@@ -100,9 +104,17 @@ async fn columns_of_every_kind() {
     assert_eq!(column("at").type_sql, "timestamp(3) with time zone");
     assert_eq!(column("word").type_sql, "character varying(20)");
     assert_eq!(column("flags").type_sql, "bit(3)[]");
-    assert_eq!(column("flags").data_type.element().map(|element| element.oid), Some(1560));
+    assert_eq!(
+        column("flags").data_type.element().map(|element| element.oid),
+        Some(1560)
+    );
     assert!(!column("word").deterministic && column("price").deterministic);
-    assert!(table.columns.iter().all(|column| column.readable && column.writable));
+    assert!(
+        table
+            .columns
+            .iter()
+            .all(|column| column.readable && column.writable)
+    );
 }
 
 #[tokio::test]
@@ -130,15 +142,31 @@ async fn types_are_trees() {
     let labels = ["first", "so so", "it's ok", "🙂"].map(str::to_owned);
     assert_eq!(of("mood").labels(), Some(labels.as_slice()));
     assert_eq!(of("mood").name, QualifiedName::new("odd schema", "Mood"));
-    assert_eq!(table.column("mood").expect("the column").type_sql, r#""odd schema"."Mood""#);
+    assert_eq!(
+        table.column("mood").expect("the column").type_sql,
+        r#""odd schema"."Mood""#
+    );
     assert_eq!(of("mood").array_oid, of("list").oid);
     assert_eq!(of("list").element(), Some(of("mood")));
     assert!(of("list").binary && !of("list").is_builtin());
 
-    let TypeKind::Domain { base, not_null: true, checked: true, typmod: -1 } = &of("rank").kind else {
+    let TypeKind::Domain {
+        base,
+        not_null: true,
+        checked: true,
+        typmod: -1,
+    } = &of("rank").kind
+    else {
         panic!("{:?}", of("rank"));
     };
-    assert!(matches!(&base.kind, TypeKind::Domain { not_null: false, checked: true, .. }));
+    assert!(matches!(
+        &base.kind,
+        TypeKind::Domain {
+            not_null: false,
+            checked: true,
+            ..
+        }
+    ));
     assert_eq!(of("rank").base().oid, 23);
     let rank = table.column("rank").expect("the column");
     assert!(rank.not_null && rank.has_default);
@@ -151,9 +179,15 @@ async fn types_are_trees() {
     assert_eq!(of("pair").kind, TypeKind::Composite);
     assert!(!of("pair").binary, "aclitem has no binary form");
     assert!(!of("acl").binary && !of("acls").binary && of("plain").binary);
-    assert_eq!((&of("span").kind, &of("spans").kind), (&TypeKind::Range, &TypeKind::Range));
+    assert_eq!(
+        (&of("span").kind, &of("spans").kind),
+        (&TypeKind::Range, &TypeKind::Range)
+    );
     assert!(of("span").binary && of("words").binary);
-    assert_eq!((&of("vector").kind, &of("point").kind), (&TypeKind::Base, &TypeKind::Base));
+    assert_eq!(
+        (&of("vector").kind, &of("point").kind),
+        (&TypeKind::Base, &TypeKind::Base)
+    );
 
     let own: BTreeSet<String> = catalog.types.keys().map(ToString::to_string).collect();
     let expected = [
@@ -172,9 +206,19 @@ async fn types_are_trees() {
 async fn names_of_every_kind() {
     let long = "é".repeat(31) + "x";
     assert_eq!(long.len(), 63);
-    let odd = [r#"Camel"Quoted"#, "odd.table", "$dollar$", "select", " blank ", "back\\slash", &long];
+    let odd = [
+        r#"Camel"Quoted"#,
+        "odd.table",
+        "$dollar$",
+        "select",
+        " blank ",
+        "back\\slash",
+        &long,
+    ];
     let database = database("names").await;
-    database.run("CREATE TABLE public.parent (\"Key.One\" int PRIMARY KEY)").await;
+    database
+        .run("CREATE TABLE public.parent (\"Key.One\" int PRIMARY KEY)")
+        .await;
     for name in odd {
         let quoted = driftless_core::name::quote_ident(name);
         database
@@ -187,19 +231,34 @@ async fn names_of_every_kind() {
             .await;
     }
     let wanted = Wanted::only(odd.iter().map(|name| QualifiedName::new(*name, *name)));
-    let catalog = introspect(&session(&database).await, &wanted).await.expect("a catalog");
+    let catalog = introspect(&session(&database).await, &wanted)
+        .await
+        .expect("a catalog");
     assert_eq!(catalog.relations.len(), odd.len());
     for name in odd {
-        let table = catalog.relation(&QualifiedName::new(name, name)).expect("the table");
+        let table = catalog
+            .relation(&QualifiedName::new(name, name))
+            .expect("the table");
         assert!(table.column(name).is_some() && table.has_rows, "{name}");
-        let unique = table.constraints.iter().find(|constraint| constraint.kind == ConstraintKind::Unique);
+        let unique = table
+            .constraints
+            .iter()
+            .find(|constraint| constraint.kind == ConstraintKind::Unique);
         assert_eq!(unique.map(|unique| names(&unique.columns)), Some(vec![name]));
-        let foreign = table.constraints.iter().find_map(|constraint| constraint.foreign.as_ref());
-        assert_eq!(foreign.map(|foreign| names(&foreign.parent_columns)), Some(vec!["Key.One"]));
+        let foreign = table
+            .constraints
+            .iter()
+            .find_map(|constraint| constraint.foreign.as_ref());
+        assert_eq!(
+            foreign.map(|foreign| names(&foreign.parent_columns)),
+            Some(vec!["Key.One"])
+        );
     }
     // A name in a schema that is not its own is not there.
     let wanted = Wanted::only([QualifiedName::new("public", "odd.table")]);
-    let catalog = introspect(&session(&database).await, &wanted).await.expect("a catalog");
+    let catalog = introspect(&session(&database).await, &wanted)
+        .await
+        .expect("a catalog");
     assert!(catalog.relations.is_empty());
 }
 
@@ -229,8 +288,13 @@ async fn constraints_of_every_kind() {
     let catalog = look(&database, &["t", "parent"]).await;
     let table = &catalog.relations[&public("t")];
     let get = |name: &str| {
-        let mut found = table.constraints.iter().filter(|constraint| constraint.name == name);
-        found.next().unwrap_or_else(|| panic!("{name} in {:?}", table.constraints))
+        let mut found = table
+            .constraints
+            .iter()
+            .filter(|constraint| constraint.name == name);
+        found
+            .next()
+            .unwrap_or_else(|| panic!("{name} in {:?}", table.constraints))
     };
 
     assert_eq!(table.primary_key(), ["id"]);
@@ -240,19 +304,34 @@ async fn constraints_of_every_kind() {
     assert!(get("positive").validated && !get("later").validated);
     assert!(get("late").deferrable && !get("t_key").deferrable);
     assert_eq!(names(&get("late").columns), ["y", "x"]);
-    assert_eq!(get("late").definition, "UNIQUE (y, x) DEFERRABLE INITIALLY DEFERRED");
+    assert_eq!(
+        get("late").definition,
+        "UNIQUE (y, x) DEFERRABLE INITIALLY DEFERRED"
+    );
     let foreign = get("ref").foreign.as_ref().expect("a foreign key");
-    assert_eq!((&foreign.parent, names(&foreign.parent_columns)), (&public("parent"), vec!["a", "b"]));
-    assert_eq!(get("ref").definition, "FOREIGN KEY (x, y) REFERENCES public.parent(a, b) ON DELETE CASCADE");
+    assert_eq!(
+        (&foreign.parent, names(&foreign.parent_columns)),
+        (&public("parent"), vec!["a", "b"])
+    );
+    assert_eq!(
+        get("ref").definition,
+        "FOREIGN KEY (x, y) REFERENCES public.parent(a, b) ON DELETE CASCADE"
+    );
     assert_eq!(get("ref").index_oid, 0);
     assert_eq!(get("apart").kind, ConstraintKind::Exclusion);
     assert_eq!(names(&get("apart").columns), ["x", "during"]);
     assert!(get("lower_apart").columns.is_empty());
     for name in ["t_key", "late", "apart"] {
-        let index = table.indexes.iter().find(|index| index.constraint.as_deref() == Some(name));
+        let index = table
+            .indexes
+            .iter()
+            .find(|index| index.constraint.as_deref() == Some(name));
         assert_eq!(index.map(|index| index.oid), Some(get(name).index_oid), "{name}");
     }
-    assert_eq!(names(catalog.relations[&public("parent")].primary_key()), ["b", "a"]);
+    assert_eq!(
+        names(catalog.relations[&public("parent")].primary_key()),
+        ["b", "a"]
+    );
     // Neither its own reference to itself, nor one that nobody asked about, is left out or added.
     assert_eq!(table.referenced_by, [(public("child"), "child_ref".to_owned())]);
     assert_eq!(
@@ -279,12 +358,16 @@ async fn indexes_of_every_kind() {
         .await;
     let fifteen = look(&database, &[]).await.server_version >= 150_000;
     if fifteen {
-        database.run("CREATE UNIQUE INDEX one_null ON t (id) NULLS NOT DISTINCT").await;
+        database
+            .run("CREATE UNIQUE INDEX one_null ON t (id) NULLS NOT DISTINCT")
+            .await;
     }
     let table = look_at(&database, "t").await;
     let get = |name: &str| {
         let mut found = table.indexes.iter().filter(|index| index.name == name);
-        found.next().unwrap_or_else(|| panic!("{name} in {:?}", table.indexes))
+        found
+            .next()
+            .unwrap_or_else(|| panic!("{name} in {:?}", table.indexes))
     };
 
     let live = get("live");
@@ -292,7 +375,10 @@ async fn indexes_of_every_kind() {
     assert_eq!(names(&live.expressions), [r#"lower("Name")"#, r#""Name""#]);
     assert_eq!(live.columns, [None, Some("Name".to_owned())]);
     assert_eq!(live.predicate.as_deref(), Some("NOT deleted"));
-    assert!(live.definition.starts_with("CREATE UNIQUE INDEX live ON public.t USING btree (lower"));
+    assert!(
+        live.definition
+            .starts_with("CREATE UNIQUE INDEX live ON public.t USING btree (lower")
+    );
     assert!(!get("tags").unique);
     assert_eq!(get("tags").comment.as_deref(), Some("by tag"));
     assert!(get("identity").replica_identity && get("identity").clustered && !live.clustered);
@@ -307,12 +393,19 @@ async fn indexes_of_every_kind() {
 #[tokio::test]
 async fn an_index_that_failed_to_build_is_not_valid() {
     let database = database("invalid").await;
-    database.run("CREATE TABLE t (id int); INSERT INTO t VALUES (1), (1)").await;
+    database
+        .run("CREATE TABLE t (id int); INSERT INTO t VALUES (1), (1)")
+        .await;
     let client = database.client().await;
-    let built = client.batch_execute("CREATE UNIQUE INDEX CONCURRENTLY broken ON t (id)").await;
+    let built = client
+        .batch_execute("CREATE UNIQUE INDEX CONCURRENTLY broken ON t (id)")
+        .await;
     assert!(built.is_err());
     let table = look_at(&database, "t").await;
-    assert_eq!((table.indexes[0].name.as_str(), table.indexes[0].valid), ("broken", false));
+    assert_eq!(
+        (table.indexes[0].name.as_str(), table.indexes[0].valid),
+        ("broken", false)
+    );
 }
 
 #[tokio::test]
@@ -343,17 +436,31 @@ async fn partitions_of_both_levels() {
     assert!(get("root").has_rows && get("middle").has_rows && get("leaf").has_rows && !get("empty").has_rows);
     assert!(get("root").bytes > 0 && get("root").pages == get("leaf").pages && get("leaf").pages > 0);
     assert_eq!(get("leaf").estimated_rows, 100);
-    assert!(get("root").constraints.iter().all(|constraint| !constraint.inherited));
+    assert!(
+        get("root")
+            .constraints
+            .iter()
+            .all(|constraint| !constraint.inherited)
+    );
     assert!(get("root").indexes.iter().all(|index| !index.inherited));
     for name in ["middle", "leaf", "empty"] {
-        assert!(get(name).constraints.iter().all(|constraint| constraint.inherited), "{name}");
+        assert!(
+            get(name)
+                .constraints
+                .iter()
+                .all(|constraint| constraint.inherited),
+            "{name}"
+        );
         assert!(get(name).indexes.iter().all(|index| index.inherited), "{name}");
         assert_eq!(get(name).indexes.len(), 2, "{name}");
         assert_eq!(get(name).triggers.len(), 1, "{name}");
         assert_eq!(names(get(name).primary_key()), ["id", "at"], "{name}");
         assert!(get(name).referenced_by.is_empty(), "{name}");
     }
-    assert_eq!(get("root").referenced_by, [(public("child"), "to_root".to_owned())]);
+    assert_eq!(
+        get("root").referenced_by,
+        [(public("child"), "to_root".to_owned())]
+    );
     assert_eq!(get("parent").referenced_by.len(), 1);
 }
 
@@ -369,9 +476,15 @@ async fn inherited_tables_count_as_one_heap_each() {
         )
         .await;
     let catalog = look(&database, &["base", "longer"]).await;
-    let (base, longer) = (&catalog.relations[&public("base")], &catalog.relations[&public("longer")]);
+    let (base, longer) = (
+        &catalog.relations[&public("base")],
+        &catalog.relations[&public("longer")],
+    );
     assert!(!base.has_rows && longer.has_rows);
-    assert_eq!((base.pages, base.bytes >= longer.bytes, base.estimated_rows), (longer.pages, true, 100));
+    assert_eq!(
+        (base.pages, base.bytes >= longer.bytes, base.estimated_rows),
+        (longer.pages, true, 100)
+    );
 }
 
 #[tokio::test]
@@ -450,7 +563,15 @@ async fn privileges_are_those_of_the_role() {
     let mut wanted = Wanted::only(["nothing", "some", "full_table", "mine"].map(public));
     wanted.relations.push(QualifiedName::new("closed", "granted"));
     let catalog = introspect(&session, &wanted).await.expect("a catalog");
-    let rights = |table: &Relation| (table.may_select, table.may_insert, table.may_update, table.may_delete, table.owned);
+    let rights = |table: &Relation| {
+        (
+            table.may_select,
+            table.may_insert,
+            table.may_update,
+            table.may_delete,
+            table.owned,
+        )
+    };
 
     let closed = &catalog.relations[&QualifiedName::new("closed", "granted")];
     assert_eq!(rights(closed), (false, false, false, false, false));
@@ -463,7 +584,10 @@ async fn privileges_are_those_of_the_role() {
     assert!(some.columns[0].readable && !some.columns[0].writable);
     assert!(!some.columns[1].readable && some.columns[1].writable);
     assert!(!some.has_rows);
-    assert_eq!(rights(&catalog.relations[&public("full_table")]), (true, true, true, true, false));
+    assert_eq!(
+        rights(&catalog.relations[&public("full_table")]),
+        (true, true, true, true, false)
+    );
     let mine = &catalog.relations[&public("mine")];
     assert!(mine.owned && mine.may_delete && mine.owner == role);
 }
@@ -498,16 +622,29 @@ async fn a_locked_table_is_named_as_the_reason() {
     let database = database("locked").await;
     database.run("CREATE TABLE t (id int)").await;
     let holder = database.client().await;
-    holder.batch_execute("BEGIN; LOCK TABLE t").await.expect("the lock");
+    holder
+        .batch_execute("BEGIN; LOCK TABLE t")
+        .await
+        .expect("the lock");
     let session = session(&database).await;
-    let error = introspect(&session, &Wanted::only([public("t")])).await.expect_err("no answer");
+    let error = introspect(&session, &Wanted::only([public("t")]))
+        .await
+        .expect_err("no answer");
     assert_eq!(error.code(), code::TARGET_BUSY, "{error}");
     // Without being looked into it is described all the same.
-    let wanted = Wanted { relations: Vec::new(), all: true };
+    let wanted = Wanted {
+        relations: Vec::new(),
+        all: true,
+    };
     let catalog = introspect(&session, &wanted).await.expect("a catalog");
     assert!(catalog.relations.contains_key(&public("t")));
-    holder.batch_execute("ROLLBACK").await.expect("the end of the lock");
-    introspect(&session, &Wanted::only([public("t")])).await.expect("a catalog");
+    holder
+        .batch_execute("ROLLBACK")
+        .await
+        .expect("the end of the lock");
+    introspect(&session, &Wanted::only([public("t")]))
+        .await
+        .expect("a catalog");
     let timeout = session.query_one("SHOW lock_timeout", &[]).await.expect("a row");
     assert_eq!(timeout.get::<String>(0).expect("a text"), "0");
 }
@@ -533,7 +670,12 @@ async fn two_hundred_tables_in_little_time() {
     println!("213 tables in {took:?}");
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(catalog.relations.len(), 213);
-    assert!(catalog.relations.values().all(|table| !table.has_rows && table.constraints.len() == 4));
+    assert!(
+        catalog
+            .relations
+            .values()
+            .all(|table| !table.has_rows && table.constraints.len() == 4)
+    );
 }
 
 #[tokio::test]
@@ -565,7 +707,14 @@ async fn queries_are_described() {
     assert_eq!(seen, expected);
     assert_eq!(query.columns[2].data_type.labels().map(<[String]>::len), Some(2));
     assert!(query.constraints.is_empty() && query.may_select);
-    assert_eq!(describe_query(&session, "VALUES (1), (2)").await.expect("a relation").columns.len(), 1);
+    assert_eq!(
+        describe_query(&session, "VALUES (1), (2)")
+            .await
+            .expect("a relation")
+            .columns
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -593,7 +742,16 @@ async fn queries_that_cannot_be_a_source_are_refused() {
     for sql in refused {
         let error = describe_query(&session, sql).await.expect_err(sql);
         assert_eq!(error.code(), code::BAD_QUERY, "{sql}: {error}");
-        assert!(error.into_findings().iter().all(|finding| !finding.remedy.is_empty()), "{sql}");
+        assert!(
+            error
+                .into_findings()
+                .iter()
+                .all(|finding| !finding.remedy.is_empty()),
+            "{sql}"
+        );
     }
-    assert_eq!(database.value("SELECT count(*) FROM public.t").await.as_deref(), Some("0"));
+    assert_eq!(
+        database.value("SELECT count(*) FROM public.t").await.as_deref(),
+        Some("0")
+    );
 }
