@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use driftless_core::catalog::{ExpressionCategory, ExpressionProblem, Oid};
-use driftless_core::name::quote_ident;
 use driftless_pg::{Row, Session};
 
 use super::node_tree::Calls;
@@ -64,9 +63,6 @@ struct Function {
     name: String,
     volatility: String,
     arguments: i32,
-    may_execute: bool,
-    /// The operator that it was reached by.
-    operator: Option<String>,
 }
 
 /// Functions, and functions behind operators, by oid.
@@ -133,8 +129,6 @@ fn read(row: &Row) -> Result<Function> {
         name: row.get(3)?,
         volatility: row.get(4)?,
         arguments: row.get(5)?,
-        may_execute: row.get(6)?,
-        operator: row.get(7)?,
     })
 }
 
@@ -186,17 +180,7 @@ impl Function {
                 "an expression may depend on its row alone",
             ));
         }
-        (!self.may_execute).then(|| {
-            ExpressionProblem::new(
-                ExpressionCategory::Other,
-                format!("this role may not call {name}"),
-            )
-            .remedy(format!(
-                "GRANT EXECUTE ON FUNCTION {}.{}",
-                quote_ident(&self.schema),
-                quote_ident(&self.name)
-            ))
-        })
+        None
     }
 
     /// `age` of one moment is measured from today.
@@ -218,14 +202,10 @@ impl Function {
     }
 
     fn display(&self) -> String {
-        let name = if self.schema == PG_CATALOG {
+        if self.schema == PG_CATALOG {
             format!("{}()", self.name)
         } else {
             format!("{}.{}()", self.schema, self.name)
-        };
-        match &self.operator {
-            Some(operator) => format!("{name}, behind the operator {operator},"),
-            None => name,
         }
     }
 }
@@ -240,8 +220,6 @@ mod tests {
             name: name.to_owned(),
             volatility: volatility.to_owned(),
             arguments,
-            may_execute: true,
-            operator: None,
         }
     }
 
@@ -273,20 +251,5 @@ mod tests {
             );
             assert!(!problem.remedy.is_empty(), "{problem}");
         }
-    }
-
-    #[test]
-    fn a_missing_right_is_named_with_its_grant() {
-        let function = Function {
-            may_execute: false,
-            ..function("public", "secret", "i", 1)
-        };
-        let problem = function.refusal().unwrap();
-        assert_eq!(problem.category, ExpressionCategory::Other);
-        assert!(
-            problem
-                .remedy
-                .contains(r#"GRANT EXECUTE ON FUNCTION "public"."secret""#)
-        );
     }
 }

@@ -29,6 +29,11 @@ const CHECK_PREFIX: &str =
     "ALTER TABLE pg_temp.driftless_expression_inputs ADD CONSTRAINT trial CHECK (CASE WHEN true THEN ";
 const CHECK_SUFFIX: &str = "\nEND IS NOT NULL)";
 
+/// The same again in another statement, because ALTER TABLE does not tell where in the expression it stumbled.
+const POSITION_PREFIX: &str = "CREATE TEMPORARY TABLE driftless_expression_position (LIKE pg_temp.driftless_expression_inputs, \
+                               CHECK (CASE WHEN true THEN ";
+const POSITION_SUFFIX: &str = "\nEND IS NOT NULL))";
+
 const SELECT_PREFIX: &str = "SELECT (";
 const SELECT_SUFFIX: &str = "\n) FROM pg_temp.driftless_expression_inputs";
 
@@ -209,7 +214,10 @@ async fn both_trials(transaction: &Transaction<'_>, request: &ExpressionRequest)
     };
     let check = format!("{CHECK_PREFIX}{sql}{CHECK_SUFFIX}");
     if let Err(error) = transaction.execute(&check, &[]).await {
-        return refused(error, CHECK_PREFIX);
+        return match with_position(transaction, &error, sql).await? {
+            Some(error) => refused(error, POSITION_PREFIX),
+            None => refused(error, CHECK_PREFIX),
+        };
     }
     let [column] = description.columns.as_slice() else {
         return Ok(Err(refusal::not_one_value("more or less than one column")));
@@ -231,6 +239,18 @@ async fn both_trials(transaction: &Transaction<'_>, request: &ExpressionRequest)
         moment: moment(sql, &tree, &calls),
         calls,
     }))
+}
+
+/// The same error with its position, where the server can be brought to tell it.
+async fn with_position(transaction: &Transaction<'_>, error: &PgError, sql: &str) -> Result<Option<PgError>> {
+    match error.server() {
+        Some(server) if server.position.is_none() && error.kind() == ErrorKind::Server => {}
+        _ => return Ok(None),
+    }
+    transaction.batch("ROLLBACK TO SAVEPOINT trial").await?;
+    let create = format!("{POSITION_PREFIX}{sql}{POSITION_SUFFIX}");
+    let again = transaction.execute(&create, &[]).await.err();
+    Ok(again.filter(|again| again.sqlstate() == error.sqlstate()))
 }
 
 /// The error as the server told it, if it is about the statement; else it is no matter of one expression.
@@ -284,7 +304,8 @@ mod tests {
     fn the_statements_name_the_table() {
         assert!(CHECK_PREFIX.contains(TABLE) && SELECT_SUFFIX.ends_with(TABLE));
         // Positions are counted in characters, prefixes in bytes.
-        assert!(CHECK_PREFIX.is_ascii() && SELECT_PREFIX.is_ascii());
+        assert!(CHECK_PREFIX.is_ascii() && SELECT_PREFIX.is_ascii() && POSITION_PREFIX.is_ascii());
+        assert!(POSITION_PREFIX.contains(TABLE));
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub(super) fn from_server(
         "42803" | "42P20" | "0A000" | "42P10" => {
             ExpressionProblem::new(ExpressionCategory::NotAllowed, message).remedy(ONE_ROW)
         }
+        "42501" => ExpressionProblem::new(ExpressionCategory::Other, message).remedy(
+            "the role that the target's URL names needs EXECUTE on the function and USAGE on its schema",
+        ),
         _ => ExpressionProblem::new(ExpressionCategory::Other, message).remedy(hint),
     };
     problem.at(position)
@@ -168,10 +171,10 @@ fn is_plain(name: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// The input that is nearest by edits, if it is near at all: a third of the name, at least one edit.
+/// The input that is nearest by edits, if it is near at all: a third of the name, rounded up.
 fn nearest(name: &str, inputs: &[ExpressionInput]) -> Option<String> {
     let wanted = name.to_lowercase();
-    let limit = (wanted.chars().count() / 3).max(1);
+    let limit = wanted.chars().count().div_ceil(3);
     inputs
         .iter()
         .map(|input| (distance(&wanted, &input.name.to_lowercase()), &input.name))

@@ -16,7 +16,7 @@ const SIZES: &str = include_str!("sql/sizes.sql");
 const LOOKED_AT_ONCE: usize = 500;
 
 /// How long to wait for a relation that somebody else holds exclusively (ALTER TABLE, VACUUM FULL).
-const LOCK_TIMEOUT: &str = "10s";
+const LOCK_TIMEOUT: &str = "5s";
 
 /// SQLSTATE of a lock that did not come in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";

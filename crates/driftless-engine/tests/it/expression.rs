@@ -250,10 +250,7 @@ async fn what_depends_on_more_than_the_row_is_refused() {
         ("finished_at < 'now'", "'now' as a date or time"),
         ("date ' Tomorrow'", "'tomorrow' as a date or time"),
         ("'today'::text::timestamptz", "'today' as a date or time"),
-        (
-            "CASE WHEN id OPERATOR(public.===) 1 THEN 1 END",
-            "public.guess(), behind the operator ===,",
-        ),
+        ("CASE WHEN id OPERATOR(public.===) 1 THEN 1 END", "public.guess()"),
         ("public.guess(id, id)", "public.guess()"),
         ("(id, random()) < (1, 2)", "random()"),
         ("ARRAY[1, (random() * 10)::int]", "random()"),
@@ -379,7 +376,11 @@ async fn rights_of_the_role_count() {
         .run("REVOKE EXECUTE ON FUNCTION shout(text) FROM PUBLIC; CREATE SCHEMA closed")
         .await;
     let refused = problem(&mut session, "public.shout(first_name)").await;
-    assert!(refused.remedy.contains("GRANT EXECUTE"), "{refused}");
+    assert!(
+        refused.message.contains("permission denied for function shout"),
+        "{refused}"
+    );
+    assert!(refused.remedy.contains("EXECUTE"), "{refused}");
 
     let denied = describe(&mut session, &["closed.f(id)", "id"]).await;
     assert_eq!(

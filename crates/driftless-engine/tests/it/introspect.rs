@@ -224,7 +224,7 @@ async fn names_of_every_kind() {
         database
             .run(&format!(
                 r#"CREATE SCHEMA {quoted};
-                   CREATE TABLE {quoted}.{quoted} ({quoted} int NOT NULL REFERENCES public.parent, CONSTRAINT {quoted} UNIQUE ({quoted}));
+                   CREATE TABLE {quoted}.{quoted} ({quoted} int NOT NULL REFERENCES public.parent, UNIQUE ({quoted}));
                    INSERT INTO public.parent VALUES (1) ON CONFLICT DO NOTHING;
                    INSERT INTO {quoted}.{quoted} VALUES (1);"#
             ))
@@ -554,13 +554,13 @@ async fn privileges_are_those_of_the_role() {
             "CREATE SCHEMA closed;
              CREATE TABLE closed.granted (id int); GRANT ALL ON closed.granted TO {role};
              CREATE TABLE nothing (id int); INSERT INTO nothing VALUES (1);
-             CREATE TABLE some (id int, secret text);
-             GRANT SELECT (id), INSERT (secret) ON some TO {role};
+             CREATE TABLE partly (id int, secret text);
+             GRANT SELECT (id), INSERT (secret) ON partly TO {role};
              CREATE TABLE full_table (id int); GRANT SELECT, INSERT, UPDATE, DELETE ON full_table TO {role};
              CREATE TABLE mine (id int); ALTER TABLE mine OWNER TO {role};"
         ))
         .await;
-    let mut wanted = Wanted::only(["nothing", "some", "full_table", "mine"].map(public));
+    let mut wanted = Wanted::only(["nothing", "partly", "full_table", "mine"].map(public));
     wanted.relations.push(QualifiedName::new("closed", "granted"));
     let catalog = introspect(&session, &wanted).await.expect("a catalog");
     let rights = |table: &Relation| {
@@ -579,7 +579,7 @@ async fn privileges_are_those_of_the_role() {
     let nothing = &catalog.relations[&public("nothing")];
     assert_eq!(rights(nothing), (false, false, false, false, false));
     assert!(!nothing.columns[0].readable && !nothing.columns[0].writable);
-    let some = &catalog.relations[&public("some")];
+    let some = &catalog.relations[&public("partly")];
     assert_eq!(rights(some), (true, true, false, false, false));
     assert!(some.columns[0].readable && !some.columns[0].writable);
     assert!(!some.columns[1].readable && some.columns[1].writable);
@@ -600,7 +600,7 @@ async fn row_security_is_that_of_the_role() {
         .run(&format!(
             "CREATE TABLE t (id int); INSERT INTO t VALUES (1);
              ALTER TABLE t ENABLE ROW LEVEL SECURITY;
-             CREATE POLICY some ON t USING (id > 1);
+             CREATE POLICY few ON t USING (id > 1);
              GRANT SELECT ON t TO {role};
              CREATE TABLE forced (id int); ALTER TABLE forced OWNER TO {role};
              ALTER TABLE forced ENABLE ROW LEVEL SECURITY; ALTER TABLE forced FORCE ROW LEVEL SECURITY;
