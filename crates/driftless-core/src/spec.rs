@@ -2,7 +2,7 @@
 //! tables and collects every finding before it gives up.
 
 mod form;
-mod nearest;
+pub(crate) mod nearest;
 /// `:id` and `:COLUMN` in SQL expressions.
 pub mod placeholder;
 mod reader;

@@ -6,3 +6,9 @@
 pub mod error;
 /// Fills a catalog from a live server, and describes queries and expressions.
 pub mod introspect;
+/// The state of a pipeline in its target.
+pub mod store;
+/// Out of the source: snapshot, chunks, batches.
+pub mod extract;
+/// From source rows to shaped rows.
+pub mod shape;

@@ -1,0 +1,10 @@
+//! Out of the source: one snapshot for all, chunks, batches of raw rows with a position.
+
+/// One exported snapshot that all readers of a run share.
+pub mod snapshot;
+/// How an entity is cut into chunks.
+pub mod chunks;
+/// The SQL that reads a range of an entity.
+pub mod select;
+/// Rows into batches that are bounded in bytes.
+pub mod reader;

@@ -1,0 +1,48 @@
+//! One exported snapshot that all readers of a run share.
+
+use driftless_core::name::quote_literal;
+use driftless_pg::{ConnectConfig, Session};
+
+use crate::error::Result;
+
+/// A snapshot, kept alive by the session that exported it.
+#[derive(Debug)]
+pub struct Snapshot {
+    session: Session,
+    id: String,
+    text: String,
+}
+
+impl Snapshot {
+    /// Exports a snapshot of the source.
+    pub async fn export(source: &ConnectConfig) -> Result<Snapshot> {
+        let session = Session::connect(source, "snapshot").await?;
+        session.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+        let row = session
+            .query_one("SELECT pg_catalog.pg_export_snapshot(), pg_catalog.pg_current_snapshot()::text", &[])
+            .await?;
+        Ok(Snapshot { id: row.get(0)?, text: row.get(1)?, session })
+    }
+
+    /// What it sees, as `pg_current_snapshot()` prints it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// A session that sees the snapshot, for questions about the source.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Opens another session that sees it.
+    pub async fn reader(&self, source: &ConnectConfig, purpose: &str) -> Result<Session> {
+        let session = Session::connect(source, purpose).await?;
+        session
+            .batch(&format!(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {}",
+                quote_literal(&self.id)
+            ))
+            .await?;
+        Ok(session)
+    }
+}

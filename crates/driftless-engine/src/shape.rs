@@ -1,0 +1,12 @@
+//! From source rows to shaped rows: the row program, with what only the target can say.
+
+/// Constants, read by the target once.
+pub mod constants;
+/// Expressions over a whole batch in one round trip.
+pub mod evaluate;
+/// Mappings that were recorded before the load.
+pub mod recorded;
+/// A batch through all steps.
+pub mod batch;
+
+pub use batch::Shaping;

@@ -1,0 +1,208 @@
+//! Expressions over a whole batch in one round trip, answered by the target.
+//!
+//! The evaluating session is read-only by default, so whatever an expression calls, nothing of it stays. When an expression
+//! fails for some row the whole query fails; one more round trip then evaluates row by row under an exception handler (a
+//! temporary function in a transaction that is rolled back) and says which rows fail, and a last one answers for the rest.
+
+use std::collections::BTreeSet;
+
+use driftless_core::batch::{Batch, Table, append};
+use driftless_core::code;
+use driftless_core::name::quote_ident;
+use driftless_core::plan::{Evaluation, EvaluationInput, EvaluationOutput};
+use driftless_core::transform::{Answers, Category, RowFault};
+use driftless_pg::{BeginMode, ConnectConfig, Disposition, Param, Session, disposition};
+
+use crate::error::{EngineError, Result};
+
+/// Where unqualified names of expressions are looked for, behind `pg_catalog`.
+pub const SEARCH_PATH: &str = "pg_catalog, public, extensions";
+
+/// Opens a session for expressions.
+pub async fn connect(target: &ConnectConfig) -> Result<Session> {
+    let session = Session::connect(target, "expressions").await?;
+    session.batch(&format!("SET search_path = {SEARCH_PATH}; SET default_transaction_read_only = on")).await?;
+    Ok(session)
+}
+
+/// What is evaluated: gives arrays, takes answers.
+pub trait Subject {
+    /// Appends the array of an input for these rows.
+    fn array(&self, input: &EvaluationInput, rows: &[usize], out: &mut Vec<u8>);
+    /// The batch whose arena takes the answers.
+    fn batch(&mut self) -> &mut Batch;
+}
+
+/// Evaluates for the rows with these numbers.
+pub async fn evaluate(
+    session: &mut Session,
+    evaluation: &Evaluation,
+    subject: &mut impl Subject,
+    rows: &[usize],
+) -> Result<Answers> {
+    let width = evaluation.outputs.len();
+    let mut answers = Answers { table: Table::nulls(subject.batch().rows(), width), failed: Vec::new() };
+    if evaluation.is_empty() || rows.is_empty() {
+        return Ok(answers);
+    }
+    let params = bind(evaluation, subject, rows);
+    let first = ask(session, evaluation, &params, rows, subject.batch(), &mut answers.table).await;
+    let Err(error) = first else { return Ok(answers) };
+    if error.disposition() != Disposition::Row {
+        return Err(error);
+    }
+    answers.failed = failing(session, evaluation, &params, rows).await?;
+    if answers.failed.is_empty() {
+        return Err(error);
+    }
+    let failed: BTreeSet<u32> = answers.failed.iter().map(|fault| fault.row).collect();
+    let whole: Vec<usize> = rows.iter().copied().filter(|row| !failed.contains(&(*row as u32))).collect();
+    let params = bind(evaluation, subject, &whole);
+    ask(session, evaluation, &params, &whole, subject.batch(), &mut answers.table).await?;
+    Ok(answers)
+}
+
+fn bind(evaluation: &Evaluation, subject: &impl Subject, rows: &[usize]) -> Vec<Param> {
+    let one = |input: &EvaluationInput| {
+        let mut bytes = Vec::new();
+        subject.array(input, rows, &mut bytes);
+        Param::raw(input.array, bytes)
+    };
+    evaluation.inputs.iter().map(one).collect()
+}
+
+async fn ask(
+    session: &Session,
+    evaluation: &Evaluation,
+    params: &[Param],
+    rows: &[usize],
+    batch: &mut Batch,
+    table: &mut Table,
+) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let sql = if evaluation.inputs.is_empty() { without_inputs(evaluation, rows.len()) } else { evaluation.sql() };
+    let answered = session.query(&sql, params).await?;
+    if answered.len() != rows.len() {
+        return Err(EngineError::new(
+            code::INTEGRITY,
+            "an evaluation",
+            format!("{} rows were asked about, {} were answered", rows.len(), answered.len()),
+        ));
+    }
+    for answer in &answered {
+        let ordinal: i64 = answer.get(0)?;
+        let row = usize::try_from(ordinal - 1).ok().and_then(|index| rows.get(index)).copied();
+        let Some(row) = row else {
+            return Err(EngineError::new(code::INTEGRITY, "an evaluation", "an answer for a row that was not asked about"));
+        };
+        for column in 0..evaluation.outputs.len() {
+            let cell = append(&mut batch.arena, answer.raw(column + 1));
+            table.set(row, column, cell);
+        }
+    }
+    Ok(())
+}
+
+/// Expressions that read no column still have one value a row.
+fn without_inputs(evaluation: &Evaluation, rows: usize) -> String {
+    let outputs: Vec<&str> = evaluation.outputs.iter().map(|output| output.sql.as_str()).collect();
+    format!("SELECT ord, {} FROM pg_catalog.generate_series(1::int8, {rows}::int8) AS ord", outputs.join(", "))
+}
+
+/// Which rows fail, and why.
+async fn failing(
+    session: &mut Session,
+    evaluation: &Evaluation,
+    params: &[Param],
+    rows: &[usize],
+) -> Result<Vec<RowFault>> {
+    let tx = session.begin(BeginMode::RolledBack).await?;
+    tx.batch(&function(evaluation)).await?;
+    let arguments: Vec<String> = (1..=params.len()).map(|number| format!("${number}")).collect();
+    let sql = format!(
+        "SELECT row_number, output, state, message FROM pg_temp.driftless_failing({}, {}::int8)",
+        if arguments.is_empty() { "NULL".to_owned() } else { arguments.join(", ") },
+        rows.len()
+    );
+    let found = tx.query(&sql, params).await?;
+    tx.rollback().await?;
+    let mut faults = Vec::new();
+    for row in &found {
+        let (number, output): (i64, i32) = (row.get(0)?, row.get(1)?);
+        let (state, message): (String, String) = (row.get(2)?, row.get(3)?);
+        if disposition(&state) != Disposition::Row {
+            return Err(EngineError::new(code::INTERNAL, "an evaluation", format!("SQLSTATE {state} for one row"))
+                .remedy("this is no error of a row: see what the server's log says at this time"));
+        }
+        let output = usize::try_from(output).ok().and_then(|index| evaluation.outputs.get(index));
+        let row = usize::try_from(number - 1).ok().and_then(|index| rows.get(index)).copied();
+        if let (Some(row), Some(output)) = (row, output) {
+            faults.push(fault(row, output, state, &message));
+        }
+    }
+    Ok(faults)
+}
+
+fn fault(row: usize, output: &EvaluationOutput, state: String, message: &str) -> RowFault {
+    let rule = output.place.strip_prefix("rule ").map(str::to_owned);
+    RowFault {
+        column: output.column.clone(),
+        sqlstate: Some(state),
+        category: if rule.is_some() { Category::BusinessRule } else { Category::DataQuality },
+        rule,
+        ..RowFault::new(row, code::ROW_EXPRESSION_FAILED, format!("{}: {message}", output.place))
+    }
+}
+
+/// The temporary function that evaluates row by row, output by output, and returns what fails.
+fn function(evaluation: &Evaluation) -> String {
+    let mut parameters = Vec::new();
+    let mut arrays = Vec::new();
+    let mut names = Vec::new();
+    let mut shown = Vec::new();
+    for (number, input) in evaluation.inputs.iter().enumerate() {
+        let name = quote_ident(&input.name);
+        let cast = input.cast.as_ref().map_or(String::new(), |cast| format!("::{cast}"));
+        parameters.push(format!("p{number} {}", array_type(input.array)));
+        arrays.push(format!("p{number}"));
+        shown.push(format!("(one.{name}){cast} AS {name}"));
+        names.push(name);
+    }
+    if parameters.is_empty() {
+        parameters.push("p0 text".to_owned());
+    }
+    let source = if arrays.is_empty() {
+        "SELECT ord AS \"driftless ord\" FROM pg_catalog.generate_series(1::int8, rows) AS ord".to_owned()
+    } else {
+        format!(
+            "SELECT * FROM ROWS FROM (pg_catalog.unnest({})) WITH ORDINALITY AS u({}, \"driftless ord\")",
+            arrays.join(", "),
+            names.join(", ")
+        )
+    };
+    let outputs: Vec<String> = evaluation
+        .outputs
+        .iter()
+        .enumerate()
+        .map(|(number, output)| {
+            format!("output := {number}; PERFORM {} FROM (SELECT {}) AS s;", output.sql, shown.join(", "))
+        })
+        .collect();
+    format!(
+        "CREATE FUNCTION pg_temp.driftless_failing({}, rows int8) \
+         RETURNS TABLE (row_number int8, output int4, state text, message text) LANGUAGE plpgsql AS $driftless$ \
+         #variable_conflict use_column\n\
+         DECLARE one record; BEGIN FOR one IN {source} LOOP BEGIN {} \
+         EXCEPTION WHEN OTHERS THEN row_number := one.\"driftless ord\"; state := SQLSTATE; message := SQLERRM; RETURN NEXT; \
+         END; END LOOP; END $driftless$",
+        parameters.join(", "),
+        outputs.join("\n")
+    )
+}
+
+/// The name of a built-in array type by its oid, without asking.
+fn array_type(oid: u32) -> String {
+    driftless_core::catalog::builtin::array_name(oid)
+}
