@@ -168,6 +168,7 @@ codes! {
     INTEGRITY = 508, Halted, "what was written is not what was read";
     RESTORE_FAILED = 509, Halted, "set-aside DDL could not be put back";
     NOTHING_TO_DO = 510, Usage, "there is nothing of this pipeline in the target";
+    RULE_HALTED = 511, Halted, "a rule with on_fail = halt refused a row";
     INTERNAL = 599, Halted, "an assumption of Driftless does not hold";
     // ---- command line and demo (600-699)
     USAGE = 600, Usage, "the command line cannot be understood";

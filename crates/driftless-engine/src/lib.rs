@@ -4,6 +4,8 @@
 
 /// The one error of this crate.
 pub mod error;
+/// Named points where a test lets the process die.
+pub mod crash;
 /// Fills a catalog from a live server, and describes queries and expressions.
 pub mod introspect;
 /// The state of a pipeline in its target.
@@ -12,3 +14,5 @@ pub mod store;
 pub mod extract;
 /// From source rows to shaped rows.
 pub mod shape;
+/// Into the target: the only writer of user tables.
+pub mod apply;

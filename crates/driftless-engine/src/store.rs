@@ -28,7 +28,10 @@ pub struct Store {
 impl Store {
     /// The state of `pipeline` in `schema`.
     pub fn new(schema: impl Into<String>, pipeline: impl Into<String>) -> Store {
-        Store { schema: schema.into(), pipeline: pipeline.into() }
+        Store {
+            schema: schema.into(),
+            pipeline: pipeline.into(),
+        }
     }
 
     /// The schema's name.

@@ -145,7 +145,10 @@ pub mod builtin {
 
     /// The type of arrays with this oid, as SQL writes it. `text[]` for any that is not built in.
     pub fn array_name(array: Oid) -> String {
-        let element = TABLE.iter().find(|entry| entry.1 == array && array != 0).map_or("text", |entry| entry.2);
+        let element = TABLE
+            .iter()
+            .find(|entry| entry.1 == array && array != 0)
+            .map_or("text", |entry| entry.2);
         format!("pg_catalog.\"{element}\"[]")
     }
 }

@@ -341,6 +341,7 @@ fn target_column(column: &Column) -> TargetColumn {
     TargetColumn {
         name: column.name.clone(),
         type_sql: type_with_modifier(&column.data_type, column.typmod),
+        base_sql: super::fit::type_name(column.data_type.base()),
         oid: column.data_type.oid,
         not_null: column.not_null,
     }

@@ -195,6 +195,8 @@ pub struct TargetColumn {
     pub name: String,
     /// Its type as SQL writes it.
     pub type_sql: String,
+    /// The type below its domains, without modifier, as SQL writes it.
+    pub base_sql: String,
     /// The oid of its type on the target.
     pub oid: Oid,
     /// Whether it refuses null.

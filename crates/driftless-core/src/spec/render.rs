@@ -47,11 +47,13 @@ fn group<'a>(finding: &'a Finding, sources: &'a Sources, shown: &'a [String]) ->
     });
     let group = match place {
         Some((span, file, text)) => title.element(
-            Snippet::source(text.as_str()).path(file.name.as_str()).annotation(
-                AnnotationKind::Primary
-                    .span(caret(text, span))
-                    .label(normalize_untrusted_str(&finding.place)),
-            ),
+            Snippet::source(text.as_str())
+                .path(file.name.as_str())
+                .annotation(
+                    AnnotationKind::Primary
+                        .span(caret(text, span))
+                        .label(normalize_untrusted_str(&finding.place)),
+                ),
         ),
         None => title.element(Origin::path(finding.place.as_str())),
     };
@@ -65,7 +67,9 @@ fn group<'a>(finding: &'a Finding, sources: &'a Sources, shown: &'a [String]) ->
 fn caret(text: &str, span: Span) -> std::ops::Range<usize> {
     let start = text.floor_char_boundary((span.start as usize).min(text.len()));
     let end = text.ceil_char_boundary((span.end as usize).clamp(start, text.len()));
-    let line = text[start..end].find(['\r', '\n']).map_or(end, |length| start + length);
+    let line = text[start..end]
+        .find(['\r', '\n'])
+        .map_or(end, |length| start + length);
     start..line
 }
 
@@ -89,8 +93,8 @@ mod tests {
 
     #[test]
     fn a_finding_without_a_span_shows_what_it_is_about() {
-        let finding =
-            Finding::warning(code::UNFILLED_COLUMN, "entity patients, column x", "has no value").remedy("map it");
+        let finding = Finding::warning(code::UNFILLED_COLUMN, "entity patients, column x", "has no value")
+            .remedy("map it");
         insta::assert_snapshot!(render(&[finding], &Sources::default(), Style::default()));
     }
 

@@ -10,7 +10,10 @@ pub(crate) fn masked(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let (table, errors) = DeTable::parse_recoverable(text);
     for section in ["source", "target"] {
-        let url = table.get_ref().get(section).and_then(|section| section.get_ref().get("url"));
+        let url = table
+            .get_ref()
+            .get(section)
+            .and_then(|section| section.get_ref().get("url"));
         if let Some(url) = url
             && matches!(url.get_ref(), DeValue::String(_))
         {
@@ -136,7 +139,10 @@ mod tests {
             ),
             ("[source\nurl = \"abc\"", "[source\nurl = \"***\""),
             ("urll = \"pg://u:secret@h\"", "urll = \"pg://u:******@h\""),
-            ("x = \"user=a PASSWORD='b c' x\"", "x = \"user=a PASSWORD='* *' x\""),
+            (
+                "x = \"user=a PASSWORD='b c' x\"",
+                "x = \"user=a PASSWORD='* *' x\"",
+            ),
         ] {
             assert_eq!(masked(text), shown);
         }

@@ -41,7 +41,11 @@ fn between(bounds: &[String]) -> Vec<Chunk> {
 
 fn pages(pages: i64, wanted: i64) -> Vec<String> {
     let step = (pages / wanted).max(1);
-    (1..wanted).map(|number| number * step).take_while(|page| *page < pages).map(|page| page.to_string()).collect()
+    (1..wanted)
+        .map(|number| number * step)
+        .take_while(|page| *page < pages)
+        .map(|page| page.to_string())
+        .collect()
 }
 
 async fn integers(session: &Session, plan: &EntityPlan, column: &str, wanted: i64) -> Result<Vec<String>> {
@@ -51,9 +55,10 @@ async fn integers(session: &Session, plan: &EntityPlan, column: &str, wanted: i6
             plan.origin.sql
         )
     };
-    let (Some(first), Some(last)) =
-        (session.query_opt(&edge("ASC"), &[]).await?, session.query_opt(&edge("DESC"), &[]).await?)
-    else {
+    let (Some(first), Some(last)) = (
+        session.query_opt(&edge("ASC"), &[]).await?,
+        session.query_opt(&edge("DESC"), &[]).await?,
+    ) else {
         return Ok(Vec::new());
     };
     Ok(spread(first.get(0)?, last.get(0)?, wanted))
@@ -62,12 +67,18 @@ async fn integers(session: &Session, plan: &EntityPlan, column: &str, wanted: i6
 fn spread(first: i64, last: i64, wanted: i64) -> Vec<String> {
     let (first, last, wanted) = (i128::from(first), i128::from(last), i128::from(wanted));
     let step = ((last - first + 1) / wanted).max(1);
-    (1..wanted).map(|number| first + number * step).take_while(|bound| *bound <= last).map(|bound| bound.to_string()).collect()
+    (1..wanted)
+        .map(|number| first + number * step)
+        .take_while(|bound| *bound <= last)
+        .map(|bound| bound.to_string())
+        .collect()
 }
 
 fn uuids(wanted: i64) -> Vec<String> {
     let step = u128::MAX / wanted.unsigned_abs() as u128;
-    (1..wanted).map(|number| uuid::Uuid::from_u128(step * number.unsigned_abs() as u128).to_string()).collect()
+    (1..wanted)
+        .map(|number| uuid::Uuid::from_u128(step * number.unsigned_abs() as u128).to_string())
+        .collect()
 }
 
 #[cfg(test)]
@@ -78,7 +89,10 @@ mod tests {
     fn chunks_leave_no_gap() {
         let chunks = between(&spread(1, 1000, 4));
         assert_eq!(chunks.len(), 4);
-        assert_eq!((chunks[0].low.as_deref(), chunks[3].high.as_deref()), (None, None));
+        assert_eq!(
+            (chunks[0].low.as_deref(), chunks[3].high.as_deref()),
+            (None, None)
+        );
         for pair in chunks.windows(2) {
             assert_eq!(pair[0].high, pair[1].low);
         }

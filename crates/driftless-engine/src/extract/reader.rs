@@ -38,7 +38,8 @@ pub async fn next(copy: &mut CopyOut<'_>, plan: &EntityPlan) -> Result<Option<Ex
             RowRead::Row => {}
             RowRead::TooLarge { column, bytes } => {
                 let name = plan.inputs.get(column).map_or("?", |input| input.column.as_str());
-                let message = format!("column {name} has {bytes} bytes, which makes the row larger than max_row_bytes");
+                let message =
+                    format!("column {name} has {bytes} bytes, which makes the row larger than max_row_bytes");
                 faults.push(RowFault::new(rows, code::ROW_TOO_LARGE, message));
             }
         }

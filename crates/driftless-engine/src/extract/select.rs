@@ -25,24 +25,47 @@ pub fn copy(plan: &EntityPlan, rows: Rows<'_>) -> String {
 pub fn select(plan: &EntityPlan, rows: Rows<'_>) -> String {
     let columns: Vec<&str> = plan.inputs.iter().map(|input| input.select.as_str()).collect();
     // Beside rows of others the first of two equal values is the one that stays: the one with the smaller key.
-    let order = if plan.path == Path::Beside { order(plan) } else { String::new() };
-    format!("SELECT {} FROM {}{}{order}", columns.join(", "), plan.origin.sql, condition(plan, rows))
+    let order = if plan.path == Path::Beside {
+        order(plan)
+    } else {
+        String::new()
+    };
+    format!(
+        "SELECT {} FROM {}{}{order}",
+        columns.join(", "),
+        plan.origin.sql,
+        condition(plan, rows)
+    )
 }
 
 fn order(plan: &EntityPlan) -> String {
-    let keys: Vec<String> = plan.identity.key.iter().map(|part| quote_ident(&part.column)).collect();
+    let keys: Vec<String> = plan
+        .identity
+        .key
+        .iter()
+        .map(|part| quote_ident(&part.column))
+        .collect();
     format!(" ORDER BY {}", keys.join(", "))
 }
 
 /// ` WHERE …`, or nothing.
 pub fn condition(plan: &EntityPlan, rows: Rows<'_>) -> String {
-    let mut parts: Vec<String> = plan.origin.filter.iter().map(|filter| format!("({filter}\n)")).collect();
+    let mut parts: Vec<String> = plan
+        .origin
+        .filter
+        .iter()
+        .map(|filter| format!("({filter}\n)"))
+        .collect();
     match rows {
         Rows::All => {}
         Rows::Chunk(chunk) => parts.extend(range(plan, chunk)),
         Rows::Keys(keys) => parts.push(keyed(plan, keys)),
     }
-    if parts.is_empty() { String::new() } else { format!(" WHERE {}", parts.join(" AND ")) }
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!(" WHERE {}", parts.join(" AND "))
+    }
 }
 
 fn range(plan: &EntityPlan, chunk: &Chunk) -> Vec<String> {
@@ -67,7 +90,12 @@ fn range(plan: &EntityPlan, chunk: &Chunk) -> Vec<String> {
 
 /// Rows with these canonical keys, as literals of the key columns' own types.
 fn keyed(plan: &EntityPlan, keys: &[String]) -> String {
-    let columns: Vec<String> = plan.identity.key.iter().map(|part| quote_ident(&part.column)).collect();
+    let columns: Vec<String> = plan
+        .identity
+        .key
+        .iter()
+        .map(|part| quote_ident(&part.column))
+        .collect();
     if keys.is_empty() {
         return "false".to_owned();
     }
@@ -82,7 +110,11 @@ fn literals(key: &str, columns: usize) -> String {
     }
     let parts: Vec<String> = serde_json::from_str(key).unwrap_or_default();
     let texts: Vec<String> = (0..columns)
-        .map(|number| parts.get(number).map_or_else(|| "NULL".to_owned(), |part| quote_literal(part)))
+        .map(|number| {
+            parts
+                .get(number)
+                .map_or_else(|| "NULL".to_owned(), |part| quote_literal(part))
+        })
         .collect();
     format!("({})", texts.join(", "))
 }

@@ -17,11 +17,20 @@ impl Snapshot {
     /// Exports a snapshot of the source.
     pub async fn export(source: &ConnectConfig) -> Result<Snapshot> {
         let session = Session::connect(source, "snapshot").await?;
-        session.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-        let row = session
-            .query_one("SELECT pg_catalog.pg_export_snapshot(), pg_catalog.pg_current_snapshot()::text", &[])
+        session
+            .batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             .await?;
-        Ok(Snapshot { id: row.get(0)?, text: row.get(1)?, session })
+        let row = session
+            .query_one(
+                "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.pg_current_snapshot()::text",
+                &[],
+            )
+            .await?;
+        Ok(Snapshot {
+            id: row.get(0)?,
+            text: row.get(1)?,
+            session,
+        })
     }
 
     /// What it sees, as `pg_current_snapshot()` prints it.

@@ -24,12 +24,18 @@ pub struct Shaping<'p> {
 impl<'p> Shaping<'p> {
     /// For an entity of a plan whose constants the target has read.
     pub fn new(plan: &'p Plan, entity: &'p EntityPlan, constants: Constants, store: &Store) -> Shaping<'p> {
-        Shaping { plan: entity, shaper: Shaper::new(plan, entity, constants), store: store.clone() }
+        Shaping {
+            plan: entity,
+            shaper: Shaper::new(plan, entity, constants),
+            store: store.clone(),
+        }
     }
 
     /// Shapes a batch with a session for expressions.
     pub async fn shape(&self, session: &mut Session, extracted: Extracted) -> Result<Shaped> {
-        let Extracted { mut batch, faults, .. } = extracted;
+        let Extracted {
+            mut batch, faults, ..
+        } = extracted;
         let all: Vec<usize> = (0..batch.rows()).collect();
         let mut keys = evaluate(session, &self.plan.key_evaluation, &mut Raw(&mut batch), &all).await?;
         keys.failed.extend(faults);
@@ -39,16 +45,32 @@ impl<'p> Shaping<'p> {
         let answers = self.ask(session, &self.plan.evaluation, &mut shaped).await?;
         self.shaper.finish(&mut shaped, answers);
         if !self.plan.target_rules.is_empty() {
-            let answers = self.ask(session, &self.plan.target_evaluation, &mut shaped).await?;
+            let answers = self
+                .ask(session, &self.plan.target_evaluation, &mut shaped)
+                .await?;
             self.shaper.judge(&mut shaped, answers);
         }
         Ok(shaped)
     }
 
     /// Asks about the rows that are whole so far.
-    async fn ask(&self, session: &mut Session, evaluation: &Evaluation, shaped: &mut Shaped) -> Result<Answers> {
+    async fn ask(
+        &self,
+        session: &mut Session,
+        evaluation: &Evaluation,
+        shaped: &mut Shaped,
+    ) -> Result<Answers> {
         let rows: Vec<usize> = shaped.writable().collect();
-        evaluate(session, evaluation, &mut Produced { shaper: &self.shaper, shaped }, &rows).await
+        evaluate(
+            session,
+            evaluation,
+            &mut Produced {
+                shaper: &self.shaper,
+                shaped,
+            },
+            &rows,
+        )
+        .await
     }
 }
 
@@ -73,7 +95,8 @@ struct Produced<'s, 'p> {
 
 impl Subject for Produced<'_, '_> {
     fn array(&self, input: &EvaluationInput, rows: &[usize], out: &mut Vec<u8>) {
-        self.shaper.evaluation_array(self.shaped, input, rows.iter().copied(), out);
+        self.shaper
+            .evaluation_array(self.shaped, input, rows.iter().copied(), out);
     }
 
     fn batch(&mut self) -> &mut Batch {

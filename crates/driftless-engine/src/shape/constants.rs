@@ -25,12 +25,21 @@ pub async fn resolve(target: &Session, plan: &EntityPlan, run: &RunFacts) -> Res
     if plan.constants.is_empty() {
         return Ok(Constants::default());
     }
-    let (columns, params): (Vec<String>, Vec<Param>) =
-        plan.constants.iter().enumerate().map(|(number, constant)| question(number + 1, constant, run)).unzip();
-    match target.query_one(&format!("SELECT {}", columns.join(", ")), &params).await {
-        Ok(row) => {
-            Ok(Constants((0..plan.constants.len()).map(|number| row.raw(number).map(<[u8]>::to_vec)).collect()))
-        }
+    let (columns, params): (Vec<String>, Vec<Param>) = plan
+        .constants
+        .iter()
+        .enumerate()
+        .map(|(number, constant)| question(number + 1, constant, run))
+        .unzip();
+    match target
+        .query_one(&format!("SELECT {}", columns.join(", ")), &params)
+        .await
+    {
+        Ok(row) => Ok(Constants(
+            (0..plan.constants.len())
+                .map(|number| row.raw(number).map(<[u8]>::to_vec))
+                .collect(),
+        )),
         Err(_) => Err(EngineError::findings(each(target, plan, run).await?)),
     }
 }
@@ -42,15 +51,20 @@ fn question(number: usize, constant: &Constant, run: &RunFacts) -> (String, Para
         wanted => format!("(${number}::{type_sql})::{wanted}"),
     };
     match &constant.text {
-        ConstantText::Null => (format!("(${number}::pg_catalog.text)::{}", constant.type_sql), Param::null(25)),
-        ConstantText::Text(text) => {
-            (format!("(${number}::pg_catalog.text)::{}", constant.type_sql), Param::text(text.as_str()))
-        }
+        ConstantText::Null => (
+            format!("(${number}::pg_catalog.text)::{}", constant.type_sql),
+            Param::null(25),
+        ),
+        ConstantText::Text(text) => (
+            format!("(${number}::pg_catalog.text)::{}", constant.type_sql),
+            Param::text(text.as_str()),
+        ),
         ConstantText::Run(RunFact::Id) => (of("pg_catalog.int8"), Param::int8(run.execution)),
         ConstantText::Run(RunFact::Mode) => (of("pg_catalog.text"), Param::text(run.mode)),
-        ConstantText::Run(RunFact::StartedAt) => {
-            (of("pg_catalog.timestamptz"), Param::raw(1184, run.started_at.to_be_bytes().to_vec()))
-        }
+        ConstantText::Run(RunFact::StartedAt) => (
+            of("pg_catalog.timestamptz"),
+            Param::raw(1184, run.started_at.to_be_bytes().to_vec()),
+        ),
     }
 }
 
@@ -60,11 +74,17 @@ async fn each(target: &Session, plan: &EntityPlan, run: &RunFacts) -> Result<Vec
     for constant in &plan.constants {
         let (sql, param) = question(1, constant, run);
         if let Err(error) = target.query_one(&format!("SELECT {sql}"), &[param]).await {
-            let Some(server) = error.server() else { return Err(error.into()) };
+            let Some(server) = error.server() else {
+                return Err(error.into());
+            };
             // A constant stands in the mapping, not in a row: it may be shown.
             findings.push(
-                Finding::error(code::BAD_CONSTANT, format!("entity {}", plan.name), server.message.clone())
-                    .remedy(format!("write a value of type {}", constant.type_sql)),
+                Finding::error(
+                    code::BAD_CONSTANT,
+                    format!("entity {}", plan.name),
+                    server.message.clone(),
+                )
+                .remedy(format!("write a value of type {}", constant.type_sql)),
             );
         }
     }

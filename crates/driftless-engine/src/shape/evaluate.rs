@@ -21,7 +21,11 @@ pub const SEARCH_PATH: &str = "pg_catalog, public, extensions";
 /// Opens a session for expressions.
 pub async fn connect(target: &ConnectConfig) -> Result<Session> {
     let session = Session::connect(target, "expressions").await?;
-    session.batch(&format!("SET search_path = {SEARCH_PATH}; SET default_transaction_read_only = on")).await?;
+    session
+        .batch(&format!(
+            "SET search_path = {SEARCH_PATH}; SET default_transaction_read_only = on"
+        ))
+        .await?;
     Ok(session)
 }
 
@@ -41,12 +45,23 @@ pub async fn evaluate(
     rows: &[usize],
 ) -> Result<Answers> {
     let width = evaluation.outputs.len();
-    let mut answers = Answers { table: Table::nulls(subject.batch().rows(), width), failed: Vec::new() };
+    let mut answers = Answers {
+        table: Table::nulls(subject.batch().rows(), width),
+        failed: Vec::new(),
+    };
     if evaluation.is_empty() || rows.is_empty() {
         return Ok(answers);
     }
     let params = bind(evaluation, subject, rows);
-    let first = ask(session, evaluation, &params, rows, subject.batch(), &mut answers.table).await;
+    let first = ask(
+        session,
+        evaluation,
+        &params,
+        rows,
+        subject.batch(),
+        &mut answers.table,
+    )
+    .await;
     let Err(error) = first else { return Ok(answers) };
     if error.disposition() != Disposition::Row {
         return Err(error);
@@ -56,9 +71,21 @@ pub async fn evaluate(
         return Err(error);
     }
     let failed: BTreeSet<u32> = answers.failed.iter().map(|fault| fault.row).collect();
-    let whole: Vec<usize> = rows.iter().copied().filter(|row| !failed.contains(&(*row as u32))).collect();
+    let whole: Vec<usize> = rows
+        .iter()
+        .copied()
+        .filter(|row| !failed.contains(&(*row as u32)))
+        .collect();
     let params = bind(evaluation, subject, &whole);
-    ask(session, evaluation, &params, &whole, subject.batch(), &mut answers.table).await?;
+    ask(
+        session,
+        evaluation,
+        &params,
+        &whole,
+        subject.batch(),
+        &mut answers.table,
+    )
+    .await?;
     Ok(answers)
 }
 
@@ -82,20 +109,35 @@ async fn ask(
     if rows.is_empty() {
         return Ok(());
     }
-    let sql = if evaluation.inputs.is_empty() { without_inputs(evaluation, rows.len()) } else { evaluation.sql() };
+    let sql = if evaluation.inputs.is_empty() {
+        without_inputs(evaluation, rows.len())
+    } else {
+        evaluation.sql()
+    };
     let answered = session.query(&sql, params).await?;
     if answered.len() != rows.len() {
         return Err(EngineError::new(
             code::INTEGRITY,
             "an evaluation",
-            format!("{} rows were asked about, {} were answered", rows.len(), answered.len()),
+            format!(
+                "{} rows were asked about, {} were answered",
+                rows.len(),
+                answered.len()
+            ),
         ));
     }
     for answer in &answered {
         let ordinal: i64 = answer.get(0)?;
-        let row = usize::try_from(ordinal - 1).ok().and_then(|index| rows.get(index)).copied();
+        let row = usize::try_from(ordinal - 1)
+            .ok()
+            .and_then(|index| rows.get(index))
+            .copied();
         let Some(row) = row else {
-            return Err(EngineError::new(code::INTEGRITY, "an evaluation", "an answer for a row that was not asked about"));
+            return Err(EngineError::new(
+                code::INTEGRITY,
+                "an evaluation",
+                "an answer for a row that was not asked about",
+            ));
         };
         for column in 0..evaluation.outputs.len() {
             let cell = append(&mut batch.arena, answer.raw(column + 1));
@@ -107,8 +149,15 @@ async fn ask(
 
 /// Expressions that read no column still have one value a row.
 fn without_inputs(evaluation: &Evaluation, rows: usize) -> String {
-    let outputs: Vec<&str> = evaluation.outputs.iter().map(|output| output.sql.as_str()).collect();
-    format!("SELECT ord, {} FROM pg_catalog.generate_series(1::int8, {rows}::int8) AS ord", outputs.join(", "))
+    let outputs: Vec<&str> = evaluation
+        .outputs
+        .iter()
+        .map(|output| output.sql.as_str())
+        .collect();
+    format!(
+        "SELECT ord, {} FROM pg_catalog.generate_series(1::int8, {rows}::int8) AS ord",
+        outputs.join(", ")
+    )
 }
 
 /// Which rows fail, and why.
@@ -123,7 +172,11 @@ async fn failing(
     let arguments: Vec<String> = (1..=params.len()).map(|number| format!("${number}")).collect();
     let sql = format!(
         "SELECT row_number, output, state, message FROM pg_temp.driftless_failing({}, {}::int8)",
-        if arguments.is_empty() { "NULL".to_owned() } else { arguments.join(", ") },
+        if arguments.is_empty() {
+            "NULL".to_owned()
+        } else {
+            arguments.join(", ")
+        },
         rows.len()
     );
     let found = tx.query(&sql, params).await?;
@@ -133,11 +186,20 @@ async fn failing(
         let (number, output): (i64, i32) = (row.get(0)?, row.get(1)?);
         let (state, message): (String, String) = (row.get(2)?, row.get(3)?);
         if disposition(&state) != Disposition::Row {
-            return Err(EngineError::new(code::INTERNAL, "an evaluation", format!("SQLSTATE {state} for one row"))
-                .remedy("this is no error of a row: see what the server's log says at this time"));
+            return Err(EngineError::new(
+                code::INTERNAL,
+                "an evaluation",
+                format!("SQLSTATE {state} for one row"),
+            )
+            .remedy("this is no error of a row: see what the server's log says at this time"));
         }
-        let output = usize::try_from(output).ok().and_then(|index| evaluation.outputs.get(index));
-        let row = usize::try_from(number - 1).ok().and_then(|index| rows.get(index)).copied();
+        let output = usize::try_from(output)
+            .ok()
+            .and_then(|index| evaluation.outputs.get(index));
+        let row = usize::try_from(number - 1)
+            .ok()
+            .and_then(|index| rows.get(index))
+            .copied();
         if let (Some(row), Some(output)) = (row, output) {
             faults.push(fault(row, output, state, &message));
         }
@@ -150,9 +212,17 @@ fn fault(row: usize, output: &EvaluationOutput, state: String, message: &str) ->
     RowFault {
         column: output.column.clone(),
         sqlstate: Some(state),
-        category: if rule.is_some() { Category::BusinessRule } else { Category::DataQuality },
+        category: if rule.is_some() {
+            Category::BusinessRule
+        } else {
+            Category::DataQuality
+        },
         rule,
-        ..RowFault::new(row, code::ROW_EXPRESSION_FAILED, format!("{}: {message}", output.place))
+        ..RowFault::new(
+            row,
+            code::ROW_EXPRESSION_FAILED,
+            format!("{}: {message}", output.place),
+        )
     }
 }
 
@@ -164,7 +234,10 @@ fn function(evaluation: &Evaluation) -> String {
     let mut shown = Vec::new();
     for (number, input) in evaluation.inputs.iter().enumerate() {
         let name = quote_ident(&input.name);
-        let cast = input.cast.as_ref().map_or(String::new(), |cast| format!("::{cast}"));
+        let cast = input
+            .cast
+            .as_ref()
+            .map_or(String::new(), |cast| format!("::{cast}"));
         parameters.push(format!("p{number} {}", array_type(input.array)));
         arrays.push(format!("p{number}"));
         shown.push(format!("(one.{name}){cast} AS {name}"));
@@ -187,7 +260,11 @@ fn function(evaluation: &Evaluation) -> String {
         .iter()
         .enumerate()
         .map(|(number, output)| {
-            format!("output := {number}; PERFORM {} FROM (SELECT {}) AS s;", output.sql, shown.join(", "))
+            format!(
+                "output := {number}; PERFORM {} FROM (SELECT {}) AS s;",
+                output.sql,
+                shown.join(", ")
+            )
         })
         .collect();
     format!(

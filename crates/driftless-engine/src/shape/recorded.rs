@@ -11,8 +11,14 @@ use crate::store::Store;
 pub async fn look_up(target: &Session, store: &Store, lookups: &Lookups) -> Result<Recorded> {
     let mut recorded = Recorded::default();
     for (entity, keys) in &lookups.0 {
-        let texts: Vec<String> = keys.iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
-        let sql = format!("SELECT key, id FROM {} WHERE key = ANY ($1)", store.recorded_table(entity).sql());
+        let texts: Vec<String> = keys
+            .iter()
+            .map(|key| String::from_utf8_lossy(key).into_owned())
+            .collect();
+        let sql = format!(
+            "SELECT key, id FROM {} WHERE key = ANY ($1)",
+            store.recorded_table(entity).sql()
+        );
         let found = recorded.0.entry(entity.clone()).or_default();
         for row in target.query(&sql, &[Param::text_array(&texts)]).await? {
             found.insert(row.get::<String>(0)?.into_bytes(), row.get::<Uuid>(1)?);

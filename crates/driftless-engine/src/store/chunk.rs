@@ -44,7 +44,8 @@ pub async fn record(tx: &Transaction<'_>, store: &Store, entity: &str, chunks: &
             params.push(Param::text_or_null(chunk.high.as_deref()));
         }
         let sql = store.sql("INSERT INTO {state}.chunk (pipeline, entity, number, low, high) VALUES ");
-        tx.execute(&format!("{sql}{}", values.join(", ")), &params).await?;
+        tx.execute(&format!("{sql}{}", values.join(", ")), &params)
+            .await?;
     }
     Ok(())
 }
@@ -63,7 +64,11 @@ pub async fn all(session: &Session, store: &Store, entity: &str) -> Result<Vec<C
     rows.iter()
         .map(|row| {
             Ok(Checkpoint {
-                chunk: Chunk { number: row.get(0)?, low: row.get(1)?, high: row.get(2)? },
+                chunk: Chunk {
+                    number: row.get(0)?,
+                    low: row.get(1)?,
+                    high: row.get(2)?,
+                },
                 snapshot: row.get(3)?,
                 read: row.get(4)?,
                 rejected: row.get(5)?,
@@ -112,13 +117,26 @@ pub async fn done(
     ))
 }
 
-/// Notes that finished ranges of an entity now stand as under a newer snapshot.
-pub async fn mended(session: &Session, store: &Store, entity: &str, snapshot: &str) -> Result<()> {
-    session
-        .execute(
-            &store.sql("UPDATE {state}.chunk SET snapshot = $3 WHERE pipeline = $1 AND entity = $2 AND done"),
-            &[Param::text(store.pipeline()), Param::text(entity), Param::text(snapshot)],
-        )
-        .await?;
+/// Every range of an entity now stands as under this snapshot: in the transaction that mended them.
+pub async fn mended(
+    tx: &Transaction<'_>,
+    store: &Store,
+    entity: &str,
+    snapshot: &str,
+    execution: i64,
+) -> Result<()> {
+    tx.execute(
+        &store.sql(
+            "UPDATE {state}.chunk SET snapshot = $3, done = true, execution = coalesce(execution, $4), \
+             done_at = coalesce(done_at, pg_catalog.clock_timestamp()) WHERE pipeline = $1 AND entity = $2",
+        ),
+        &[
+            Param::text(store.pipeline()),
+            Param::text(entity),
+            Param::text(snapshot),
+            Param::int8(execution),
+        ],
+    )
+    .await?;
     Ok(())
 }

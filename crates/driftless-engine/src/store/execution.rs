@@ -29,6 +29,21 @@ pub struct Counts {
     pub duration_ms: i64,
 }
 
+impl Counts {
+    /// Adds what another part of the work counted.
+    pub fn add(&mut self, other: &Counts) {
+        self.read += other.read;
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.deleted += other.deleted;
+        self.rejected += other.rejected;
+        self.parked += other.parked;
+        self.bytes += other.bytes;
+        self.duration_ms += other.duration_ms;
+    }
+}
+
 /// An execution as `status` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Execution {
@@ -93,7 +108,9 @@ pub async fn end(
     state: &str,
     error: Option<(Code, String)>,
 ) -> Result<()> {
-    let (code, message) = error.map_or((None, None), |(code, message)| (Some(code.to_string()), Some(message)));
+    let (code, message) = error.map_or((None, None), |(code, message)| {
+        (Some(code.to_string()), Some(message))
+    });
     session
         .execute(
             &store.sql(
@@ -106,7 +123,13 @@ pub async fn end(
 }
 
 /// Adds counts to an execution's entity, in the transaction that wrote what they count.
-pub async fn count(session: &Session, store: &Store, execution: i64, entity: &str, counts: &Counts) -> Result<()> {
+pub async fn count(
+    session: &Session,
+    store: &Store,
+    execution: i64,
+    entity: &str,
+    counts: &Counts,
+) -> Result<()> {
     let numbers = [
         counts.read,
         counts.inserted,
@@ -120,7 +143,9 @@ pub async fn count(session: &Session, store: &Store, execution: i64, entity: &st
     ];
     let mut params = vec![Param::int8(execution), Param::text(entity)];
     params.extend(numbers.map(Param::int8));
-    session.execute(&store.sql(include_str!("execution_count.sql")), &params).await?;
+    session
+        .execute(&store.sql(include_str!("execution_count.sql")), &params)
+        .await?;
     Ok(())
 }
 

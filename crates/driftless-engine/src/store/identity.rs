@@ -18,21 +18,30 @@ pub const ADOPTED: i16 = 1;
 
 /// The names of the key columns of an entity's identity table.
 pub fn key_columns(plan: &EntityPlan) -> Vec<String> {
-    (1..=plan.identity.key.len()).map(|number| format!("k{number}")).collect()
+    (1..=plan.identity.key.len())
+        .map(|number| format!("k{number}"))
+        .collect()
 }
 
 /// The names of the target key columns of an entity's identity table.
 pub fn target_columns(plan: &EntityPlan) -> Vec<String> {
-    (1..=plan.identity.target.len()).map(|number| format!("t{number}")).collect()
+    (1..=plan.identity.target.len())
+        .map(|number| format!("t{number}"))
+        .collect()
 }
 
 /// SQL of the canonical key text over the columns of an identity table with this alias.
 pub fn key_text(plan: &EntityPlan, alias: &str) -> String {
-    let parts: Vec<String> =
-        key_columns(plan).iter().map(|column| format!("{alias}.{column}::pg_catalog.text")).collect();
+    let parts: Vec<String> = key_columns(plan)
+        .iter()
+        .map(|column| format!("{alias}.{column}::pg_catalog.text"))
+        .collect();
     match parts.as_slice() {
         [single] => single.clone(),
-        several => format!("pg_catalog.to_json(ARRAY[{}])::pg_catalog.text", several.join(", ")),
+        several => format!(
+            "pg_catalog.to_json(ARRAY[{}])::pg_catalog.text",
+            several.join(", ")
+        ),
     }
 }
 
@@ -86,9 +95,16 @@ pub fn index(store: &Store, plan: &EntityPlan) -> Vec<String> {
     let table = store.identity_table(&plan.name);
     let unique = |suffix: &str, columns: &[String]| {
         let name = quote_ident(&index_name(&table, suffix));
-        format!("CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {} ({})", table.sql(), columns.join(", "))
+        format!(
+            "CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {} ({})",
+            table.sql(),
+            columns.join(", ")
+        )
     };
-    vec![unique("k", &key_columns(plan)), unique("t", &target_columns(plan))]
+    vec![
+        unique("k", &key_columns(plan)),
+        unique("t", &target_columns(plan)),
+    ]
 }
 
 /// Identifiers have 63 bytes; entity names at most 40.

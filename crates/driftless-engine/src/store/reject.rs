@@ -35,7 +35,12 @@ pub struct Reject {
 
 impl Reject {
     /// A reject with a code.
-    pub fn new(key: impl Into<String>, stage: &'static str, code: Code, message: impl Into<String>) -> Reject {
+    pub fn new(
+        key: impl Into<String>,
+        stage: &'static str,
+        code: Code,
+        message: impl Into<String>,
+    ) -> Reject {
         Reject {
             key: key.into(),
             stage,
@@ -58,10 +63,17 @@ pub async fn record(
     for part in rejects.chunks(500) {
         let rows: Vec<serde_json::Value> = part.iter().map(as_json).collect();
         // U+0000 cannot stand in jsonb; a row that has it is recorded with a sign in its place.
-        let text = serde_json::Value::Array(rows).to_string().replace("\\u0000", "\\u2400");
+        let text = serde_json::Value::Array(rows)
+            .to_string()
+            .replace("\\u0000", "\\u2400");
         tx.execute(
             &store.sql(include_str!("reject_record.sql")),
-            &[Param::text(store.pipeline()), Param::text(entity), Param::int8(execution), Param::text(text)],
+            &[
+                Param::text(store.pipeline()),
+                Param::text(entity),
+                Param::int8(execution),
+                Param::text(text),
+            ],
         )
         .await?;
     }
@@ -69,8 +81,10 @@ pub async fn record(
 }
 
 fn as_json(reject: &Reject) -> serde_json::Value {
-    let source_row: Option<serde_json::Value> =
-        reject.source_row.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let source_row: Option<serde_json::Value> = reject
+        .source_row
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok());
     serde_json::json!({
         "key": reject.key,
         "state": if reject.parked { "parked" } else { "rejected" },
@@ -88,7 +102,11 @@ fn as_json(reject: &Reject) -> serde_json::Value {
 
 /// Forgets what is on record about these keys, in the transaction that decides about them anew.
 pub async fn clear(tx: &Transaction<'_>, store: &Store, entity: &str, keys: &[String]) -> Result<u64> {
-    let keyed = [Param::text(store.pipeline()), Param::text(entity), Param::text_array(keys)];
+    let keyed = [
+        Param::text(store.pipeline()),
+        Param::text(entity),
+        Param::text_array(keys),
+    ];
     tx.execute(
         &store.sql("DELETE FROM {state}.warning WHERE pipeline = $1 AND entity = $2 AND key = ANY ($3)"),
         &keyed,
@@ -109,8 +127,10 @@ pub async fn warn(
     if warnings.is_empty() {
         return Ok(());
     }
-    let (keys, rules): (Vec<&str>, Vec<&str>) =
-        warnings.iter().map(|(key, rule)| (key.as_str(), rule.as_str())).unzip();
+    let (keys, rules): (Vec<&str>, Vec<&str>) = warnings
+        .iter()
+        .map(|(key, rule)| (key.as_str(), rule.as_str()))
+        .unzip();
     tx.execute(
         &store.sql(
             "INSERT INTO {state}.warning (pipeline, entity, key, rule, execution) \

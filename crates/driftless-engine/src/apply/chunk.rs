@@ -1,0 +1,147 @@
+//! A chunk from source to target: read, shape and write overlap; one transaction holds everything, its checkpoint too.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use driftless_pg::{BeginMode, Disposition};
+use tokio::sync::mpsc;
+
+use super::lane::Lane;
+use super::write::{Care, Writing};
+use crate::error::{EngineError, Result};
+use crate::extract::reader::{self, Extracted};
+use crate::extract::select::{self, Rows};
+use crate::shape::Shaping;
+use crate::store::Store;
+use crate::store::chunk::{self, Chunk};
+use crate::store::execution::{self, Counts};
+use crate::store::lease::Lease;
+
+/// What chunks of one entity are written with.
+#[derive(Debug)]
+pub struct ChunkWork<'w, 'p> {
+    /// The state.
+    pub store: &'w Store,
+    /// The lease.
+    pub lease: &'w Lease,
+    /// The entity's shaping.
+    pub shaping: &'w Shaping<'p>,
+    /// The execution.
+    pub execution: i64,
+    /// The snapshot, as text.
+    pub snapshot: &'w str,
+    /// Largest row in bytes.
+    pub max_row_bytes: u64,
+    /// Rows and bytes read so far, for whoever shows progress.
+    pub progress: &'w Progress,
+}
+
+/// Counters that a display reads while work goes on.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Rows read.
+    pub read: AtomicU64,
+    /// Rows written and committed.
+    pub written: AtomicU64,
+    /// Rows rejected.
+    pub rejected: AtomicU64,
+    /// Bytes read.
+    pub bytes: AtomicU64,
+}
+
+impl ChunkWork<'_, '_> {
+    /// Loads a chunk: fast, and again with care if the target refused a row.
+    pub async fn load(&self, lane: &mut Lane, chunk: &Chunk) -> Result<Counts> {
+        match self.attempt(lane, chunk, Care::Fast).await {
+            Err(error) if error.disposition() == Disposition::Row => {
+                self.attempt(lane, chunk, Care::Isolating).await
+            }
+            other => other,
+        }
+    }
+
+    async fn attempt(&self, lane: &mut Lane, chunk: &Chunk, care: Care) -> Result<Counts> {
+        let started = Instant::now();
+        let plan = self.shaping.plan;
+        let sql = select::copy(plan, Rows::Chunk(chunk));
+        let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
+        let Lane {
+            source,
+            writer,
+            evaluator,
+        } = lane;
+        let (to_shape, mut read) = mpsc::channel::<Extracted>(1);
+        let (to_write, mut shaped) = mpsc::channel(1);
+        let reading = async {
+            let mut copy = source.copy_out_limited(&sql, limit).await?;
+            while let Some(extracted) = reader::next(&mut copy, plan).await? {
+                if to_shape.send(extracted).await.is_err() {
+                    break;
+                }
+            }
+            drop(to_shape);
+            Ok::<(), EngineError>(())
+        };
+        let shaping = async {
+            let mut bytes = 0;
+            while let Some(extracted) = read.recv().await {
+                bytes += extracted.bytes as i64;
+                self.progress
+                    .read
+                    .fetch_add(extracted.batch.rows() as u64, Ordering::Relaxed);
+                self.progress
+                    .bytes
+                    .fetch_add(extracted.bytes as u64, Ordering::Relaxed);
+                let batch = self.shaping.shape(evaluator, extracted).await?;
+                if to_write.send(batch).await.is_err() {
+                    break;
+                }
+            }
+            drop(to_write);
+            Ok::<i64, EngineError>(bytes)
+        };
+        let writing = async {
+            let tx = writer.begin(BeginMode::ReadWrite).await?;
+            tx.batch(&self.lease.guard()).await?;
+            let to = Writing {
+                store: self.store,
+                shaping: self.shaping,
+                execution: self.execution,
+                care,
+            };
+            let mut counts = Counts::default();
+            while let Some(batch) = shaped.recv().await {
+                counts.add(&to.write(&tx, &batch).await?);
+            }
+            Ok::<_, EngineError>((tx, counts))
+        };
+        // A channel that closes looks the same at the end and after a failure: only when all three are well is it the end.
+        let ((), bytes, (tx, mut counts)) = tokio::try_join!(reading, shaping, writing)?;
+        counts.bytes = bytes;
+        counts.duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let entity = plan.name.as_str();
+        crate::crash::point("before-checkpoint");
+        chunk::done(
+            &tx,
+            self.store,
+            entity,
+            chunk.number,
+            self.snapshot,
+            self.execution,
+            &counts,
+        )
+        .await?;
+        execution::count(&tx, self.store, self.execution, entity, &counts).await?;
+        crate::crash::point("before-commit");
+        tx.commit().await?;
+        crate::crash::point("after-commit");
+        self.progress
+            .written
+            .fetch_add(counts.inserted.unsigned_abs(), Ordering::Relaxed);
+        self.progress.rejected.fetch_add(
+            (counts.rejected + counts.parked).unsigned_abs(),
+            Ordering::Relaxed,
+        );
+        Ok(counts)
+    }
+}

@@ -1,0 +1,162 @@
+//! Finds the rows of a batch that the target refuses, and writes the others.
+//!
+//! The batch goes into a temporary table without constraints, and from there row by row under an exception handler, in one
+//! round trip. Only batches that a COPY has refused come here.
+
+use driftless_core::code;
+use driftless_core::name::quote_ident;
+use driftless_core::plan::EntityPlan;
+use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, Shaped, Shaper};
+use driftless_pg::{Disposition, Transaction, disposition};
+
+use super::write::copy;
+use crate::error::{EngineError, Result};
+
+/// A row that the target refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its number in the batch.
+    pub row: usize,
+    /// Why.
+    pub sqlstate: String,
+    /// PostgreSQL's words. May hold values.
+    pub message: String,
+    /// The constraint, if it was one.
+    pub constraint: Option<String>,
+    /// The column, if PostgreSQL names one.
+    pub column: Option<String>,
+}
+
+/// Writes those of the rows that the target takes; the others come back.
+pub async fn insert(
+    tx: &Transaction<'_>,
+    plan: &EntityPlan,
+    shaper: &Shaper<'_>,
+    shaped: &Shaped,
+    rows: &[usize],
+) -> Result<Vec<Refused>> {
+    tx.batch(&preparation(plan)).await?;
+    let mut refused = stage(tx, plan, shaper, shaped, rows).await?;
+    let found = tx
+        .query(
+            "SELECT row_number, state, message, on_constraint, on_column FROM pg_temp.driftless_insert()",
+            &[],
+        )
+        .await?;
+    for row in &found {
+        let state: String = row.get(1)?;
+        if disposition(&state) != Disposition::Row {
+            return Err(EngineError::new(
+                code::ROW_REFUSED,
+                format!("entity {}", plan.name),
+                format!("the target refuses a row with SQLSTATE {state}, which is no error of a row"),
+            )
+            .remedy("see the server's log at this time"));
+        }
+        let number: i64 = row.get(0)?;
+        refused.push(Refused {
+            row: usize::try_from(number).unwrap_or_default(),
+            sqlstate: state,
+            message: row.get(2)?,
+            constraint: row.get::<Option<String>>(3)?.filter(|name| !name.is_empty()),
+            column: row.get::<Option<String>>(4)?.filter(|name| !name.is_empty()),
+        });
+    }
+    tx.batch("DROP FUNCTION pg_temp.driftless_insert(); DROP TABLE pg_temp.driftless_stage")
+        .await?;
+    refused.sort_by_key(|refused| refused.row);
+    Ok(refused)
+}
+
+/// Copies rows into the temporary table. Rows whose bytes the target cannot even read are found by halving.
+async fn stage(
+    tx: &Transaction<'_>,
+    plan: &EntityPlan,
+    shaper: &Shaper<'_>,
+    shaped: &Shaped,
+    rows: &[usize],
+) -> Result<Vec<Refused>> {
+    let mut refused = Vec::new();
+    let mut open = vec![rows];
+    while let Some(part) = open.pop() {
+        tx.batch("SAVEPOINT driftless_stage").await?;
+        let encoded = numbered(shaper, shaped, part);
+        match copy(
+            tx,
+            "COPY pg_temp.driftless_stage FROM STDIN (FORMAT binary)",
+            encoded,
+            part.len(),
+            &plan.name,
+        )
+        .await
+        {
+            Ok(()) => tx.batch("RELEASE SAVEPOINT driftless_stage").await?,
+            Err(error) if error.disposition() == Disposition::Row => {
+                tx.batch("ROLLBACK TO SAVEPOINT driftless_stage").await?;
+                match part {
+                    [row] => refused.push(unreadable(*row, &error)),
+                    _ => {
+                        let (first, second) = part.split_at(part.len() / 2);
+                        open.push(second);
+                        open.push(first);
+                    }
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(refused)
+}
+
+fn unreadable(row: usize, error: &EngineError) -> Refused {
+    let server = error.pg().and_then(|pg| pg.server());
+    Refused {
+        row,
+        sqlstate: server.map(|server| server.sqlstate.clone()).unwrap_or_default(),
+        message: server.map(|server| server.message.clone()).unwrap_or_default(),
+        constraint: server.and_then(|server| server.constraint.clone()),
+        column: server.and_then(|server| server.column.clone()),
+    }
+}
+
+/// Tuples with the row's number in front.
+fn numbered(shaper: &Shaper<'_>, shaped: &Shaped, rows: &[usize]) -> Vec<u8> {
+    let mut encoded = COPY_HEADER.to_vec();
+    let mut tuple = Vec::new();
+    for row in rows {
+        tuple.clear();
+        shaper.encode_rows(shaped, [*row], &mut tuple);
+        let fields = u16::from_be_bytes([tuple[0], tuple[1]]) + 1;
+        encoded.extend_from_slice(&fields.to_be_bytes());
+        encoded.extend_from_slice(&8_u32.to_be_bytes());
+        encoded.extend_from_slice(&(*row as i64).to_be_bytes());
+        encoded.extend_from_slice(&tuple[2..]);
+    }
+    encoded.extend_from_slice(COPY_TRAILER);
+    encoded
+}
+
+/// The temporary table and the function that empties it into the target.
+fn preparation(plan: &EntityPlan) -> String {
+    let mut columns = Vec::new();
+    let mut names = Vec::new();
+    let mut values = Vec::new();
+    for (number, column) in plan.columns.iter().enumerate() {
+        columns.push(format!("c{number} {}", column.base_sql));
+        names.push(quote_ident(&column.name));
+        values.push(format!("one.c{number}"));
+    }
+    format!(
+        "CREATE TEMPORARY TABLE driftless_stage (n int8, {}) ON COMMIT DROP;\n\
+         CREATE FUNCTION pg_temp.driftless_insert() \
+         RETURNS TABLE (row_number int8, state text, message text, on_constraint text, on_column text) LANGUAGE plpgsql AS $driftless$ \
+         DECLARE one record; BEGIN FOR one IN SELECT * FROM pg_temp.driftless_stage AS s ORDER BY s.n LOOP BEGIN \
+         INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({}); \
+         EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, \
+         on_constraint = CONSTRAINT_NAME, on_column = COLUMN_NAME; row_number := one.n; RETURN NEXT; END; END LOOP; END $driftless$",
+        columns.join(", "),
+        plan.into.sql(),
+        names.join(", "),
+        values.join(", ")
+    )
+}

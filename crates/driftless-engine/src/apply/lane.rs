@@ -1,0 +1,50 @@
+//! The sessions that one stream of work owns: it reads with one, asks with another, writes with the third.
+
+use driftless_core::plan::aside::Silencing;
+use driftless_pg::{ConnectConfig, Session};
+
+use crate::error::Result;
+use crate::extract::snapshot::Snapshot;
+use crate::shape::evaluate;
+use crate::store::lease::Lease;
+
+/// A lane. Dropped with its sessions, whatever they were doing.
+#[derive(Debug)]
+pub struct Lane {
+    /// Sees the run's snapshot of the source.
+    pub source: Session,
+    /// Writes into the target.
+    pub writer: Session,
+    /// Evaluates expressions in the target.
+    pub evaluator: Session,
+}
+
+/// Opens a session that writes rows into the target: triggers silent where the role may say so, names as the application
+/// resolves them, known to the lease.
+pub async fn writer(target: &ConnectConfig, lease: &Lease, silencing: Silencing) -> Result<Session> {
+    let session = Session::connect(target, "writer").await?;
+    // Functions in CHECK constraints count on the role's own search path; every name of ours is qualified.
+    session.batch("SET search_path TO DEFAULT").await?;
+    if silencing == Silencing::ReplicaRole {
+        session.batch("SET session_replication_role = replica").await?;
+    }
+    lease.enlist(&session).await?;
+    Ok(session)
+}
+
+impl Lane {
+    /// Opens the sessions of a lane.
+    pub async fn open(
+        source: &ConnectConfig,
+        target: &ConnectConfig,
+        snapshot: &Snapshot,
+        lease: &Lease,
+        silencing: Silencing,
+    ) -> Result<Lane> {
+        Ok(Lane {
+            source: snapshot.reader(source, "reader").await?,
+            writer: writer(target, lease, silencing).await?,
+            evaluator: evaluate::connect(target).await?,
+        })
+    }
+}

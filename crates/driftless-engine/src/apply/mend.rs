@@ -1,0 +1,218 @@
+//! Mends what an earlier run loaded under an older snapshot, so that everything stands as under one.
+//!
+//! The finished ranges are read again; key and row hash of each row go into a temporary table of the target, which says
+//! what changed, what is new and what is gone. Changed and gone rows leave the target with their identities; changed and new
+//! rows are read again by key and take the same way as any row. All of an entity's mending is one transaction.
+
+use driftless_core::batch::Batch;
+use driftless_core::plan::EntityPlan;
+use driftless_core::transform::{COPY_HEADER, COPY_TRAILER};
+use driftless_pg::{BeginMode, Param, Session, Transaction};
+
+use super::chunk::ChunkWork;
+use super::lane::Lane;
+use super::write::{Care, Writing, copy};
+use crate::error::Result;
+use crate::extract::reader;
+use crate::extract::select::{self, Rows};
+use crate::store::chunk::{self, Chunk};
+use crate::store::execution::{self, Counts};
+use crate::store::identity;
+
+/// Keys that are read again in one go.
+const KEYS_AT_ONCE: usize = 2000;
+
+impl ChunkWork<'_, '_> {
+    /// Mends these ranges of an entity; `None` mends all of it, whatever ranges are finished.
+    pub async fn mend(&self, lane: &mut Lane, ranges: Option<&[Chunk]>) -> Result<Counts> {
+        let plan = self.shaping.plan;
+        let Lane {
+            source,
+            writer,
+            evaluator,
+        } = lane;
+        let tx = writer.begin(BeginMode::ReadWrite).await?;
+        tx.batch(&self.lease.guard()).await?;
+        tx.batch(&seen_table(plan)).await?;
+        let mut counts = Counts::default();
+        match ranges {
+            None => self.look(source, &tx, Rows::All, &mut counts).await?,
+            Some(ranges) => {
+                for range in ranges {
+                    self.look(source, &tx, Rows::Chunk(range), &mut counts).await?;
+                }
+            }
+        }
+        self.decide(&tx, &mut counts).await?;
+        let to = Writing {
+            store: self.store,
+            shaping: self.shaping,
+            execution: self.execution,
+            care: Care::Isolating,
+        };
+        let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
+        loop {
+            let keys = tx
+                .query(&format!("FETCH {KEYS_AT_ONCE} FROM driftless_redo"), &[])
+                .await?;
+            let keys: Vec<String> = keys.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
+            if keys.is_empty() {
+                break;
+            }
+            let mut rows = source
+                .copy_out_limited(&select::copy(plan, Rows::Keys(&keys)), limit)
+                .await?;
+            while let Some(extracted) = reader::next(&mut rows, plan).await? {
+                let shaped = self.shaping.shape(evaluator, extracted).await?;
+                let written = to.write(&tx, &shaped).await?;
+                counts.add(&Counts { read: 0, ..written });
+            }
+        }
+        // What was rewritten counts as updated, not as one more row.
+        counts.inserted -= counts.updated;
+        chunk::mended(&tx, self.store, &plan.name, self.snapshot, self.execution).await?;
+        execution::count(&tx, self.store, self.execution, &plan.name, &counts).await?;
+        crate::crash::point("mend-before-commit");
+        tx.commit().await?;
+        crate::crash::point("mended");
+        Ok(counts)
+    }
+
+    /// Key and row hash of every row of a range, into the temporary table.
+    async fn look(
+        &self,
+        source: &Session,
+        tx: &Transaction<'_>,
+        rows: Rows<'_>,
+        counts: &mut Counts,
+    ) -> Result<()> {
+        let plan = self.shaping.plan;
+        let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
+        let mut stream = source.copy_out_limited(&select::copy(plan, rows), limit).await?;
+        while let Some(extracted) = reader::next(&mut stream, plan).await? {
+            counts.read += extracted.batch.rows() as i64;
+            counts.bytes += extracted.bytes as i64;
+            let (encoded, sent) = hashes(plan, &extracted.batch);
+            copy(
+                tx,
+                "COPY pg_temp.driftless_seen FROM STDIN (FORMAT binary)",
+                encoded,
+                sent,
+                &plan.name,
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Removes what changed and what is gone, and opens a cursor on what must be read again.
+    async fn decide(&self, tx: &Transaction<'_>, counts: &mut Counts) -> Result<()> {
+        let plan = self.shaping.plan;
+        let identities = self.store.identity_table(&plan.name).sql();
+        let same = |left: &str, right: &str| {
+            let pairs: Vec<String> = identity::key_columns(plan)
+                .iter()
+                .map(|key| format!("{left}.{key} = {right}.{key}"))
+                .collect();
+            pairs.join(" AND ")
+        };
+        let keys = identity::key_columns(plan).join(", i.");
+        let (execution, live) = (self.execution, identity::LIVE);
+        tx.batch(&format!(
+            "ANALYZE pg_temp.driftless_seen; \
+             CREATE TEMPORARY TABLE driftless_doomed ON COMMIT DROP AS \
+             SELECT i.{keys}, i.status, s.h IS NULL AS gone FROM {identities} AS i \
+             LEFT JOIN pg_temp.driftless_seen AS s ON {join} \
+             WHERE i.execution <> {execution} AND (s.h IS NULL OR (i.status = {live} AND s.h IS DISTINCT FROM i.row_hash)); \
+             CREATE TEMPORARY TABLE driftless_again ON COMMIT DROP AS \
+             SELECT {text} AS key FROM pg_temp.driftless_seen AS s LEFT JOIN {identities} AS i ON {join} \
+             WHERE i.execution IS NULL OR (i.status = {live} AND s.h IS DISTINCT FROM i.row_hash)",
+            join = same("i", "s"),
+            text = identity::key_text(plan, "s"),
+        ))
+        .await?;
+        let row = tx
+            .query_one(
+                "SELECT pg_catalog.count(*) FILTER (WHERE gone AND status = 0), pg_catalog.count(*) FILTER (WHERE NOT gone) \
+                 FROM pg_temp.driftless_doomed",
+                &[],
+            )
+            .await?;
+        counts.deleted = row.get(0)?;
+        counts.updated = row.get(1)?;
+        tx.batch(&format!(
+            "DELETE FROM {table} AS t USING {identities} AS i, pg_temp.driftless_doomed AS d \
+             WHERE {belongs} AND {join} AND i.status = {live}; \
+             DELETE FROM {identities} AS i USING pg_temp.driftless_doomed AS d WHERE {join}",
+            table = plan.into.sql(),
+            belongs = identity::belongs(plan, "i", "t"),
+            join = same("i", "d"),
+        ))
+        .await?;
+        self.forget_rejects(tx).await?;
+        tx.batch("DECLARE driftless_redo NO SCROLL CURSOR FOR SELECT key FROM pg_temp.driftless_again")
+            .await?;
+        Ok(())
+    }
+
+    /// What is on record about rows that are read again, or gone, is decided anew.
+    async fn forget_rejects(&self, tx: &Transaction<'_>) -> Result<()> {
+        let plan = self.shaping.plan;
+        for table in ["rejects", "warning"] {
+            let sql = format!(
+                "DELETE FROM {{state}}.{table} AS r WHERE r.pipeline = $1 AND r.entity = $2 AND r.execution <> $3 \
+                 AND (EXISTS (SELECT FROM pg_temp.driftless_again AS a WHERE a.key = r.key) \
+                 OR NOT EXISTS (SELECT FROM pg_temp.driftless_seen AS s WHERE {} = r.key))",
+                identity::key_text(plan, "s")
+            );
+            let params = [
+                Param::text(self.store.pipeline()),
+                Param::text(plan.name.as_str()),
+                Param::int8(self.execution),
+            ];
+            tx.execute(&self.store.sql(&sql), &params).await?;
+        }
+        Ok(())
+    }
+}
+
+fn seen_table(plan: &EntityPlan) -> String {
+    let columns: Vec<String> = identity::key_columns(plan)
+        .iter()
+        .zip(&plan.identity.key)
+        .map(|(name, part)| format!("{name} {}", part.type_sql))
+        .collect();
+    format!(
+        "CREATE TEMPORARY TABLE driftless_seen ({}, h int8 NOT NULL) ON COMMIT DROP",
+        columns.join(", ")
+    )
+}
+
+/// Key cells and row hash of each row that has a key, as binary COPY; and how many.
+fn hashes(plan: &EntityPlan, batch: &Batch) -> (Vec<u8>, usize) {
+    let mut encoded = COPY_HEADER.to_vec();
+    let mut frame = Vec::new();
+    let fields = (plan.identity.key.len() as u16 + 1).to_be_bytes();
+    let mut sent = 0;
+    for row in 0..batch.rows() {
+        let key: Option<Vec<&[u8]>> = plan
+            .identity
+            .key
+            .iter()
+            .map(|part| batch.get(row, part.input))
+            .collect();
+        let Some(key) = key else { continue };
+        encoded.extend_from_slice(&fields);
+        for bytes in key {
+            encoded.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+            encoded.extend_from_slice(bytes);
+        }
+        let cells = batch.row(row).iter().map(|cell| cell.bytes(&batch.arena));
+        let hash = driftless_core::digest::row_hash(cells, &mut frame);
+        encoded.extend_from_slice(&8_u32.to_be_bytes());
+        encoded.extend_from_slice(&hash.to_be_bytes());
+        sent += 1;
+    }
+    encoded.extend_from_slice(COPY_TRAILER);
+    (encoded, sent)
+}

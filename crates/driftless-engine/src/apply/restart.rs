@@ -1,0 +1,121 @@
+//! Takes back what this pipeline loaded: for `migrate --restart`.
+
+use driftless_core::code;
+use driftless_core::plan::{EntityPlan, Plan};
+use driftless_pg::{Param, Session, Transaction};
+
+use crate::error::{EngineError, Result};
+use crate::store::{Store, identity};
+
+/// The entities that go with these: those that refer to them, and theirs.
+pub fn dependants<'p>(plan: &'p Plan, only: &[String]) -> Vec<&'p EntityPlan> {
+    if only.is_empty() {
+        return plan.entities.iter().collect();
+    }
+    let mut names: Vec<&str> = only.iter().map(String::as_str).collect();
+    loop {
+        let more: Vec<&str> = plan
+            .entities
+            .iter()
+            .filter(|entity| !names.contains(&entity.name.as_str()))
+            .filter(|entity| {
+                let refers = |name: &str| {
+                    entity
+                        .refs
+                        .iter()
+                        .any(|site| site.parents.iter().any(|parent| parent.entity == name))
+                };
+                names.iter().any(|name| refers(name))
+            })
+            .map(|entity| entity.name.as_str())
+            .collect();
+        if more.is_empty() {
+            break;
+        }
+        names.extend(more);
+    }
+    plan.entities
+        .iter()
+        .filter(|entity| names.contains(&entity.name.as_str()))
+        .collect()
+}
+
+/// Rows of an entity that this pipeline put into the target.
+pub async fn rows(session: &Session, store: &Store, plan: &EntityPlan) -> Result<i64> {
+    if !exists(session, store, plan).await? {
+        return Ok(0);
+    }
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM {} WHERE status = {}",
+        store.identity_table(&plan.name).sql(),
+        identity::LIVE
+    );
+    Ok(session.query_one(&sql, &[]).await?.get(0)?)
+}
+
+async fn exists(session: &Session, store: &Store, plan: &EntityPlan) -> Result<bool> {
+    let name = store.identity_table(&plan.name).sql();
+    let row = session
+        .query_one(
+            "SELECT pg_catalog.to_regclass($1) IS NOT NULL",
+            &[Param::text(name)],
+        )
+        .await?;
+    Ok(row.get(0)?)
+}
+
+/// Deletes an entity's rows, identities, checkpoints and rejects. Rows that the map does not know are not touched.
+pub async fn delete(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> Result<i64> {
+    let mut deleted = 0;
+    if exists(tx, store, plan).await? {
+        let identities = store.identity_table(&plan.name).sql();
+        let sql = format!(
+            "DELETE FROM {} AS t USING {identities} AS i WHERE {} AND i.status = {}",
+            plan.into.sql(),
+            identity::belongs(plan, "i", "t"),
+            identity::LIVE
+        );
+        deleted = tx.execute(&sql, &[]).await?.cast_signed();
+        tx.batch(&format!(
+            "DROP TABLE {identities}; DROP TABLE IF EXISTS {}",
+            store.recorded_table(&plan.name).sql()
+        ))
+        .await?;
+    }
+    for table in ["chunk", "rejects", "warning", "entity"] {
+        let sql = store.sql(&format!(
+            "DELETE FROM {{state}}.{table} WHERE pipeline = $1 AND entity = $2"
+        ));
+        tx.execute(
+            &sql,
+            &[Param::text(store.pipeline()), Param::text(plan.name.as_str())],
+        )
+        .await?;
+    }
+    Ok(deleted)
+}
+
+/// Refuses where rows of tables outside the plan refer to rows that are gone now: (child table, constraint, condition).
+pub async fn prove_no_orphans(
+    tx: &Transaction<'_>,
+    plan: &EntityPlan,
+    outside: &[(String, String, String)],
+) -> Result<()> {
+    for (child, constraint, orphan) in outside {
+        let row = tx
+            .query_one(
+                &format!("SELECT EXISTS (SELECT FROM {child} AS c WHERE {orphan})"),
+                &[],
+            )
+            .await?;
+        if row.get::<bool>(0)? {
+            return Err(EngineError::new(
+                code::INTEGRITY,
+                format!("entity {}", plan.name),
+                format!("rows of {child} refer to rows that would be deleted (constraint {constraint})"),
+            )
+            .remedy("they belong to somebody else: remove or redirect them first"));
+        }
+    }
+    Ok(())
+}

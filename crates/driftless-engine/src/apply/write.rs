@@ -1,0 +1,314 @@
+//! A shaped batch into the target: rows, identities, rejects and warnings, in one transaction that the caller commits.
+
+use bytes::Bytes;
+use driftless_core::code;
+use driftless_core::name::quote_ident;
+use driftless_core::plan::{EntityPlan, Mint};
+use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, RowFault, Shaped, Stamp, Verdict};
+use driftless_pg::{Param, Session, Transaction};
+use uuid::Uuid;
+
+use super::isolate::{self, Refused};
+use crate::error::{EngineError, Result};
+use crate::shape::Shaping;
+use crate::store::execution::Counts;
+use crate::store::reject::{self, Reject};
+use crate::store::{Store, identity};
+
+/// Bytes of one CopyData message: the server works on one while the next is on its way.
+const MESSAGE_BYTES: usize = 256 * 1024;
+
+/// How rows go in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Care {
+    /// One COPY; a row that the target refuses fails the transaction, and the caller does it again with care.
+    Fast,
+    /// Behind a savepoint; rows that the target refuses are found and left out.
+    Isolating,
+}
+
+/// Writes batches of one entity.
+#[derive(Debug)]
+pub struct Writing<'w, 'p> {
+    /// The state.
+    pub store: &'w Store,
+    /// The entity's shaping.
+    pub shaping: &'w Shaping<'p>,
+    /// The execution.
+    pub execution: i64,
+    /// How rows go in.
+    pub care: Care,
+}
+
+impl Writing<'_, '_> {
+    fn plan(&self) -> &EntityPlan {
+        self.shaping.plan
+    }
+
+    /// Writes a batch.
+    pub async fn write(&self, tx: &Transaction<'_>, shaped: &Shaped) -> Result<Counts> {
+        self.halt(shaped)?;
+        let mut rejects: Vec<Reject> = (0..shaped.rows())
+            .filter_map(|row| self.faulty(shaped, row))
+            .collect();
+        let standing = self.standing(tx, shaped).await?;
+        let mut rows: Vec<usize> = shaped
+            .writable()
+            .filter(|row| standing.binary_search(row).is_err())
+            .collect();
+        for refused in self.copy_rows(tx, shaped, &rows).await? {
+            rows.retain(|row| *row != refused.row);
+            rejects.push(self.refused(shaped, refused));
+        }
+        self.copy_identities(tx, shaped, &rows, identity::LIVE).await?;
+        self.copy_identities(tx, shaped, &standing, identity::ADOPTED)
+            .await?;
+        reject::record(tx, self.store, &self.plan().name, self.execution, &rejects).await?;
+        let warnings: Vec<(String, String)> = shaped
+            .warnings()
+            .iter()
+            .filter(|warning| rows.binary_search(&(warning.row as usize)).is_ok())
+            .map(|warning| {
+                let key = self.shaping.shaper.key_text(shaped, warning.row as usize);
+                (key, warning.rule.clone().unwrap_or_default())
+            })
+            .collect();
+        reject::warn(tx, self.store, &self.plan().name, self.execution, &warnings).await?;
+        let parked = rejects.iter().filter(|reject| reject.parked).count() as i64;
+        Ok(Counts {
+            read: shaped.rows() as i64,
+            inserted: rows.len() as i64,
+            unchanged: standing.len() as i64,
+            rejected: rejects.len() as i64 - parked,
+            parked,
+            ..Counts::default()
+        })
+    }
+
+    fn halt(&self, shaped: &Shaped) -> Result<()> {
+        for row in 0..shaped.rows() {
+            if let Verdict::Halt(fault) = shaped.verdict(row) {
+                let rule = fault.rule.clone().unwrap_or_default();
+                return Err(EngineError::new(
+                    code::RULE_HALTED,
+                    format!("entity {}, rule {rule}", self.plan().name),
+                    "a row does not satisfy it, and its on_fail is halt",
+                )
+                .remedy("correct the source, or let the rule reject or warn"));
+            }
+        }
+        Ok(())
+    }
+
+    fn faulty(&self, shaped: &Shaped, row: usize) -> Option<Reject> {
+        let fault = shaped.faults(row).next()?;
+        let key = self.shaping.shaper.key_text(shaped, row);
+        Some(self.reject(shaped, row, key, stage(fault), fault))
+    }
+
+    fn reject(
+        &self,
+        shaped: &Shaped,
+        row: usize,
+        key: String,
+        stage: &'static str,
+        fault: &RowFault,
+    ) -> Reject {
+        // Where columns are sensitive, a message might quote one of their values.
+        let message = if self.plan().sensitive.is_empty() {
+            fault.message.clone()
+        } else {
+            fault.code.title().to_owned()
+        };
+        Reject {
+            key,
+            parked: fault.parked,
+            stage,
+            code: fault.code.to_string(),
+            sqlstate: fault.sqlstate.clone(),
+            category: fault.category.as_str(),
+            message,
+            column: fault.column.clone(),
+            constraint: None,
+            rule: fault.rule.clone(),
+            source_row: Some(
+                self.shaping
+                    .shaper
+                    .source_row_json(&shaped.batch, row)
+                    .to_string(),
+            ),
+        }
+    }
+
+    fn refused(&self, shaped: &Shaped, refused: Refused) -> Reject {
+        let duplicate = refused.sqlstate == "23505" || refused.sqlstate == "23P01";
+        let code = if duplicate {
+            code::ROW_DUPLICATE
+        } else {
+            code::ROW_REFUSED
+        };
+        let fault = RowFault {
+            sqlstate: Some(refused.sqlstate),
+            column: refused.column,
+            ..RowFault::new(refused.row, code, refused.message)
+        };
+        let key = self.shaping.shaper.key_text(shaped, refused.row);
+        Reject {
+            constraint: refused.constraint,
+            ..self.reject(shaped, refused.row, key, "write", &fault)
+        }
+    }
+
+    /// Rows whose mapping was adopted and whose target row is there already: they stay as they are.
+    async fn standing(&self, tx: &Transaction<'_>, shaped: &Shaped) -> Result<Vec<usize>> {
+        let recorded = matches!(
+            self.plan().identity.mint,
+            Mint::Derive {
+                recorded: Some(_),
+                ..
+            } | Mint::Recorded { .. }
+        );
+        let [(column, _)] = self.plan().identity.target.as_slice() else {
+            return Ok(Vec::new());
+        };
+        if !recorded {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<usize> = shaped.writable().collect();
+        let ids: Vec<Uuid> = rows
+            .iter()
+            .filter_map(|row| shaped.id(*row))
+            .map(Uuid::from_bytes)
+            .collect();
+        let sql = format!(
+            "SELECT u.ord FROM pg_catalog.unnest($1::uuid[]) WITH ORDINALITY AS u (id, ord) \
+             WHERE EXISTS (SELECT FROM {} AS t WHERE t.{} = u.id) ORDER BY u.ord",
+            self.plan().into.sql(),
+            quote_ident(column)
+        );
+        let found = tx.query(&sql, &[Param::uuid_array(&ids)]).await?;
+        found
+            .iter()
+            .map(|row| {
+                let ordinal: i64 = row.get(0)?;
+                Ok(rows[usize::try_from(ordinal - 1).unwrap_or_default()])
+            })
+            .collect()
+    }
+
+    async fn copy_rows(&self, tx: &Transaction<'_>, shaped: &Shaped, rows: &[usize]) -> Result<Vec<Refused>> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut encoded = COPY_HEADER.to_vec();
+        self.shaping
+            .shaper
+            .encode_rows(shaped, rows.iter().copied(), &mut encoded);
+        encoded.extend_from_slice(COPY_TRAILER);
+        let sql = copy_sql(self.plan());
+        if self.care == Care::Fast {
+            copy(tx, &sql, encoded, rows.len(), &self.plan().name).await?;
+            return Ok(Vec::new());
+        }
+        tx.batch("SAVEPOINT driftless_batch").await?;
+        match copy(tx, &sql, encoded, rows.len(), &self.plan().name).await {
+            Ok(()) => {
+                tx.batch("RELEASE SAVEPOINT driftless_batch").await?;
+                Ok(Vec::new())
+            }
+            Err(error) if error.disposition() == driftless_pg::Disposition::Row => {
+                tx.batch("ROLLBACK TO SAVEPOINT driftless_batch").await?;
+                isolate::insert(tx, self.plan(), &self.shaping.shaper, shaped, rows).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn copy_identities(
+        &self,
+        tx: &Transaction<'_>,
+        shaped: &Shaped,
+        rows: &[usize],
+        status: i16,
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let stamp = Stamp {
+            execution: self.execution,
+            status,
+        };
+        let mut encoded = COPY_HEADER.to_vec();
+        self.shaping
+            .shaper
+            .encode_identities(shaped, stamp, rows.iter().copied(), &mut encoded);
+        encoded.extend_from_slice(COPY_TRAILER);
+        copy(
+            tx,
+            &identity::copy_sql(self.store, self.plan()),
+            encoded,
+            rows.len(),
+            &self.plan().name,
+        )
+        .await?;
+        if status == identity::ADOPTED {
+            // What stands there was not offered by us: rows without fingerprints are never overwritten by guess.
+            let table = self.store.identity_table(&self.plan().name).sql();
+            tx.batch(&format!(
+                "UPDATE {table} SET offered = NULL WHERE status = {status} AND offered IS NOT NULL"
+            ))
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// `COPY … FROM STDIN` of an entity's written columns.
+fn copy_sql(plan: &EntityPlan) -> String {
+    let columns: Vec<String> = plan
+        .columns
+        .iter()
+        .map(|column| quote_ident(&column.name))
+        .collect();
+    format!(
+        "COPY {} ({}) FROM STDIN (FORMAT binary)",
+        plan.into.sql(),
+        columns.join(", ")
+    )
+}
+
+/// Sends a whole encoded COPY. The server must have taken every row.
+pub(super) async fn copy(
+    session: &Session,
+    sql: &str,
+    encoded: Vec<u8>,
+    rows: usize,
+    entity: &str,
+) -> Result<()> {
+    let mut stream = session.copy_in(sql).await?;
+    let mut bytes = Bytes::from(encoded);
+    while !bytes.is_empty() {
+        let message = bytes.split_to(bytes.len().min(MESSAGE_BYTES));
+        stream.send(message).await?;
+    }
+    let taken = stream.finish().await?;
+    if taken == rows as u64 {
+        return Ok(());
+    }
+    Err(EngineError::new(
+        code::INTEGRITY,
+        format!("entity {entity}"),
+        format!("{rows} rows were sent, the target took {taken}"),
+    )
+    .remedy("a trigger or rule of the target swallows rows: silence it, or leave the table out"))
+}
+
+fn stage(fault: &RowFault) -> &'static str {
+    match fault.code {
+        code::ROW_RULE_FAILED => "rule",
+        code::ROW_EXPRESSION_FAILED => "evaluate",
+        code::ROW_TOO_LARGE => "extract",
+        code::ROW_REFERENCE_MISSING | code::ROW_PARENT_REJECTED => "reference",
+        _ => "transform",
+    }
+}
