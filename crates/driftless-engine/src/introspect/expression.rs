@@ -13,8 +13,8 @@ use driftless_core::catalog::{
     TypeKind, builtin,
 };
 use driftless_core::code;
-use driftless_core::name::quote_ident;
-use driftless_pg::{BeginMode, Disposition, ErrorKind, PgError, Session, Transaction};
+use driftless_core::name::{QualifiedName, quote_ident};
+use driftless_pg::{BeginMode, Disposition, ErrorKind, Param, PgError, Session, Transaction};
 
 use super::called::Called;
 use super::node_tree::{self, Calls};
@@ -38,6 +38,7 @@ const SELECT_PREFIX: &str = "SELECT (";
 const SELECT_SUFFIX: &str = "\n) FROM pg_temp.driftless_expression_inputs";
 
 const TRIAL: &str = include_str!("sql/trial.sql");
+const NAMESAKES: &str = include_str!("sql/namesakes.sql");
 
 /// The verdict on one expression.
 pub type Described = std::result::Result<ExpressionFacts, ExpressionProblem>;
@@ -56,13 +57,42 @@ pub async fn describe_expressions(
     let called = Called::load(session, accepted().map(|passed| &passed.calls)).await?;
     let results: BTreeSet<Oid> = accepted().map(|passed| passed.result_type).collect();
     let types = TypeTree::load(session, &results).await?;
-    trials
+    let mut described = trials
         .into_iter()
         .map(|trial| match trial {
             Ok(passed) => judge(passed, &called, &types),
             Err(problem) => Ok(Err(problem)),
         })
-        .collect()
+        .collect::<Result<Vec<Described>>>()?;
+    name_schemas(session, requests, &mut described).await?;
+    Ok(described)
+}
+
+/// Names are looked up in pg_catalog alone. Where a function was named without the schema that has it, says which that is.
+async fn name_schemas(
+    session: &Session,
+    requests: &[ExpressionRequest],
+    described: &mut [Described],
+) -> Result<()> {
+    let mut missing: Vec<(String, &mut ExpressionProblem)> = Vec::new();
+    for (request, described) in requests.iter().zip(described) {
+        if let Err(problem) = described
+            && let Some(name) = refusal::unqualified_function(problem, &request.sql)
+        {
+            missing.push((name, problem));
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
+    for row in session.query(NAMESAKES, &[Param::text_array(&names)]).await? {
+        let there = QualifiedName::new(row.get::<String>(1)?, row.get::<String>(0)?);
+        for (_, problem) in missing.iter_mut().filter(|(name, _)| *name == there.name) {
+            problem.remedy = format!("there is one in another schema: write {}(…)", there.sql());
+        }
+    }
+    Ok(())
 }
 
 /// What PostgreSQL told about an expression that it accepts.

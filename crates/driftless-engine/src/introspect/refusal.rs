@@ -31,7 +31,10 @@ pub(super) fn from_server(
     let problem = match error.sqlstate.as_str() {
         "42601" if place == Place::Behind => ExpressionProblem::new(ExpressionCategory::Syntax, CUT_OFF),
         "42601" => ExpressionProblem::new(ExpressionCategory::Syntax, message).remedy(hint),
-        "42703" => unknown_column(message, position.and_then(|at| name_at(sql, at)), inputs),
+        "42703" => {
+            let name = position.and_then(|at| name_at(sql, at)?.pop());
+            unknown_column(message, name, inputs)
+        }
         "42883" => ExpressionProblem::new(ExpressionCategory::UnknownFunction, message).remedy(format!(
             "outside of pg_catalog, functions and operators are named with their schema: public.my_function(…), \
              a OPERATOR(public.%) b; arguments may need casts{}",
@@ -127,19 +130,28 @@ fn place(error: &ServerError, sql: &str, prefix: usize) -> Place {
     }
 }
 
-/// The last part of the name that begins at this byte, as PostgreSQL folds it.
-fn name_at(sql: &str, at: usize) -> Option<String> {
+/// The parts of the name that begins at this byte, as PostgreSQL folds them.
+fn name_at(sql: &str, at: usize) -> Option<Vec<String>> {
     let mut rest = sql.get(at..)?;
-    let mut last = None;
+    let mut parts = Vec::new();
     loop {
         let (name, behind) = one_name(rest)?;
-        let behind = behind.trim_start();
-        last = Some(name).or(last);
-        match behind.strip_prefix('.') {
+        parts.push(name);
+        match behind.trim_start().strip_prefix('.') {
             Some(more) => rest = more.trim_start(),
-            None => return last,
+            None => return Some(parts),
         }
     }
+}
+
+/// The function that an expression names without a schema and that pg_catalog does not have.
+pub(super) fn unqualified_function(problem: &ExpressionProblem, sql: &str) -> Option<String> {
+    if problem.category != ExpressionCategory::UnknownFunction {
+        return None;
+    }
+    let mut parts = name_at(sql, problem.position?)?;
+    let last = parts.pop()?;
+    parts.is_empty().then_some(last)
 }
 
 fn one_name(text: &str) -> Option<(String, &str)> {
@@ -237,8 +249,9 @@ mod tests {
 
     #[test]
     fn names_are_folded_as_postgresql_folds_them() {
-        assert_eq!(name_at("T.CustomerId + 1", 0).as_deref(), Some("customerid"));
-        assert_eq!(name_at(r#""a""b" . "C d""#, 0).as_deref(), Some("C d"));
+        let parts = |sql: &str| name_at(sql, 0).map(|parts| parts.join("|"));
+        assert_eq!(parts("T.CustomerId + 1").as_deref(), Some("t|customerid"));
+        assert_eq!(parts(r#""a""b" . "C d""#).as_deref(), Some(r#"a"b|C d"#));
         assert_eq!(name_at("+", 0), None);
         assert_eq!(name_at(r#""open"#, 0), None);
     }

@@ -296,6 +296,10 @@ async fn problems_point_at_their_place() {
     );
     let sum = problem(&mut session, "1 + sum(id)").await;
     assert_eq!(sum.position, Some(4));
+    let elsewhere = problem(&mut session, "id::text || Shout(first_name)").await;
+    assert!(elsewhere.remedy.contains(r#""public"."shout"("#), "{elsewhere}");
+    let arguments = problem(&mut session, "public.shout(id)").await;
+    assert!(!arguments.remedy.contains("another schema"), "{arguments}");
     let cut = problem(&mut session, "id +").await;
     assert_eq!(cut.position, Some(4));
     let quoted = problem(&mut session, r#""Quoted" = 1"#).await;

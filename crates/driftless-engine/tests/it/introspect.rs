@@ -6,18 +6,17 @@ use std::time::{Duration, Instant};
 use driftless_core::catalog::{
     Catalog, ConstraintKind, Generated, Relation, RelationKind, TriggerMode, TypeKind,
 };
-use driftless_core::code;
 use driftless_core::name::QualifiedName;
-use driftless_engine::introspect::{Wanted, describe_query, introspect};
+use driftless_engine::introspect::{Wanted, introspect};
 use driftless_testkit::TestDatabase;
 
-use crate::session::{database, session, session_of_new_role};
+use crate::session::{database, session, session_as, session_of_new_role};
 
-fn public(name: &str) -> QualifiedName {
+pub(crate) fn public(name: &str) -> QualifiedName {
     QualifiedName::new("public", name)
 }
 
-async fn look(database: &TestDatabase, names: &[&str]) -> Catalog {
+pub(crate) async fn look(database: &TestDatabase, names: &[&str]) -> Catalog {
     let wanted = Wanted::only(names.iter().map(|name| public(name)));
     introspect(&session(database).await, &wanted)
         .await
@@ -46,18 +45,20 @@ async fn server_and_role_are_described() {
     assert!(!catalog.read_only);
     assert!(catalog.relations.is_empty());
 
-    let (session, role) = session_of_new_role(&database, "plain").await;
+    let (_session, role) = session_of_new_role(&database, "plain").await;
     database
         .run(&format!(
             "REVOKE TEMPORARY ON DATABASE {0} FROM PUBLIC; ALTER ROLE {role} SET default_transaction_read_only = on",
             database.name()
         ))
         .await;
+    let session = session_as(&database, &role).await;
     let catalog = introspect(&session, &Wanted::default()).await.expect("a catalog");
     assert_eq!(catalog.role, role);
     assert!(
         !catalog.superuser && !catalog.bypass_rls && !catalog.may_create_temp && !catalog.may_create_schema
     );
+    assert!(catalog.read_only);
 }
 
 #[tokio::test]
@@ -546,110 +547,6 @@ async fn views_and_other_relations() {
 }
 
 #[tokio::test]
-async fn privileges_are_those_of_the_role() {
-    let database = database("privileges").await;
-    let (session, role) = session_of_new_role(&database, "reader").await;
-    database
-        .run(&format!(
-            "CREATE SCHEMA closed;
-             CREATE TABLE closed.granted (id int); GRANT ALL ON closed.granted TO {role};
-             CREATE TABLE nothing (id int); INSERT INTO nothing VALUES (1);
-             CREATE TABLE partly (id int, secret text);
-             GRANT SELECT (id), INSERT (secret) ON partly TO {role};
-             CREATE TABLE full_table (id int); GRANT SELECT, INSERT, UPDATE, DELETE ON full_table TO {role};
-             CREATE TABLE mine (id int); ALTER TABLE mine OWNER TO {role};"
-        ))
-        .await;
-    let mut wanted = Wanted::only(["nothing", "partly", "full_table", "mine"].map(public));
-    wanted.relations.push(QualifiedName::new("closed", "granted"));
-    let catalog = introspect(&session, &wanted).await.expect("a catalog");
-    let rights = |table: &Relation| {
-        (
-            table.may_select,
-            table.may_insert,
-            table.may_update,
-            table.may_delete,
-            table.owned,
-        )
-    };
-
-    let closed = &catalog.relations[&QualifiedName::new("closed", "granted")];
-    assert_eq!(rights(closed), (false, false, false, false, false));
-    assert!(!closed.columns[0].readable && !closed.columns[0].writable);
-    let nothing = &catalog.relations[&public("nothing")];
-    assert_eq!(rights(nothing), (false, false, false, false, false));
-    assert!(!nothing.columns[0].readable && !nothing.columns[0].writable);
-    let some = &catalog.relations[&public("partly")];
-    assert_eq!(rights(some), (true, true, false, false, false));
-    assert!(some.columns[0].readable && !some.columns[0].writable);
-    assert!(!some.columns[1].readable && some.columns[1].writable);
-    assert!(!some.has_rows);
-    assert_eq!(
-        rights(&catalog.relations[&public("full_table")]),
-        (true, true, true, true, false)
-    );
-    let mine = &catalog.relations[&public("mine")];
-    assert!(mine.owned && mine.may_delete && mine.owner == role);
-}
-
-#[tokio::test]
-async fn row_security_is_that_of_the_role() {
-    let database = database("rls").await;
-    let (session, role) = session_of_new_role(&database, "guest").await;
-    database
-        .run(&format!(
-            "CREATE TABLE t (id int); INSERT INTO t VALUES (1);
-             ALTER TABLE t ENABLE ROW LEVEL SECURITY;
-             CREATE POLICY few ON t USING (id > 1);
-             GRANT SELECT ON t TO {role};
-             CREATE TABLE forced (id int); ALTER TABLE forced OWNER TO {role};
-             ALTER TABLE forced ENABLE ROW LEVEL SECURITY; ALTER TABLE forced FORCE ROW LEVEL SECURITY;
-             CREATE TABLE owned (id int); ALTER TABLE owned OWNER TO {role};
-             ALTER TABLE owned ENABLE ROW LEVEL SECURITY;"
-        ))
-        .await;
-    let wanted = Wanted::only(["t", "forced", "owned"].map(public));
-    let catalog = introspect(&session, &wanted).await.expect("a catalog");
-    let active = |catalog: &Catalog, name: &str| catalog.relations[&public(name)].row_security;
-    assert!(active(&catalog, "t") && active(&catalog, "forced") && !active(&catalog, "owned"));
-    // What cannot be looked at may have rows.
-    assert!(catalog.relations[&public("t")].has_rows && !catalog.relations[&public("owned")].has_rows);
-    assert!(!active(&look(&database, &["t"]).await, "t"));
-}
-
-#[tokio::test]
-async fn a_locked_table_is_named_as_the_reason() {
-    let database = database("locked").await;
-    database.run("CREATE TABLE t (id int)").await;
-    let holder = database.client().await;
-    holder
-        .batch_execute("BEGIN; LOCK TABLE t")
-        .await
-        .expect("the lock");
-    let session = session(&database).await;
-    let error = introspect(&session, &Wanted::only([public("t")]))
-        .await
-        .expect_err("no answer");
-    assert_eq!(error.code(), code::TARGET_BUSY, "{error}");
-    // Without being looked into it is described all the same.
-    let wanted = Wanted {
-        relations: Vec::new(),
-        all: true,
-    };
-    let catalog = introspect(&session, &wanted).await.expect("a catalog");
-    assert!(catalog.relations.contains_key(&public("t")));
-    holder
-        .batch_execute("ROLLBACK")
-        .await
-        .expect("the end of the lock");
-    introspect(&session, &Wanted::only([public("t")]))
-        .await
-        .expect("a catalog");
-    let timeout = session.query_one("SHOW lock_timeout", &[]).await.expect("a row");
-    assert_eq!(timeout.get::<String>(0).expect("a text"), "0");
-}
-
-#[tokio::test]
 async fn two_hundred_tables_in_little_time() {
     let database = database("many").await;
     database
@@ -675,83 +572,5 @@ async fn two_hundred_tables_in_little_time() {
             .relations
             .values()
             .all(|table| !table.has_rows && table.constraints.len() == 4)
-    );
-}
-
-#[tokio::test]
-async fn queries_are_described() {
-    let database = database("queries").await;
-    database
-        .run(
-            "CREATE DOMAIN positive AS int CHECK (VALUE > 0);
-             CREATE TYPE mood AS ENUM ('good', 'bad');
-             CREATE TABLE t (id positive, price numeric(8,2), mood mood, moods mood[]);",
-        )
-        .await;
-    let session = session(&database).await;
-    let sql = "WITH x AS (SELECT * FROM public.t) SELECT id, price, mood, moods, id + 1 AS \"Next One\" FROM x -- all";
-    let query = describe_query(&session, sql).await.expect("a relation");
-    assert_eq!(query.kind, RelationKind::Query);
-    let seen: Vec<_> = query
-        .columns
-        .iter()
-        .map(|column| (column.name.as_str(), column.number, column.type_sql.as_str()))
-        .collect();
-    let expected = [
-        ("id", 1, "integer"),
-        ("price", 2, "numeric(8,2)"),
-        ("mood", 3, "public.mood"),
-        ("moods", 4, "public.mood[]"),
-        ("Next One", 5, "integer"),
-    ];
-    assert_eq!(seen, expected);
-    assert_eq!(query.columns[2].data_type.labels().map(<[String]>::len), Some(2));
-    assert!(query.constraints.is_empty() && query.may_select);
-    assert_eq!(
-        describe_query(&session, "VALUES (1), (2)")
-            .await
-            .expect("a relation")
-            .columns
-            .len(),
-        1
-    );
-}
-
-#[tokio::test]
-async fn queries_that_cannot_be_a_source_are_refused() {
-    let database = database("bad_queries").await;
-    database.run("CREATE TABLE t (id int, name text)").await;
-    let session = session(&database).await;
-    let refused = [
-        "SELECT id, name AS id FROM public.t",
-        "SELECT id + 1, id + 2 FROM public.t",
-        "SELECT FROM public.t",
-        "SELECT id FROM public.t WHERE id = $1",
-        "SELECT id FROM public.t;",
-        "SELECT id FROM public.t; DROP TABLE public.t",
-        "SELECT 1) AS a, (SELECT 2",
-        "SELECT nme FROM public.t",
-        "SELECT id FROM t",
-        "DELETE FROM public.t RETURNING id",
-        "WITH gone AS (DELETE FROM public.t RETURNING id) SELECT * FROM gone",
-        "SELECT id INTO copy FROM public.t",
-        "TRUNCATE public.t",
-        "COPY public.t TO STDOUT",
-        "",
-    ];
-    for sql in refused {
-        let error = describe_query(&session, sql).await.expect_err(sql);
-        assert_eq!(error.code(), code::BAD_QUERY, "{sql}: {error}");
-        assert!(
-            error
-                .into_findings()
-                .iter()
-                .all(|finding| !finding.remedy.is_empty()),
-            "{sql}"
-        );
-    }
-    assert_eq!(
-        database.value("SELECT count(*) FROM public.t").await.as_deref(),
-        Some("0")
     );
 }

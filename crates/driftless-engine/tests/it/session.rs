@@ -17,11 +17,17 @@ pub(crate) async fn session(database: &TestDatabase) -> Session {
 pub(crate) async fn session_of_new_role(database: &TestDatabase, hint: &str) -> (Session, String) {
     let role = format!("{hint}_{}", database.name());
     database
-        .run(&format!("CREATE ROLE {role} LOGIN PASSWORD 'let me in'"))
+        .run(&format!("CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'"))
         .await;
-    let session = connect(&database.url_as(&role, "let me in")).await;
-    (session, role)
+    (session_as(database, &role).await, role)
 }
+
+/// Another session of a role made by [`session_of_new_role`].
+pub(crate) async fn session_as(database: &TestDatabase, role: &str) -> Session {
+    connect(&database.url_as(role, PASSWORD)).await
+}
+
+const PASSWORD: &str = "let me in";
 
 async fn connect(url: &str) -> Session {
     let config = ConnectConfig::parse(url).expect("a URL");
