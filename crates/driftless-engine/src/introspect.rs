@@ -16,11 +16,14 @@ mod query;
 mod node_tree;
 /// Problems from refused statements.
 mod refusal;
+/// Which rows of a source are meant.
+mod condition;
 /// Whether what is called gives the same value every time.
 mod called;
 /// What an expression reads and gives.
 mod expression;
 
+pub use condition::describe_condition;
 pub use expression::{Described, describe_expressions};
 pub use query::describe_query;
 

@@ -1,8 +1,8 @@
 //! Queries as sources: what they give, and which are refused.
 
-use driftless_core::catalog::RelationKind;
+use driftless_core::catalog::{ExpressionCategory, RelationKind};
 use driftless_core::code;
-use driftless_engine::introspect::describe_query;
+use driftless_engine::introspect::{describe_condition, describe_query};
 
 use crate::session::{database, session};
 
@@ -82,4 +82,59 @@ async fn queries_that_cannot_be_a_source_are_refused() {
         database.value("SELECT count(*) FROM public.t").await.as_deref(),
         Some("0")
     );
+}
+
+#[tokio::test]
+async fn conditions_are_whole_and_true_or_false() {
+    use ExpressionCategory::{NotAllowed, Other, Syntax, UnknownFunction};
+    let database = database("conditions").await;
+    database
+        .run("CREATE TABLE t (id int, deleted_at timestamptz, name text)")
+        .await;
+    let session = session(&database).await;
+    let columns = describe_query(&session, "SELECT * FROM public.t")
+        .await
+        .expect("a relation")
+        .columns;
+    let good = [
+        "deleted_at IS NULL",
+        "id IN (SELECT id FROM public.t) -- those",
+        "name = 'a' OR name IS NULL",
+    ];
+    let bad = [
+        ("id = 1) OR (true", Syntax),
+        ("true) FROM pg_class WHERE (true", Syntax),
+        ("true; DROP TABLE public.t", Syntax),
+        ("id >", Syntax),
+        ("true GROUP BY id", Syntax),
+        ("count(*) > 1", NotAllowed),
+        ("generate_series(1, 2) = id", NotAllowed),
+        ("id", Other),
+        ("id = $1", Other),
+        ("nosuch(id)", UnknownFunction),
+    ];
+    for from in ["public.t", "(SELECT * FROM public.t\n) AS q"] {
+        for condition in good {
+            let verdict = describe_condition(&session, from, &columns, condition)
+                .await
+                .expect("an answer");
+            assert_eq!(verdict, Ok(()), "{condition}");
+        }
+        for (condition, category) in &bad {
+            let verdict = describe_condition(&session, from, &columns, condition)
+                .await
+                .expect("an answer");
+            let problem = verdict.expect_err(condition);
+            assert_eq!(
+                (&problem.category, *condition),
+                (category, *condition),
+                "{problem}"
+            );
+        }
+        let verdict = describe_condition(&session, from, &columns, "true AND deleted_on IS NULL").await;
+        let problem = verdict.expect("an answer").expect_err("no such column");
+        assert_eq!(problem.position, Some(9));
+        let nearest = Some("deleted_at".to_owned());
+        assert_eq!(problem.category, ExpressionCategory::UnknownColumn { nearest });
+    }
 }
