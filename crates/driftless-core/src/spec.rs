@@ -2,7 +2,8 @@
 //! tables and collects every finding before it gives up.
 
 mod form;
-pub(crate) mod nearest;
+/// The known name that somebody meant.
+pub mod nearest;
 /// `:id` and `:COLUMN` in SQL expressions.
 pub mod placeholder;
 mod reader;

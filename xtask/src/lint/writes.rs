@@ -19,13 +19,17 @@ const CHANGES: [&str; 10] = [
     "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "ALTER", "DROP", "GRANT", "COMMENT",
 ];
 
+/// What a reader may do: to tables that only its own session sees, and that end with it.
+const TEMPORARY: [&str; 2] = ["CREATE TEMPORARY TABLE ", "ALTER TABLE pg_temp."];
+
 /// Ways to say that a transaction shall last.
 const COMMITS: [&str; 4] = [".commit(", "::commit(", "\"COMMIT", "; COMMIT"];
 
 /// Only the engine's `apply` and `store` commit; its readers contain no statement that changes anything.
 ///
 /// A call of `commit`, or a statement that begins with the word, counts as a commit. A statement counts as
-/// changing when a string (or a line of an `.sql` file) begins with its verb in capitals.
+/// changing when a string (or a line of an `.sql` file) begins with its verb in capitals, unless it is about a
+/// temporary table.
 pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
     let bound = workspace
         .files
@@ -69,11 +73,12 @@ fn changes(file: &File) -> Vec<Finding> {
             before.is_empty() || before.ends_with(';')
         }
     };
+    let temporary = |at: usize| TEMPORARY.iter().any(|start| text[at..].starts_with(start));
     let statement = |verb: &&str| file.source.words_with_strings(&format!("{verb} "));
     let found = CHANGES
         .iter()
         .flat_map(statement)
-        .filter(|at| begins(*at) && !file.source.is_test(*at));
+        .filter(|at| begins(*at) && !temporary(*at) && !file.source.is_test(*at));
     found
         .map(|at| Finding::at(file, at, format!("engine::{module} only reads")))
         .collect()
@@ -150,5 +155,13 @@ mod tests {
             ),
             0
         );
+    }
+    #[test]
+    fn temporary_tables_are_nobodys_data() {
+        let at = |text: &str| breaches("crates/driftless-engine/src/introspect/a.rs", text);
+        assert_eq!(at("const S: &str = \"CREATE TEMPORARY TABLE t ()\";"), 0);
+        assert_eq!(at("const S: &str = \"ALTER TABLE pg_temp.t ADD x int\";"), 0);
+        assert_eq!(at("const S: &str = \"CREATE TABLE t ()\";"), 1);
+        assert_eq!(at("const S: &str = \"ALTER TABLE public.t ADD x int\";"), 1);
     }
 }

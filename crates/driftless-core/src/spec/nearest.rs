@@ -1,7 +1,5 @@
-//! The known name that somebody meant.
-
 /// The known name nearest to what was written, if it is near enough to be meant.
-pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_lowercase();
     // A third of the letters may be wrong, but one always: short names would otherwise never be found.
     let limit = (written.chars().count() / 3).max(1);

@@ -209,7 +209,9 @@ fn no_temporary_tables(error: &PgError) -> EngineError {
         error.place(),
         "expressions cannot be checked: this role may not create temporary tables",
     )
-    .remedy("GRANT TEMPORARY ON DATABASE … TO the role that the target's URL names")
+    .remedy(
+        "the database's owner can allow it: GRANT TEMPORARY ON DATABASE … TO the role of the target's URL",
+    )
 }
 
 /// Tries one expression. The transaction is afterwards as it was before.

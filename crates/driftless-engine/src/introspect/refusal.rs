@@ -1,6 +1,7 @@
 //! From what PostgreSQL says about an expression to a problem that its author can act on.
 
 use driftless_core::catalog::{ExpressionCategory, ExpressionInput, ExpressionProblem};
+use driftless_core::spec::nearest::nearest;
 use driftless_pg::ServerError;
 
 /// What to do instead of reading the clock.
@@ -81,7 +82,8 @@ pub(super) fn volatile(function: &str, why: &str, remedy: &str) -> ExpressionPro
 }
 
 fn unknown_column(message: String, name: Option<String>, inputs: &[ExpressionInput]) -> ExpressionProblem {
-    let nearest = name.and_then(|name| nearest(&name, inputs));
+    let known = || inputs.iter().map(|input| input.name.as_str());
+    let nearest = name.and_then(|name| nearest(&name, known()).map(str::to_owned));
     let remedy = match &nearest {
         Some(near) if !is_plain(near) => format!(
             "did you mean {}? Names with capitals or signs are written in double quotes",
@@ -183,34 +185,6 @@ fn is_plain(name: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// The input that is nearest by edits, if it is near at all: a third of the name, rounded up.
-fn nearest(name: &str, inputs: &[ExpressionInput]) -> Option<String> {
-    let wanted = name.to_lowercase();
-    let limit = wanted.chars().count().div_ceil(3);
-    inputs
-        .iter()
-        .map(|input| (distance(&wanted, &input.name.to_lowercase()), &input.name))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, name)| name.clone())
-}
-
-/// Edits between two words (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,14 +228,5 @@ mod tests {
         assert_eq!(parts(r#""a""b" . "C d""#).as_deref(), Some(r#"a"b|C d"#));
         assert_eq!(name_at("+", 0), None);
         assert_eq!(name_at(r#""open"#, 0), None);
-    }
-
-    #[test]
-    fn the_nearest_name_is_near() {
-        let inputs = inputs(&["CustomerId", "first_name", "last_name"]);
-        assert_eq!(nearest("customerid", &inputs).as_deref(), Some("CustomerId"));
-        assert_eq!(nearest("fist_name", &inputs).as_deref(), Some("first_name"));
-        assert_eq!(nearest("price", &inputs), None);
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }
