@@ -15,6 +15,8 @@ pub mod chunk;
 pub mod identity;
 /// Rejects and warnings.
 pub mod reject;
+/// What is set aside, from before it is dropped until it is back.
+pub mod aside;
 
 use driftless_core::name::{QualifiedName, quote_ident, quote_literal};
 
