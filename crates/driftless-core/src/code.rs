@@ -124,6 +124,7 @@ codes! {
     TARGET_CLAIMED_TWICE = 116, Usage, "two entities that could write the same row";
     BAD_CONSTANT = 117, Usage, "a constant that is no value of its column's type";
     LOSSY_COPY = 118, Usage, "a copy that could lose something";
+    BAD_QUERY = 119, Usage, "a query that cannot be a source";
     // ---- connections and servers (200-299)
     CONNECTION_STRING = 200, Usage, "a connection string that cannot be used";
     SERVER_UNREACHABLE = 201, Server, "a server does not answer";

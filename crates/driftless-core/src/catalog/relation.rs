@@ -46,13 +46,13 @@ pub struct Column {
     pub typmod: i32,
     /// Its type as SQL writes it (`format_type`, schema-qualified): `numeric(12,2)`.
     pub type_sql: String,
-    /// Whether it refuses null.
+    /// Whether it refuses null, by itself or by its domain.
     pub not_null: bool,
-    /// Whether it has a default.
+    /// Whether it has a default, its own or its domain's; generated columns have none.
     pub has_default: bool,
     /// How it generates values.
     pub generated: Generated,
-    /// The sequence that it owns, if any, schema-qualified.
+    /// The sequence that it owns, else the one that its default draws from (which others may draw from too).
     pub sequence: Option<QualifiedName>,
     /// Whether its collation is deterministic (equality is byte equality).
     pub deterministic: bool,
@@ -97,7 +97,7 @@ pub struct Constraint {
     pub name: String,
     /// What it is.
     pub kind: ConstraintKind,
-    /// Its columns, in its order; empty for expressions.
+    /// Its columns, in its order (of a CHECK, those that it reads); empty for expressions.
     pub columns: Vec<String>,
     /// `pg_get_constraintdef`.
     pub definition: String,
@@ -203,23 +203,24 @@ pub struct Relation {
     pub owner: String,
     /// Whether this role owns it (is a member of its owner), so may alter it.
     pub owned: bool,
-    /// Whether this role may SELECT from it.
+    /// Whether this role may SELECT from it, at least some of its columns.
     pub may_select: bool,
-    /// Whether this role may INSERT into it.
+    /// Whether this role may INSERT into it, at least some of its columns.
     pub may_insert: bool,
     /// Whether this role may DELETE from it.
     pub may_delete: bool,
-    /// Whether this role may UPDATE it.
+    /// Whether this role may UPDATE it, at least some of its columns.
     pub may_update: bool,
     /// Whether row-level security applies to this role here.
     pub row_security: bool,
-    /// Whether the relation has at least one row (looked at, not estimated).
+    /// Whether the relation itself, or a partition of it, has at least one row: looked at, not estimated. True where nobody
+    /// could look (no right, row-level security, views, relations that were not asked for by name).
     pub has_rows: bool,
-    /// The planner's estimate of its rows.
+    /// The planner's estimate of its rows, with those of partitions and inheriting tables.
     pub estimated_rows: i64,
-    /// Its size in bytes without indexes.
+    /// Its size in bytes without indexes, with that of partitions and inheriting tables.
     pub bytes: i64,
-    /// Its pages.
+    /// The pages of the longest heap among it, its partitions and inheriting tables: no ctid lies behind them.
     pub pages: i64,
     /// Its columns in order, dropped ones left out.
     pub columns: Vec<Column>,

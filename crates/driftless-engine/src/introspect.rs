@@ -1,0 +1,89 @@
+//! Fills a catalog from a live server, with a constant number of queries however many relations there are.
+
+/// Facts about the server and the role.
+mod server;
+/// Types with everything below them.
+mod type_tree;
+/// Relations and their columns.
+mod relation;
+/// Constraints, indexes, triggers, foreign keys from elsewhere.
+mod detail;
+/// Sizes, and whether there are rows.
+mod rows;
+/// What a query gives.
+mod query;
+/// What an expression's tree calls.
+mod node_tree;
+/// Problems from refused statements.
+mod refusal;
+/// Whether what is called gives the same value every time.
+mod called;
+/// What an expression reads and gives.
+mod expression;
+
+pub use expression::{Described, describe_expressions};
+pub use query::describe_query;
+
+use std::collections::BTreeMap;
+
+use driftless_core::catalog::{Catalog, Oid, builtin};
+use driftless_core::name::QualifiedName;
+use driftless_pg::{Param, Session};
+
+use crate::error::Result;
+
+/// What to look at.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Relations by name: described in full, and looked into for rows. Names that are not there are left out of the
+    /// catalog.
+    pub relations: Vec<QualifiedName>,
+    /// Every relation outside the system's schemas too: described, but not looked into.
+    pub all: bool,
+}
+
+impl Wanted {
+    /// These relations and no others.
+    pub fn only(relations: impl IntoIterator<Item = QualifiedName>) -> Wanted {
+        Wanted {
+            relations: relations.into_iter().collect(),
+            all: false,
+        }
+    }
+}
+
+/// Describes the server and the wanted relations as this session's role sees them. A role without rights sees the names,
+/// and every right as missing.
+///
+/// # Errors
+/// When the server fails, or one of the wanted relations stays locked exclusively by somebody else.
+pub async fn introspect(session: &Session, wanted: &Wanted) -> Result<Catalog> {
+    let mut catalog = server::facts(session).await?;
+    let mut found = relation::relations(session, wanted).await?;
+    let types = relation::columns(session, &mut found).await?;
+    detail::constraints(session, &mut found).await?;
+    detail::indexes(session, &mut found).await?;
+    detail::triggers(session, &mut found).await?;
+    detail::references(session, &mut found).await?;
+    rows::rows(session, wanted, &mut found).await?;
+    catalog.types = types
+        .own()?
+        .into_iter()
+        .map(|found| (found.name.clone(), found))
+        .collect();
+    catalog.relations = found
+        .into_values()
+        .map(|found| (found.relation.name.clone(), found.relation))
+        .collect::<BTreeMap<_, _>>();
+    Ok(catalog)
+}
+
+/// Oids as one statement parameter.
+fn oid_array<'a>(oids: impl IntoIterator<Item = &'a Oid>) -> Param {
+    let bytes: Vec<[u8; 4]> = oids.into_iter().map(|oid| oid.to_be_bytes()).collect();
+    Param::array(
+        builtin::OID,
+        builtin::of(builtin::OID).array_oid,
+        bytes.iter().map(|bytes| Some(bytes.as_slice())),
+    )
+}
