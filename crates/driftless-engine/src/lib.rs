@@ -6,3 +6,9 @@
 pub mod error;
 /// Fills a catalog from a live server, and describes queries and expressions.
 pub mod introspect;
+/// The state in the target.
+pub mod store;
+/// Can this plan run here; tries things in rolled-back transactions.
+pub mod preflight;
+/// The only writer of user tables.
+pub mod apply;

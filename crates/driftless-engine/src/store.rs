@@ -11,10 +11,6 @@ pub mod execution;
 pub mod entity;
 /// Checkpoints.
 pub mod chunk;
-/// Identity tables, and mappings recorded before a load.
-pub mod identity;
-/// Rejects and warnings.
-pub mod reject;
 /// What is set aside, from before it is dropped until it is back.
 pub mod aside;
 
@@ -30,7 +26,10 @@ pub struct Store {
 impl Store {
     /// The state of `pipeline` in `schema`.
     pub fn new(schema: impl Into<String>, pipeline: impl Into<String>) -> Store {
-        Store { schema: schema.into(), pipeline: pipeline.into() }
+        Store {
+            schema: schema.into(),
+            pipeline: pipeline.into(),
+        }
     }
 
     /// The schema's name.

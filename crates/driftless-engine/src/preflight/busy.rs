@@ -11,6 +11,18 @@ pub fn timed_out(error: &PgError) -> bool {
     error.sqlstate() == Some("55P03")
 }
 
+/// The statement that takes the strongest lock of every table, in the order given; nothing for none.
+pub fn lock_sql(tables: &[&QualifiedName]) -> String {
+    if tables.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = tables
+        .iter()
+        .map(|table| format!("ONLY {}", table.sql()))
+        .collect();
+    format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", names.join(", "))
+}
+
 /// The error for tables of which one is locked by somebody else. The session must be able to run statements: a failed
 /// transaction is rolled back to a savepoint first.
 pub async fn error(session: &Session, tables: &[&QualifiedName]) -> Result<EngineError> {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use driftless_core::name::QualifiedName;
+use driftless_core::name::{QualifiedName, quote_literal};
 use driftless_core::plan::aside::{AsideItem, AsideKind, Kept};
 use driftless_pg::{BeginMode, ErrorKind, Param, PgError, Session, Transaction};
 
@@ -83,13 +83,11 @@ impl Rehearsed {
 
 /// Takes every table's lock first, in one order, so that a busy table is named and nothing is waited for later.
 async fn lock(tx: &Transaction<'_>, items: &[AsideItem]) -> Result<()> {
-    for table in tables(items) {
-        let sql = format!("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE", table.sql());
-        if let Err(error) = tx.batch(&sql).await {
-            return Err(refusal(tx, "start", error, &[table]).await?);
-        }
+    let tables: Vec<&QualifiedName> = tables(items).into_iter().collect();
+    match tx.batch(&busy::lock_sql(&tables)).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(refusal(tx, "start", error, &tables).await?),
     }
-    Ok(())
 }
 
 fn tables(items: &[AsideItem]) -> BTreeSet<&QualifiedName> {
@@ -99,6 +97,38 @@ fn tables(items: &[AsideItem]) -> BTreeSet<&QualifiedName> {
 /// One round: all drops, all restores, and whether everything looks as before.
 async fn round(tx: &Transaction<'_>, items: &[AsideItem]) -> Result<Refused> {
     let before = appearance(tx, items).await?;
+    // Nearly always everything goes through: then one round trip is enough.
+    let refused = if at_once(tx, items).await? {
+        Refused::new()
+    } else {
+        one_by_one(tx, items).await?
+    };
+    if !refused.is_empty() {
+        return Ok(refused);
+    }
+    let after = appearance(tx, items).await?;
+    Ok(changed(items, &before, &after))
+}
+
+/// Tries everything in one batch; leaves no trace where that fails.
+async fn at_once(tx: &Transaction<'_>, items: &[AsideItem]) -> Result<bool> {
+    let drops = items.iter().map(|item| item.drop_sql.clone());
+    let statements: Vec<String> = drops.chain(items.iter().rev().map(restoration)).collect();
+    let batch = format!(
+        "SAVEPOINT item;\n{};\nRELEASE SAVEPOINT item",
+        statements.join(";\n")
+    );
+    match tx.batch(&batch).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::Server => {
+            tx.batch("ROLLBACK TO SAVEPOINT item").await?;
+            Ok(false)
+        }
+        Err(error) => Err(error).context("rehearsal"),
+    }
+}
+
+async fn one_by_one(tx: &Transaction<'_>, items: &[AsideItem]) -> Result<Refused> {
     let mut refused = Refused::new();
     for (number, item) in items.iter().enumerate() {
         if let Some(reason) = attempt(tx, item, &item.drop_sql).await? {
@@ -113,16 +143,12 @@ async fn round(tx: &Transaction<'_>, items: &[AsideItem]) -> Result<Refused> {
             refused.insert(number, format!("it could not be put back: {reason}"));
         }
     }
-    if refused.is_empty() {
-        let after = appearance(tx, items).await?;
-        refused = changed(items, &before, &after);
-    }
     Ok(refused)
 }
 
 /// All statements that put an item back, as one batch.
 fn restoration(item: &AsideItem) -> String {
-    let tablespace = driftless_core::name::quote_literal(&item.tablespace);
+    let tablespace = quote_literal(&item.tablespace);
     let mut statements = vec![format!("SET LOCAL default_tablespace = {tablespace}")];
     statements.extend(item.build.clone());
     statements.extend(item.restore.iter().cloned());
@@ -194,9 +220,9 @@ fn changed(items: &[AsideItem], before: &Appearance, after: &Appearance) -> Refu
         .map(|(schema, table, name, _)| (schema.as_str(), table.as_str(), name.as_str()))
         .collect();
     let differs = |item: &AsideItem| {
-        ["", &item.name].into_iter().any(|name| {
-            differing.contains(&(item.table.schema.as_str(), item.table.name.as_str(), name))
-        })
+        ["", &item.name]
+            .into_iter()
+            .any(|name| differing.contains(&(item.table.schema.as_str(), item.table.name.as_str(), name)))
     };
     items
         .iter()
@@ -219,7 +245,10 @@ async fn published(tx: &Transaction<'_>, items: &[AsideItem]) -> Result<Refused>
                 None => item.kind == AsideKind::Primary,
             };
             if identity && item.table.schema == schema && item.table.name == table {
-                refused.insert(number, format!("publication {publication} needs it as the replica identity"));
+                refused.insert(
+                    number,
+                    format!("publication {publication} needs it as the replica identity"),
+                );
             }
         }
     }

@@ -16,7 +16,7 @@ SELECT w.schema::text, w.name::text, i.relname::text,
                  x.indisreplident, x.indimmediate, obj_description(i.oid, 'pg_class'),
                  (SELECT string_agg(concat_ws(' ', a.attnum, a.attstattarget, a.attoptions::text), ',' ORDER BY a.attnum)
                     FROM pg_attribute a WHERE a.attrelid = i.oid),
-                 (SELECT string_agg(d.deptype || d.refobjid::text, ',' ORDER BY d.deptype, d.refobjid)
+                 (SELECT string_agg(d.deptype::text || d.refobjid::text, ',' ORDER BY d.deptype, d.refobjid)
                     FROM pg_depend d
                    WHERE d.classid = 'pg_class'::regclass AND d.objid = i.oid
                      AND d.refclassid = 'pg_extension'::regclass))

@@ -9,7 +9,9 @@ pub async fn probe(session: &mut Session) -> Result<bool> {
     let tx = session.begin(BeginMode::RolledBack).await?;
     let allowed = match tx.batch("SET LOCAL session_replication_role = replica").await {
         Ok(()) => {
-            let row = tx.query_one("SELECT current_setting('session_replication_role')", &[]).await?;
+            let row = tx
+                .query_one("SELECT current_setting('session_replication_role')", &[])
+                .await?;
             row.get::<String>(0)? == "replica"
         }
         Err(error) if error.kind() == ErrorKind::Server => false,

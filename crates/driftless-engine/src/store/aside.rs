@@ -2,32 +2,23 @@
 //! with the change of its record in one transaction: after a crash at any point the record says what is missing.
 
 use driftless_core::code;
-use driftless_core::name::quote_ident;
 use driftless_core::plan::aside::{AsideItem, Silencing};
 use driftless_pg::{Param, Session};
 
+use super::Store;
 use crate::error::{EngineError, Result};
 
 /// Whose record, and what each transaction begins with.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
-    /// The schema of the state.
-    pub state: &'a str,
-    /// The pipeline.
-    pub pipeline: &'a str,
+    /// The pipeline's state.
+    pub store: &'a Store,
     /// The running execution.
     pub execution: i64,
     /// SQL that fails where the lease is lost; may be empty.
     pub guard: &'a str,
     /// How triggers are kept silent.
     pub silencing: Silencing,
-}
-
-impl Scope<'_> {
-    /// A table of the state, as it stands in SQL.
-    pub fn table(&self, name: &str) -> String {
-        format!("{}.{}", quote_ident(self.state), quote_ident(name))
-    }
 }
 
 /// How far an item is.
@@ -74,18 +65,15 @@ pub struct AsideRecord {
     pub error: Option<String>,
 }
 
-/// The statement that creates the table, for the migration of the state schema.
-pub fn create_sql(state: &str) -> String {
-    include_str!("aside.sql").replace("{state}", &quote_ident(state))
-}
-
 /// Everything of the pipeline, restored items of its last run included, in dropping order.
 pub async fn list(session: &Session, scope: &Scope<'_>) -> Result<Vec<AsideRecord>> {
     let sql = format!(
         "SELECT seq, restore::text, state, error FROM {} WHERE pipeline = $1 ORDER BY seq",
-        scope.table("set_aside")
+        scope.store.table("set_aside").sql()
     );
-    let rows = session.query(&sql, &[Param::text(scope.pipeline)]).await?;
+    let rows = session
+        .query(&sql, &[Param::text(scope.store.pipeline())])
+        .await?;
     rows.iter()
         .map(|row| {
             let state: String = row.get(2)?;
@@ -103,10 +91,10 @@ pub async fn list(session: &Session, scope: &Scope<'_>) -> Result<Vec<AsideRecor
 /// Records items in the caller's transaction. What earlier runs left unrestored stays as it is; what they restored
 /// is forgotten.
 pub async fn record(tx: &Session, scope: &Scope<'_>, items: &[AsideItem]) -> Result<()> {
-    let table = scope.table("set_aside");
+    let table = scope.store.table("set_aside").sql();
     tx.execute(
         &format!("DELETE FROM {table} WHERE pipeline = $1 AND state = 'restored'"),
-        &[Param::text(scope.pipeline)],
+        &[Param::text(scope.store.pipeline())],
     )
     .await?;
     let columns = Columns::of(items)?;
@@ -120,7 +108,7 @@ pub async fn record(tx: &Session, scope: &Scope<'_>, items: &[AsideItem]) -> Res
                              WHERE old.pipeline = $1 AND old.table_name = t AND old.kind = k AND old.name = i)"
     );
     let params = [
-        Param::text(scope.pipeline),
+        Param::text(scope.store.pipeline()),
         Param::int8(scope.execution),
         Param::text_array(&columns.entities),
         Param::text_array(&columns.tables),
@@ -144,10 +132,10 @@ pub async fn mark(
     let sql = format!(
         "UPDATE {} SET state = $3, error = $4, execution = $5, changed_at = clock_timestamp()
           WHERE pipeline = $1 AND seq = ANY ($2)",
-        scope.table("set_aside")
+        scope.store.table("set_aside").sql()
     );
     let params = [
-        Param::text(scope.pipeline),
+        Param::text(scope.store.pipeline()),
         Param::int4_array(seqs),
         Param::text(state.name()),
         Param::text_or_null(error),
@@ -188,7 +176,7 @@ impl<'i> Columns<'i> {
 fn unreadable(scope: &Scope<'_>, what: &str) -> EngineError {
     EngineError::new(
         code::STATE_NEWER,
-        scope.table("set_aside"),
+        format!("table {}", scope.store.table("set_aside")),
         format!("a record that this version cannot read: {what}"),
     )
     .remedy("use the version of driftless that wrote it")

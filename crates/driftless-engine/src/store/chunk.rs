@@ -44,7 +44,8 @@ pub async fn record(tx: &Transaction<'_>, store: &Store, entity: &str, chunks: &
             params.push(Param::text_or_null(chunk.high.as_deref()));
         }
         let sql = store.sql("INSERT INTO {state}.chunk (pipeline, entity, number, low, high) VALUES ");
-        tx.execute(&format!("{sql}{}", values.join(", ")), &params).await?;
+        tx.execute(&format!("{sql}{}", values.join(", ")), &params)
+            .await?;
     }
     Ok(())
 }
@@ -63,7 +64,11 @@ pub async fn all(session: &Session, store: &Store, entity: &str) -> Result<Vec<C
     rows.iter()
         .map(|row| {
             Ok(Checkpoint {
-                chunk: Chunk { number: row.get(0)?, low: row.get(1)?, high: row.get(2)? },
+                chunk: Chunk {
+                    number: row.get(0)?,
+                    low: row.get(1)?,
+                    high: row.get(2)?,
+                },
                 snapshot: row.get(3)?,
                 read: row.get(4)?,
                 rejected: row.get(5)?,
@@ -117,7 +122,11 @@ pub async fn mended(session: &Session, store: &Store, entity: &str, snapshot: &s
     session
         .execute(
             &store.sql("UPDATE {state}.chunk SET snapshot = $3 WHERE pipeline = $1 AND entity = $2 AND done"),
-            &[Param::text(store.pipeline()), Param::text(entity), Param::text(snapshot)],
+            &[
+                Param::text(store.pipeline()),
+                Param::text(entity),
+                Param::text(snapshot),
+            ],
         )
         .await?;
     Ok(())

@@ -79,7 +79,11 @@ pub async fn begun(session: &Session, store: &Store) -> Result<Vec<Begun>> {
             Ok(Begun {
                 entity: row.get(0)?,
                 table: QualifiedName::new(row.get::<String>(1)?, row.get::<String>(2)?),
-                path: if row.get::<String>(3)? == "load" { Path::Load } else { Path::Beside },
+                path: if row.get::<String>(3)? == "load" {
+                    Path::Load
+                } else {
+                    Path::Beside
+                },
                 phase: Phase::parse(&row.get::<String>(4)?)?,
                 digest: row.get::<i64>(5)?.cast_unsigned(),
                 signature: row.get(6)?,
@@ -136,17 +140,29 @@ pub fn described(plan: &EntityPlan) -> Vec<String> {
         format!("from: {}", plan.origin.sql),
         format!("where: {}", plan.origin.filter.as_deref().unwrap_or("")),
         format!("into: {}", plan.into),
-        format!("identity: {} {:?} {:?}", plan.identity.signature, plan.identity.mint, plan.identity.adopt),
+        format!(
+            "identity: {} {:?} {:?}",
+            plan.identity.signature, plan.identity.mint, plan.identity.adopt
+        ),
         format!("reads: {:?}", plan.inputs),
     ];
     for output in &plan.program.outputs {
-        let constants: Vec<_> = output.default.iter().map(|number| &plan.constants[*number]).collect();
+        let constants: Vec<_> = output
+            .default
+            .iter()
+            .map(|number| &plan.constants[*number])
+            .collect();
         lines.push(format!("column {}: {:?} {constants:?}", output.column, output));
     }
     for reference in &plan.program.refs {
         lines.push(format!("reference: {reference:?}"));
     }
-    for output in plan.evaluation.outputs.iter().chain(&plan.target_evaluation.outputs) {
+    for output in plan
+        .evaluation
+        .outputs
+        .iter()
+        .chain(&plan.target_evaluation.outputs)
+    {
         lines.push(format!("{}: {}", output.place, output.sql));
     }
     for constant in &plan.constants {

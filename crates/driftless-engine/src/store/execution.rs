@@ -93,7 +93,9 @@ pub async fn end(
     state: &str,
     error: Option<(Code, String)>,
 ) -> Result<()> {
-    let (code, message) = error.map_or((None, None), |(code, message)| (Some(code.to_string()), Some(message)));
+    let (code, message) = error.map_or((None, None), |(code, message)| {
+        (Some(code.to_string()), Some(message))
+    });
     session
         .execute(
             &store.sql(
@@ -106,7 +108,13 @@ pub async fn end(
 }
 
 /// Adds counts to an execution's entity, in the transaction that wrote what they count.
-pub async fn count(session: &Session, store: &Store, execution: i64, entity: &str, counts: &Counts) -> Result<()> {
+pub async fn count(
+    session: &Session,
+    store: &Store,
+    execution: i64,
+    entity: &str,
+    counts: &Counts,
+) -> Result<()> {
     let numbers = [
         counts.read,
         counts.inserted,
@@ -120,7 +128,9 @@ pub async fn count(session: &Session, store: &Store, execution: i64, entity: &st
     ];
     let mut params = vec![Param::int8(execution), Param::text(entity)];
     params.extend(numbers.map(Param::int8));
-    session.execute(&store.sql(include_str!("execution_count.sql")), &params).await?;
+    session
+        .execute(&store.sql(include_str!("execution_count.sql")), &params)
+        .await?;
     Ok(())
 }
 

@@ -61,11 +61,18 @@ impl Lease {
         }
         tx.execute(
             &store.sql(include_str!("lease_take.sql")),
-            &[Param::text(store.pipeline()), Param::int8(epoch), Param::text(holder)],
+            &[
+                Param::text(store.pipeline()),
+                Param::int8(epoch),
+                Param::text(holder),
+            ],
         )
         .await?;
         tx.commit().await?;
-        let lease = Lease { store: store.clone(), epoch };
+        let lease = Lease {
+            store: store.clone(),
+            epoch,
+        };
         lease.enlist(control).await?;
         Ok(lease)
     }
@@ -95,14 +102,20 @@ impl Lease {
                 &[Param::text(self.store.pipeline()), Param::int8(self.epoch)],
             )
             .await?;
-        if changed == 1 { Ok(()) } else { Err(lost(&self.store)) }
+        if changed == 1 {
+            Ok(())
+        } else {
+            Err(lost(&self.store))
+        }
     }
 
     /// Gives the lease back.
     pub async fn release(&self, control: &Session) -> Result<()> {
         control
             .execute(
-                &self.store.sql("UPDATE {state}.lease_holder SET released = true WHERE pipeline = $1 AND epoch = $2"),
+                &self.store.sql(
+                    "UPDATE {state}.lease_holder SET released = true WHERE pipeline = $1 AND epoch = $2",
+                ),
                 &[Param::text(self.store.pipeline()), Param::int8(self.epoch)],
             )
             .await?;
@@ -127,7 +140,13 @@ pub async fn living_holder(session: &Session, store: &Store) -> Result<Option<Ho
             &[Param::text(store.pipeline()), Param::int4(EXPIRY_SECONDS)],
         )
         .await?;
-    row.map(|row| Ok(Holder { name: row.get(0)?, silent_seconds: row.get(1)? })).transpose()
+    row.map(|row| {
+        Ok(Holder {
+            name: row.get(0)?,
+            silent_seconds: row.get(1)?,
+        })
+    })
+    .transpose()
 }
 
 async fn refuse_if_alive(session: &Session, store: &Store) -> Result<()> {
@@ -162,7 +181,10 @@ fn held(store: &Store, holder: &Holder) -> EngineError {
     EngineError::new(
         code::PIPELINE_HELD,
         format!("pipeline {}", store.pipeline()),
-        format!("{} holds it (last sign of life {} s ago)", holder.name, holder.silent_seconds),
+        format!(
+            "{} holds it (last sign of life {} s ago)",
+            holder.name, holder.silent_seconds
+        ),
     )
     .remedy("wait until it ends, or stop it; a dead holder is recognised by itself")
 }

@@ -26,17 +26,29 @@ pub async fn presence(session: &Session, store: &Store) -> Result<Presence> {
                EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = n.oid) \
                FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = $1";
     let row = session.query_one(sql, &[Param::text(store.schema())]).await?;
-    let (schema, table, filled): (bool, bool, bool) = (row.get(0)?, row.get(1)?, row.get::<Option<bool>>(2)?.unwrap_or(false));
+    let (schema, table, filled): (bool, bool, bool) = (
+        row.get(0)?,
+        row.get(1)?,
+        row.get::<Option<bool>>(2)?.unwrap_or(false),
+    );
     if !schema || (!table && !filled) {
         return Ok(Presence::Absent);
     }
     let place = format!("schema {}", store.schema());
     if !table {
-        return Err(EngineError::new(code::INTEGRITY, place, "it has tables that are not Driftless state")
-            .remedy("name another `state_schema` in [pipeline]"));
+        return Err(EngineError::new(
+            code::INTEGRITY,
+            place,
+            "it has tables that are not Driftless state",
+        )
+        .remedy("name another `state_schema` in [pipeline]"));
     }
-    let rows = session.query(&store.sql("SELECT name, version FROM {state}.pipeline"), &[]).await?;
-    let Some(row) = rows.first() else { return Ok(Presence::Absent) };
+    let rows = session
+        .query(&store.sql("SELECT name, version FROM {state}.pipeline"), &[])
+        .await?;
+    let Some(row) = rows.first() else {
+        return Ok(Presence::Absent);
+    };
     let (name, version): (String, i32) = (row.get(0)?, row.get(1)?);
     if version > VERSION {
         return Err(EngineError::new(
@@ -50,7 +62,10 @@ pub async fn presence(session: &Session, store: &Store) -> Result<Presence> {
         return Err(EngineError::new(
             code::IDENTITY_CHANGED,
             place,
-            format!("it holds the state of pipeline {name}, not of {}", store.pipeline()),
+            format!(
+                "it holds the state of pipeline {name}, not of {}",
+                store.pipeline()
+            ),
         )
         .remedy("a pipeline keeps its name; give another pipeline a `state_schema` of its own"));
     }
@@ -64,7 +79,11 @@ pub async fn ensure(session: &mut Session, store: &Store, namespace: Uuid) -> Re
         tx.batch(&store.sql(include_str!("schema.sql"))).await?;
         tx.execute(
             &store.sql("INSERT INTO {state}.pipeline (name, version, namespace) VALUES ($1, $2, $3)"),
-            &[Param::text(store.pipeline()), Param::int4(VERSION), Param::uuid(namespace)],
+            &[
+                Param::text(store.pipeline()),
+                Param::int4(VERSION),
+                Param::uuid(namespace),
+            ],
         )
         .await?;
         tx.execute(
@@ -74,7 +93,9 @@ pub async fn ensure(session: &mut Session, store: &Store, namespace: Uuid) -> Re
         .await?;
         tx.commit().await?;
     }
-    let row = session.query_one(&store.sql("SELECT namespace FROM {state}.pipeline"), &[]).await?;
+    let row = session
+        .query_one(&store.sql("SELECT namespace FROM {state}.pipeline"), &[])
+        .await?;
     if row.get::<Uuid>(0)? != namespace {
         return Err(EngineError::new(
             code::IDENTITY_CHANGED,
@@ -91,7 +112,8 @@ pub async fn drop(session: &mut Session, store: &Store, guard: &str) -> Result<(
     let tx = session.begin(BeginMode::ReadWrite).await?;
     tx.batch(guard).await?;
     // Everything in the schema is ours: `presence` has recognised it.
-    tx.batch(&format!("DROP SCHEMA {} CASCADE", quote_ident(store.schema()))).await?;
+    tx.batch(&format!("DROP SCHEMA {} CASCADE", quote_ident(store.schema())))
+        .await?;
     tx.commit().await?;
     Ok(())
 }
