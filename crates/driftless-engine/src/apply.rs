@@ -1,15 +1,25 @@
 //! Into the target: the only writer of user tables.
 
+/// Transactions that begin with the lease's guard.
+mod guarded;
+/// Takes constraints, indexes and triggers away for a load, and puts them back.
+pub mod aside;
 /// The sessions of one stream of work.
 pub mod lane;
-/// Finds the rows of a batch that the target refuses.
+/// Sends a whole encoded COPY, or finds the rows of a batch that the target refuses.
 mod isolate;
 /// A shaped batch into the target.
 pub mod write;
 /// A chunk from source to target.
 pub mod chunk;
+/// Mappings that must be known before the load.
+pub mod record;
 /// What an earlier run loaded under an older snapshot.
 pub mod mend;
+/// Proves uniqueness and references after a load.
+pub mod proof;
+/// Source rows of rejects that a proof found.
+pub mod context;
 /// Statistics and sequences.
 pub mod finish;
 /// Takes back what this pipeline loaded.

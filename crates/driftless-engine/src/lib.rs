@@ -10,9 +10,13 @@ pub mod crash;
 pub mod introspect;
 /// The state of a pipeline in its target.
 pub mod store;
+/// Can this plan run here; tries things in rolled-back transactions.
+pub mod preflight;
 /// Out of the source: snapshot, chunks, batches.
 pub mod extract;
 /// From source rows to shaped rows.
 pub mod shape;
 /// Into the target: the only writer of user tables.
 pub mod apply;
+/// Tasks: start, supervise, resume, shut down. Composes everything above.
+pub mod run;

@@ -128,6 +128,8 @@ impl ForeignColumns {
 /// One thing that is set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AsideItem {
+    /// The entity that writes the table; several are joined by commas.
+    pub entity: String,
     /// Its table.
     pub table: QualifiedName,
     /// What it is.
@@ -195,7 +197,14 @@ pub fn set_aside(plan: &Plan, target: &Catalog, silencing: Silencing) -> AsidePl
     // Youngest first within a kind: foreign keys come back in the order in which they were made, as a dump lists them.
     draft.items.sort_by_key(|(oid, item)| (item.kind, Reverse(*oid)));
     AsidePlan {
-        items: draft.items.into_iter().map(|(_, item)| item).collect(),
+        items: draft
+            .items
+            .into_iter()
+            .map(|(_, item)| AsideItem {
+                entity: writers(plan, &item.table),
+                ..item
+            })
+            .collect(),
         kept: draft.kept,
         findings: unsilenced(plan, target, silencing),
     }
@@ -256,6 +265,17 @@ impl Draft {
             reason,
         });
     }
+}
+
+/// The entities that write a table.
+fn writers(plan: &Plan, table: &QualifiedName) -> String {
+    let names: Vec<&str> = plan
+        .entities
+        .iter()
+        .filter(|entity| entity.into == *table)
+        .map(|entity| entity.name.as_str())
+        .collect();
+    names.join(", ")
 }
 
 /// Whether a trigger of this mode would fire during a load.

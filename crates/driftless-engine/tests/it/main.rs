@@ -5,3 +5,5 @@ mod introspect;
 mod rights;
 mod query;
 mod expression;
+mod plan;
+mod aside;

@@ -169,6 +169,7 @@ fn alter(relation: &Relation, action: &str) -> String {
 
 fn empty(relation: &Relation, kind: AsideKind, name: &str) -> AsideItem {
     AsideItem {
+        entity: String::new(),
         table: relation.name.clone(),
         kind,
         name: name.to_owned(),

@@ -1,0 +1,161 @@
+//! Takes constraints, indexes and triggers away for a load, and puts them back.
+//!
+//! Everything is recorded and committed before the first thing is dropped, and each thing changes together with its
+//! record. Restoring is therefore safe to repeat: after a crash at any point it finds what is missing and goes on.
+
+/// Dropping, in as few transactions as possible.
+mod removal;
+/// What of the recorded things is there.
+mod presence;
+/// Index builds, in parallel.
+mod build;
+/// Quick statements: constraints by their indexes, foreign keys not yet validated, comments, triggers.
+mod attach;
+/// Validation of foreign keys, in parallel by table.
+mod validate;
+
+use driftless_core::code;
+use driftless_core::error::Finding;
+use driftless_core::plan::aside::AsideKind;
+use driftless_pg::{PgError, Session};
+
+pub use removal::set_aside;
+
+use crate::error::{EngineError, Result};
+use crate::preflight::busy;
+use crate::store::aside::{AsideRecord, AsideState, Scope, list};
+use presence::Presence;
+
+/// What is put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Indexes, unique, primary and exclusion constraints: what the proof of references builds on.
+    Keys,
+    /// Everything: foreign keys and triggers too.
+    All,
+}
+
+impl Part {
+    fn has(self, kind: AsideKind) -> bool {
+        self == Part::All || !matches!(kind, AsideKind::ForeignKey | AsideKind::Trigger)
+    }
+}
+
+/// Something that could not be put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What, with its record.
+    pub record: AsideRecord,
+    /// The SQLSTATE, if PostgreSQL refused.
+    pub sqlstate: Option<String>,
+    /// Why, without row values.
+    pub reason: String,
+}
+
+impl Failure {
+    fn refused(record: &AsideRecord, error: &PgError) -> Failure {
+        Failure {
+            record: record.clone(),
+            sqlstate: error.sqlstate().map(str::to_owned),
+            reason: error.cause().to_owned(),
+        }
+    }
+
+    /// Whether rows break a uniqueness or exclusion, so that the proof can remove the losers.
+    pub fn is_duplicate(&self) -> bool {
+        self.record.item.unique.is_some() && matches!(self.sqlstate.as_deref(), Some("23505" | "23P01"))
+    }
+
+    /// Whether children without a parent keep a foreign key from being valid.
+    pub fn is_orphan(&self) -> bool {
+        self.sqlstate.as_deref() == Some("23503")
+    }
+
+    /// What an operator is told.
+    pub fn finding(&self) -> Finding {
+        let item = &self.record.item;
+        let remedy = if self.is_duplicate() {
+            "correct or remove the rows that repeat a value, then run migrate --abandon again".to_owned()
+        } else if let (true, Some(validate)) = (self.is_orphan(), &item.validate) {
+            format!("it is back as NOT VALID: correct the rows without a parent, then run {validate}")
+        } else {
+            "remove the cause, then run migrate --abandon again".to_owned()
+        };
+        let message = format!("it could not be put back: {}", self.reason);
+        Finding::error(code::RESTORE_FAILED, item.label(), message).remedy(remedy)
+    }
+}
+
+/// What a restore did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Restored {
+    /// How many things are back.
+    pub restored: usize,
+    /// What is not.
+    pub failures: Vec<Failure>,
+}
+
+/// Puts back what is recorded and not in place, over all of these sessions at once. Failures of single things are
+/// reported and recorded; the rest goes on.
+///
+/// # Errors
+/// A lost lease or connection, locks that are not had in time (`TARGET_BUSY`), exhausted resources. Everything that is
+/// back by then is recorded so.
+pub async fn restore(sessions: &mut [Session], scope: &Scope<'_>, part: Part) -> Result<Restored> {
+    let Some(control) = sessions.first_mut() else {
+        return Err(EngineError::new(code::INTERNAL, "restore", "there is no session"));
+    };
+    let records: Vec<AsideRecord> = list(control, scope)
+        .await?
+        .into_iter()
+        .filter(|record| record.state != AsideState::Restored && part.has(record.item.kind))
+        .collect();
+    if records.is_empty() {
+        return Ok(Restored::default());
+    }
+    let presence = presence::look(control, &records).await?;
+    let mut work = Work {
+        pending: records.into_iter().zip(presence).collect(),
+        failures: Vec::new(),
+    };
+    build::run(sessions, scope, &mut work).await?;
+    attach::run(sessions, scope, &mut work).await?;
+    validate::run(sessions, scope, &mut work).await?;
+    Ok(Restored {
+        restored: work.pending.len() - work.failures.len(),
+        failures: work.failures,
+    })
+}
+
+/// Puts everything back and leaves the rows as they are: what rows forbid is reported, foreign keys stay NOT VALID.
+///
+/// # Errors
+/// As [`restore`].
+pub async fn abandon(sessions: &mut [Session], scope: &Scope<'_>) -> Result<Vec<Finding>> {
+    let restored = restore(sessions, scope, Part::All).await?;
+    Ok(restored.failures.iter().map(Failure::finding).collect())
+}
+
+/// A restore in progress.
+struct Work {
+    /// What is to be put back, with what of it is there.
+    pending: Vec<(AsideRecord, Presence)>,
+    failures: Vec<Failure>,
+}
+
+impl Work {
+    fn failed(&self, seq: i32) -> bool {
+        self.failures.iter().any(|failure| failure.record.seq == seq)
+    }
+}
+
+/// The error of a statement after which nothing more is tried. The session is out of its transaction by now.
+async fn stopped(session: &Session, error: PgError, record: &AsideRecord) -> Result<EngineError> {
+    let item = &record.item;
+    if !busy::timed_out(&error) {
+        return Ok(EngineError::from(error).context(format!("putting back {}", item.label())));
+    }
+    let parent = item.foreign.as_ref().map(|foreign| &foreign.parent);
+    let tables: Vec<_> = std::iter::once(&item.table).chain(parent).collect();
+    busy::error(session, &tables).await
+}

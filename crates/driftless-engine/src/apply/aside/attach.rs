@@ -1,0 +1,87 @@
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use driftless_core::name::{QualifiedName, quote_literal};
+use driftless_core::plan::aside::AsideItem;
+use driftless_pg::{Session, Transaction};
+
+use super::presence::Presence;
+use super::{Failure, Work};
+use crate::apply::guarded;
+use crate::error::Result;
+use crate::preflight::busy;
+use crate::store::aside::{AsideRecord, AsideState, Scope, mark};
+
+/// Runs the quick statements of everything in one transaction, each thing behind a savepoint.
+pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut Work) -> Result<()> {
+    let mut order: Vec<&(AsideRecord, Presence)> = work
+        .pending
+        .iter()
+        .filter(|(record, _)| !work.failed(record.seq))
+        .collect();
+    // The reverse of dropping, also across what several runs recorded.
+    order.sort_by_key(|(record, _)| Reverse((record.item.kind, record.seq)));
+    let control = &mut sessions[0];
+    let tables = tables(&order);
+    let tx = guarded::ddl(control, scope).await?;
+    if let Err(error) = tx.batch(&busy::lock_sql(&tables)).await {
+        tx.rollback().await?;
+        return Err(if busy::timed_out(&error) {
+            busy::error(control, &tables).await?
+        } else {
+            error.into()
+        });
+    }
+    let mut done = Vec::new();
+    let mut failures = Vec::new();
+    for (record, presence) in order {
+        match tx.batch(&behind_savepoint(&record.item, presence)).await {
+            Ok(()) if record.item.validate.is_some() && !presence.is_validated(&record.item) => {}
+            Ok(()) => done.push(record.seq),
+            Err(error) if guarded::concerns_item(&error) => {
+                tx.batch("ROLLBACK TO SAVEPOINT item").await?;
+                failures.push(Failure::refused(record, &error));
+            }
+            Err(error) => {
+                tx.rollback().await?;
+                return Err(super::stopped(control, error, record).await?);
+            }
+        }
+    }
+    conclude(tx, scope, &done, &failures).await?;
+    work.failures.extend(failures);
+    Ok(())
+}
+
+async fn conclude(tx: Transaction<'_>, scope: &Scope<'_>, done: &[i32], failures: &[Failure]) -> Result<()> {
+    mark(&tx, scope, done, AsideState::Restored, None).await?;
+    for failure in failures {
+        let seqs = [failure.record.seq];
+        mark(&tx, scope, &seqs, AsideState::Failed, Some(&failure.reason)).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Tables whose shape is changed, in one order for everybody.
+fn tables<'r>(order: &[&'r (AsideRecord, Presence)]) -> Vec<&'r QualifiedName> {
+    let tables: BTreeSet<&QualifiedName> = order
+        .iter()
+        .filter(|(record, presence)| !statements(&record.item, presence).is_empty())
+        .map(|(record, _)| &record.item.table)
+        .collect();
+    tables.into_iter().collect()
+}
+
+fn behind_savepoint(item: &AsideItem, presence: &Presence) -> String {
+    let tablespace = quote_literal(&item.tablespace);
+    let statements = statements(item, presence).join(";\n");
+    format!(
+        "SAVEPOINT item; SET LOCAL default_tablespace = {tablespace};\n{statements};\nRELEASE SAVEPOINT item"
+    )
+}
+
+/// What is left to run: a constraint that is back already is not added again, what is said of it is said again.
+fn statements<'i>(item: &'i AsideItem, presence: &Presence) -> &'i [String] {
+    let added = presence.has_constraint(item);
+    &item.restore[usize::from(added && !item.restore.is_empty())..]
+}

@@ -1,0 +1,107 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use driftless_core::name::quote_literal;
+use driftless_pg::{Param, Session};
+use futures_util::future::join_all;
+
+use super::{Failure, Work};
+use crate::apply::guarded;
+use crate::error::Result;
+use crate::store::aside::{AsideRecord, AsideState, Scope, mark};
+
+/// Builds the missing indexes over all sessions, those of the largest table first.
+pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut Work) -> Result<()> {
+    let missing: Vec<&AsideRecord> = work
+        .pending
+        .iter()
+        .filter(|(record, presence)| {
+            let item = &record.item;
+            item.build.is_some() && !presence.has_index(item) && !presence.has_constraint(item)
+        })
+        .map(|(record, _)| record)
+        .collect();
+    let queue = largest_first(&sessions[0], missing).await?;
+    let failures = spread(sessions, &queue, async |session, record| {
+        build(session, scope, record).await
+    })
+    .await?;
+    work.failures.extend(failures.into_iter().flatten());
+    Ok(())
+}
+
+/// Hands jobs to sessions as they become free; what the jobs gave, in no order.
+///
+/// # Errors
+/// The first error, after the other sessions have ended the jobs that they had begun.
+pub(super) async fn spread<J, R>(
+    sessions: &mut [Session],
+    jobs: &[J],
+    run: impl AsyncFn(&mut Session, &J) -> Result<R>,
+) -> Result<Vec<R>> {
+    let next = AtomicUsize::new(0);
+    let workers = sessions.iter_mut().map(async |session| {
+        let mut results = Vec::new();
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            match run(session, job).await {
+                Ok(result) => results.push(result),
+                Err(error) => {
+                    next.store(jobs.len(), Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(results)
+    });
+    let results: Vec<Vec<R>> = join_all(workers).await.into_iter().collect::<Result<_>>()?;
+    Ok(results.into_iter().flatten().collect())
+}
+
+async fn largest_first<'r>(session: &Session, records: Vec<&'r AsideRecord>) -> Result<Vec<&'r AsideRecord>> {
+    let tables: Vec<String> = records.iter().map(|record| record.item.table.sql()).collect();
+    let sql = "SELECT coalesce(pg_table_size(to_regclass(name)), 0)
+                 FROM unnest($1::text[]) WITH ORDINALITY AS w (name, place) ORDER BY place";
+    let rows = session.query(sql, &[Param::text_array(&tables)]).await?;
+    let mut sized = Vec::with_capacity(records.len());
+    for (record, row) in records.into_iter().zip(&rows) {
+        sized.push((row.get::<i64>(0)?, record));
+    }
+    sized.sort_by_key(|(size, record)| (std::cmp::Reverse(*size), record.seq));
+    Ok(sized.into_iter().map(|(_, record)| record).collect())
+}
+
+/// Builds one index. Where nothing else is to be done for it, that restores it, in the same transaction.
+async fn build(session: &mut Session, scope: &Scope<'_>, record: &AsideRecord) -> Result<Option<Failure>> {
+    let Some(create) = &record.item.build else {
+        return Ok(None);
+    };
+    let tx = guarded::ddl(session, scope).await?;
+    let tablespace = quote_literal(&record.item.tablespace);
+    let statements = format!("SET LOCAL default_tablespace = {tablespace};\n{create}");
+    match tx.batch(&statements).await {
+        Ok(()) => {
+            if record.item.restore.is_empty() {
+                mark(&tx, scope, &[record.seq], AsideState::Restored, None).await?;
+            }
+            tx.commit().await?;
+            Ok(None)
+        }
+        Err(error) if guarded::concerns_item(&error) => {
+            tx.rollback().await?;
+            let failure = Failure::refused(record, &error);
+            note(session, scope, &failure).await?;
+            Ok(Some(failure))
+        }
+        Err(error) => {
+            tx.rollback().await?;
+            Err(super::stopped(session, error, record).await?)
+        }
+    }
+}
+
+/// Records a failure in a transaction of its own.
+pub(super) async fn note(session: &mut Session, scope: &Scope<'_>, failure: &Failure) -> Result<()> {
+    let tx = guarded::ddl(session, scope).await?;
+    let seqs = [failure.record.seq];
+    mark(&tx, scope, &seqs, AsideState::Failed, Some(&failure.reason)).await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,69 @@
+use driftless_core::plan::aside::AsideItem;
+use driftless_pg::{Param, Row, Session};
+
+use crate::error::Result;
+use crate::store::aside::AsideRecord;
+
+/// What of a recorded thing is there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Presence {
+    /// The constraint of its name: definition, and whether it is validated.
+    constraint: Option<(String, bool)>,
+    /// The index of its name: definition, and whether it is valid.
+    index: Option<(String, bool)>,
+}
+
+impl Presence {
+    /// Whether the constraint is there as recorded, validated or not yet.
+    pub(super) fn has_constraint(&self, item: &AsideItem) -> bool {
+        self.constraint.as_ref().is_some_and(|(definition, _)| {
+            *definition == item.definition || definition.strip_suffix(" NOT VALID") == Some(&item.definition)
+        })
+    }
+
+    /// Whether the constraint is there and there is nothing left to validate.
+    pub(super) fn is_validated(&self, item: &AsideItem) -> bool {
+        self.has_constraint(item) && self.constraint.as_ref().is_some_and(|(_, validated)| *validated)
+    }
+
+    /// Whether the index that the item builds is there: alone, or already its constraint's.
+    pub(super) fn has_index(&self, item: &AsideItem) -> bool {
+        self.index
+            .as_ref()
+            .is_some_and(|(definition, valid)| *valid && item.build.as_ref() == Some(definition))
+    }
+}
+
+/// Looks for all of them in one query.
+pub(super) async fn look(session: &Session, records: &[AsideRecord]) -> Result<Vec<Presence>> {
+    let items = || records.iter().map(|record| &record.item);
+    let schemas: Vec<&str> = items().map(|item| item.table.schema.as_str()).collect();
+    let tables: Vec<&str> = items().map(|item| item.table.name.as_str()).collect();
+    let names: Vec<&str> = items().map(|item| item.name.as_str()).collect();
+    let params = [
+        Param::text_array(&schemas),
+        Param::text_array(&tables),
+        Param::text_array(&names),
+    ];
+    let rows = session.query(LOOK, &params).await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Presence> {
+    let constraint: Option<String> = row.get(0)?;
+    let index: Option<String> = row.get(2)?;
+    Ok(Presence {
+        constraint: constraint.zip(row.get(1)?),
+        index: index.zip(row.get(3)?),
+    })
+}
+
+const LOOK: &str = "
+    SELECT pg_get_constraintdef(k.oid), k.convalidated, pg_get_indexdef(x.indexrelid), x.indisvalid
+      FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w (schema, tab, name, place)
+      LEFT JOIN pg_namespace n ON n.nspname = w.schema
+      LEFT JOIN pg_class t ON t.relnamespace = n.oid AND t.relname = w.tab
+      LEFT JOIN pg_constraint k ON k.conrelid = t.oid AND k.conname = w.name
+      LEFT JOIN pg_class i ON i.relnamespace = n.oid AND i.relname = w.name AND i.relkind = 'i'
+      LEFT JOIN pg_index x ON x.indexrelid = i.oid AND x.indrelid = t.oid
+     ORDER BY w.place";

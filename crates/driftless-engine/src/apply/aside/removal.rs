@@ -1,0 +1,60 @@
+use std::collections::BTreeSet;
+
+use driftless_core::name::QualifiedName;
+use driftless_core::plan::aside::AsideItem;
+use driftless_pg::Session;
+
+use crate::apply::guarded;
+use crate::error::{InContext as _, Result};
+use crate::preflight::busy;
+use crate::store::aside::{AsideRecord, AsideState, Scope, list, mark, record};
+
+/// Most things dropped in one transaction. Each holds a few locks until the end, and a server with default settings has
+/// room for some six thousand; platforms reload their API's cache once per transaction, so smaller is worse.
+const BATCH: usize = 1000;
+
+/// Records the items, commits, then drops them. Items that an earlier run recorded and did not restore are
+/// not recorded again; those that it had not dropped yet are dropped now.
+///
+/// # Errors
+/// `TARGET_BUSY` if a table is locked for longer than DDL waits: nothing of that transaction is dropped then.
+pub async fn set_aside(session: &mut Session, scope: &Scope<'_>, items: &[AsideItem]) -> Result<()> {
+    let tx = guarded::ddl(session, scope).await?;
+    record(&tx, scope, items).await?;
+    tx.commit().await?;
+    let mut recorded: Vec<AsideRecord> = list(session, scope)
+        .await?
+        .into_iter()
+        .filter(|record| record.state == AsideState::Recorded)
+        .collect();
+    recorded.sort_by_key(|record| (record.item.kind, record.seq));
+    for batch in recorded.chunks(BATCH) {
+        remove(session, scope, batch).await?;
+    }
+    Ok(())
+}
+
+async fn remove(session: &mut Session, scope: &Scope<'_>, records: &[AsideRecord]) -> Result<()> {
+    let tables: BTreeSet<&QualifiedName> = records.iter().map(|record| &record.item.table).collect();
+    let tables: Vec<&QualifiedName> = tables.into_iter().collect();
+    let drops: Vec<&str> = records
+        .iter()
+        .map(|record| record.item.drop_sql.as_str())
+        .collect();
+    let seqs: Vec<i32> = records.iter().map(|record| record.seq).collect();
+    let tx = guarded::ddl(session, scope).await?;
+    let statements = format!("{};\n{}", busy::lock_sql(&tables), drops.join(";\n"));
+    match tx.batch(&statements).await {
+        Ok(()) => {
+            mark(&tx, scope, &seqs, AsideState::Dropped, None).await?;
+            Ok(tx.commit().await?)
+        }
+        Err(error) if busy::timed_out(&error) => {
+            tx.rollback().await?;
+            let parents = records.iter().filter_map(|record| record.item.foreign.as_ref());
+            let concerned: Vec<_> = tables.into_iter().chain(parents.map(|key| &key.parent)).collect();
+            Err(busy::error(session, &concerned).await?)
+        }
+        Err(error) => Err(error).context("setting constraints and indexes aside"),
+    }
+}

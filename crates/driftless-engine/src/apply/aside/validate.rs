@@ -1,0 +1,56 @@
+use std::collections::BTreeMap;
+
+use driftless_core::name::QualifiedName;
+use driftless_pg::Session;
+
+use super::build::{note, spread};
+use super::{Failure, Work};
+use crate::apply::guarded;
+use crate::error::Result;
+use crate::store::aside::{AsideRecord, AsideState, Scope, mark};
+
+/// Validates foreign keys over all sessions; those of one table, which would wait for each other, one after the other.
+pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut Work) -> Result<()> {
+    let mut tables: BTreeMap<&QualifiedName, Vec<&AsideRecord>> = BTreeMap::new();
+    for (record, presence) in &work.pending {
+        let item = &record.item;
+        if item.validate.is_some() && !presence.is_validated(item) && !work.failed(record.seq) {
+            tables.entry(&item.table).or_default().push(record);
+        }
+    }
+    let jobs: Vec<Vec<&AsideRecord>> = tables.into_values().collect();
+    let failures = spread(sessions, &jobs, async |session, records| {
+        let mut failures = Vec::new();
+        for record in records {
+            failures.extend(validate(session, scope, record).await?);
+        }
+        Ok(failures)
+    })
+    .await?;
+    work.failures.extend(failures.into_iter().flatten());
+    Ok(())
+}
+
+async fn validate(session: &mut Session, scope: &Scope<'_>, record: &AsideRecord) -> Result<Option<Failure>> {
+    let Some(statement) = &record.item.validate else {
+        return Ok(None);
+    };
+    let tx = guarded::ddl(session, scope).await?;
+    match tx.batch(statement).await {
+        Ok(()) => {
+            mark(&tx, scope, &[record.seq], AsideState::Restored, None).await?;
+            tx.commit().await?;
+            Ok(None)
+        }
+        Err(error) if guarded::concerns_item(&error) => {
+            tx.rollback().await?;
+            let failure = Failure::refused(record, &error);
+            note(session, scope, &failure).await?;
+            Ok(Some(failure))
+        }
+        Err(error) => {
+            tx.rollback().await?;
+            Err(super::stopped(session, error, record).await?)
+        }
+    }
+}

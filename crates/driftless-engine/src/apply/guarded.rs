@@ -1,0 +1,43 @@
+//! Transactions that begin with the lease's guard: what runs in them runs only while the lease is ours.
+
+use driftless_core::plan::aside::Silencing;
+use driftless_pg::{BeginMode, ErrorKind, PgError, Session, Transaction};
+
+use crate::error::Result;
+use crate::store::aside::Scope;
+
+/// How long DDL of a run waits for a lock. Long enough for ordinary transactions of an application, short enough that
+/// a forgotten one is named.
+pub(super) const LOCK_TIMEOUT: &str = "60s";
+
+/// A transaction for DDL. Functions in index expressions may count on the role's own search path; everything that we
+/// write is qualified.
+pub(super) async fn ddl<'s>(session: &'s mut Session, scope: &Scope<'_>) -> Result<Transaction<'s>> {
+    let settings = format!("SET LOCAL search_path TO DEFAULT; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'");
+    begin(session, scope, &settings).await
+}
+
+/// A transaction for corrections of rows: no trigger fires, nothing cascades.
+pub(super) async fn rows<'s>(session: &'s mut Session, scope: &Scope<'_>) -> Result<Transaction<'s>> {
+    let settings = match scope.silencing {
+        Silencing::ReplicaRole => "SET LOCAL session_replication_role = replica",
+        Silencing::EachTrigger => "",
+    };
+    begin(session, scope, settings).await
+}
+
+async fn begin<'s>(session: &'s mut Session, scope: &Scope<'_>, settings: &str) -> Result<Transaction<'s>> {
+    let tx = session.begin(BeginMode::ReadWrite).await?;
+    tx.batch(&format!("{};\n{settings}", scope.guard)).await?;
+    Ok(tx)
+}
+
+/// Whether an error is about the statement's object and its rows, so that the work on others can go on. A lost lease,
+/// locks, resources and connections are not.
+pub(super) fn concerns_item(error: &PgError) -> bool {
+    const CLASSES: [&str; 7] = ["0A", "22", "23", "2B", "42", "55", "P0"];
+    let state = error.sqlstate().unwrap_or_default();
+    error.kind() == ErrorKind::Server
+        && state != "55P03"
+        && state.get(..2).is_some_and(|class| CLASSES.contains(&class))
+}

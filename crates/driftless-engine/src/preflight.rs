@@ -1,0 +1,8 @@
+//! Can this plan run here? Things are tried in transactions that are always rolled back.
+
+/// Who holds a lock that we wait for.
+pub mod busy;
+/// Whether what would be set aside can be dropped and put back by this role.
+pub mod rehearsal;
+/// Whether this role may silence triggers with the replica role.
+pub mod replica_role;

@@ -1,0 +1,183 @@
+//! The record of what is set aside. It is committed before anything is dropped, and every change of the target goes
+//! with the change of its record in one transaction: after a crash at any point the record says what is missing.
+
+use driftless_core::code;
+use driftless_core::plan::aside::{AsideItem, Silencing};
+use driftless_pg::{Param, Session};
+
+use super::Store;
+use crate::error::{EngineError, Result};
+
+/// Whose record, and what each transaction begins with.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The pipeline's state.
+    pub store: &'a Store,
+    /// The running execution.
+    pub execution: i64,
+    /// SQL that fails where the lease is lost; may be empty.
+    pub guard: &'a str,
+    /// How triggers are kept silent.
+    pub silencing: Silencing,
+}
+
+/// How far an item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AsideState {
+    /// Recorded, still in place.
+    Recorded,
+    /// Dropped.
+    Dropped,
+    /// Back in place.
+    Restored,
+    /// It could not be put back; the error says why. Tried again by the next restore.
+    Failed,
+}
+
+impl AsideState {
+    /// Its name, as it is stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            AsideState::Recorded => "recorded",
+            AsideState::Dropped => "dropped",
+            AsideState::Restored => "restored",
+            AsideState::Failed => "failed",
+        }
+    }
+
+    fn parse(name: &str) -> Option<AsideState> {
+        [Self::Recorded, Self::Dropped, Self::Restored, Self::Failed]
+            .into_iter()
+            .find(|state| state.name() == name)
+    }
+}
+
+/// An item with its record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AsideRecord {
+    /// Its number: the order of dropping within one execution.
+    pub seq: i32,
+    /// What it is and how it comes back.
+    pub item: AsideItem,
+    /// How far it is.
+    pub state: AsideState,
+    /// Why it could not be put back.
+    pub error: Option<String>,
+}
+
+/// Everything of the pipeline, restored items of its last run included, in dropping order.
+pub async fn list(session: &Session, scope: &Scope<'_>) -> Result<Vec<AsideRecord>> {
+    let sql = format!(
+        "SELECT seq, restore::text, state, error FROM {} WHERE pipeline = $1 ORDER BY seq",
+        scope.store.table("set_aside").sql()
+    );
+    let rows = session
+        .query(&sql, &[Param::text(scope.store.pipeline())])
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let state: String = row.get(2)?;
+            let item: String = row.get(1)?;
+            Ok(AsideRecord {
+                seq: row.get(0)?,
+                item: serde_json::from_str(&item).map_err(|error| unreadable(scope, &error.to_string()))?,
+                state: AsideState::parse(&state).ok_or_else(|| unreadable(scope, &state))?,
+                error: row.get(3)?,
+            })
+        })
+        .collect()
+}
+
+/// Records items in the caller's transaction. What earlier runs left unrestored stays as it is; what they restored
+/// is forgotten.
+pub async fn record(tx: &Session, scope: &Scope<'_>, items: &[AsideItem]) -> Result<()> {
+    let table = scope.store.table("set_aside").sql();
+    tx.execute(
+        &format!("DELETE FROM {table} WHERE pipeline = $1 AND state = 'restored'"),
+        &[Param::text(scope.store.pipeline())],
+    )
+    .await?;
+    let columns = Columns::of(items)?;
+    let sql = format!(
+        "INSERT INTO {table} (pipeline, seq, entity, table_name, kind, name, drop_sql, restore, state, execution)
+         SELECT $1, (SELECT coalesce(max(seq), 0) FROM {table} WHERE pipeline = $1) + n, e, t, k, i, d, r::jsonb,
+                'recorded', $2
+           FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+                WITH ORDINALITY AS new (e, t, k, i, d, r, n)
+          WHERE NOT EXISTS (SELECT FROM {table} old
+                             WHERE old.pipeline = $1 AND old.table_name = t AND old.kind = k AND old.name = i)"
+    );
+    let params = [
+        Param::text(scope.store.pipeline()),
+        Param::int8(scope.execution),
+        Param::text_array(&columns.entities),
+        Param::text_array(&columns.tables),
+        Param::text_array(&columns.kinds),
+        Param::text_array(&columns.names),
+        Param::text_array(&columns.drops),
+        Param::text_array(&columns.items),
+    ];
+    tx.execute(&sql, &params).await?;
+    Ok(())
+}
+
+/// Sets the state of items in the caller's transaction.
+pub async fn mark(
+    tx: &Session,
+    scope: &Scope<'_>,
+    seqs: &[i32],
+    state: AsideState,
+    error: Option<&str>,
+) -> Result<()> {
+    let sql = format!(
+        "UPDATE {} SET state = $3, error = $4, execution = $5, changed_at = clock_timestamp()
+          WHERE pipeline = $1 AND seq = ANY ($2)",
+        scope.store.table("set_aside").sql()
+    );
+    let params = [
+        Param::text(scope.store.pipeline()),
+        Param::int4_array(seqs),
+        Param::text(state.name()),
+        Param::text_or_null(error),
+        Param::int8(scope.execution),
+    ];
+    tx.execute(&sql, &params).await?;
+    Ok(())
+}
+
+/// Items by column, for one statement.
+#[derive(Default)]
+struct Columns<'i> {
+    entities: Vec<&'i str>,
+    tables: Vec<String>,
+    kinds: Vec<&'static str>,
+    names: Vec<&'i str>,
+    drops: Vec<&'i str>,
+    items: Vec<String>,
+}
+
+impl<'i> Columns<'i> {
+    fn of(items: &'i [AsideItem]) -> Result<Columns<'i>> {
+        let mut columns = Columns::default();
+        for item in items {
+            columns.entities.push(&item.entity);
+            columns.tables.push(item.table.to_string());
+            columns.kinds.push(item.kind.name());
+            columns.names.push(&item.name);
+            columns.drops.push(&item.drop_sql);
+            let text = serde_json::to_string(item)
+                .map_err(|error| EngineError::new(code::INTERNAL, item.label(), error.to_string()))?;
+            columns.items.push(text);
+        }
+        Ok(columns)
+    }
+}
+
+fn unreadable(scope: &Scope<'_>, what: &str) -> EngineError {
+    EngineError::new(
+        code::STATE_NEWER,
+        format!("table {}", scope.store.table("set_aside")),
+        format!("a record that this version cannot read: {what}"),
+    )
+    .remedy("use the version of driftless that wrote it")
+}
