@@ -1,7 +1,5 @@
 //! The plan: everything that a mapping and two catalogs decide, decided once. Every mode runs the same plan.
 
-/// What is set aside for a load, how it is put back, what stays.
-pub mod aside;
 mod program;
 mod entity;
 mod evaluation;
@@ -13,6 +11,8 @@ mod keys;
 mod columns;
 mod path;
 mod compile;
+/// What is set aside for a load, how it is put back, what stays.
+pub mod aside;
 
 pub use compile::compile;
 pub use entity::{

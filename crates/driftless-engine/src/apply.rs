@@ -6,7 +6,9 @@ mod guarded;
 pub mod aside;
 /// The sessions of one stream of work.
 pub mod lane;
-/// Sends a whole encoded COPY, or finds the rows of a batch that the target refuses.
+/// Sends a whole encoded COPY.
+mod send;
+/// Finds the rows of a batch that the target refuses.
 mod isolate;
 /// A shaped batch into the target.
 pub mod write;

@@ -6,3 +6,5 @@ pub mod busy;
 pub mod rehearsal;
 /// Whether this role may silence triggers with the replica role.
 pub mod replica_role;
+/// What the two roles may not do, as the catalogs say.
+pub mod privileges;

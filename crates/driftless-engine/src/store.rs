@@ -11,6 +11,10 @@ pub mod execution;
 pub mod entity;
 /// Checkpoints.
 pub mod chunk;
+/// Identity tables, and mappings recorded before a load.
+pub mod identity;
+/// Rejects and warnings.
+pub mod reject;
 /// What is set aside, from before it is dropped until it is back.
 pub mod aside;
 

@@ -126,6 +126,8 @@ pub struct IdentityPlan {
     pub adopt: Option<String>,
     /// …or by reading (key, uuid column) from the source: others refer to an entity with `Mint::Column`.
     pub prerecord: bool,
+    /// The source column that has the UUIDs, if the source has them.
+    pub uuid_column: Option<String>,
     /// The text that must not change between runs: namespace, name, derivation, key.
     pub signature: String,
 }

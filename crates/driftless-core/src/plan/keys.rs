@@ -187,6 +187,10 @@ impl<'a> Columns<'a, '_> {
                 .filter(|_| owns)
                 .map(|sql| sql.value.clone()),
             prerecord: owns && matches!(family.identity, IdentitySpec::Column(_)),
+            uuid_column: match &family.identity {
+                IdentitySpec::Column(column) if owns => Some(column.clone()),
+                _ => None,
+            },
             signature,
         })
     }

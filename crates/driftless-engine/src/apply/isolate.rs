@@ -9,26 +9,26 @@ use driftless_core::plan::EntityPlan;
 use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, Shaped, Shaper};
 use driftless_pg::{Disposition, Transaction, disposition};
 
-use super::write::copy;
+use super::send::copy;
 use crate::error::{EngineError, Result};
 
 /// A row that the target refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub(super) struct Refused {
     /// Its number in the batch.
-    pub row: usize,
+    pub(super) row: usize,
     /// Why.
-    pub sqlstate: String,
+    pub(super) sqlstate: String,
     /// PostgreSQL's words. May hold values.
-    pub message: String,
+    pub(super) message: String,
     /// The constraint, if it was one.
-    pub constraint: Option<String>,
+    pub(super) constraint: Option<String>,
     /// The column, if PostgreSQL names one.
-    pub column: Option<String>,
+    pub(super) column: Option<String>,
 }
 
 /// Writes those of the rows that the target takes; the others come back.
-pub async fn insert(
+pub(super) async fn insert(
     tx: &Transaction<'_>,
     plan: &EntityPlan,
     shaper: &Shaper<'_>,

@@ -11,7 +11,8 @@ use driftless_pg::{BeginMode, Param, Session, Transaction};
 
 use super::chunk::ChunkWork;
 use super::lane::Lane;
-use super::write::{Care, Writing, copy};
+use super::send::copy;
+use super::write::{Care, Writing};
 use crate::error::Result;
 use crate::extract::reader;
 use crate::extract::select::{self, Rows};

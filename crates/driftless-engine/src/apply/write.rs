@@ -1,22 +1,19 @@
 //! A shaped batch into the target: rows, identities, rejects and warnings, in one transaction that the caller commits.
 
-use bytes::Bytes;
 use driftless_core::code;
 use driftless_core::name::quote_ident;
 use driftless_core::plan::{EntityPlan, Mint};
 use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, RowFault, Shaped, Stamp, Verdict};
-use driftless_pg::{Param, Session, Transaction};
+use driftless_pg::{Param, Transaction};
 use uuid::Uuid;
 
 use super::isolate::{self, Refused};
+use super::send::copy;
 use crate::error::{EngineError, Result};
 use crate::shape::Shaping;
 use crate::store::execution::Counts;
 use crate::store::reject::{self, Reject};
 use crate::store::{Store, identity};
-
-/// Bytes of one CopyData message: the server works on one while the next is on its way.
-const MESSAGE_BYTES: usize = 256 * 1024;
 
 /// How rows go in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,32 +272,6 @@ fn copy_sql(plan: &EntityPlan) -> String {
         plan.into.sql(),
         columns.join(", ")
     )
-}
-
-/// Sends a whole encoded COPY. The server must have taken every row.
-pub(super) async fn copy(
-    session: &Session,
-    sql: &str,
-    encoded: Vec<u8>,
-    rows: usize,
-    entity: &str,
-) -> Result<()> {
-    let mut stream = session.copy_in(sql).await?;
-    let mut bytes = Bytes::from(encoded);
-    while !bytes.is_empty() {
-        let message = bytes.split_to(bytes.len().min(MESSAGE_BYTES));
-        stream.send(message).await?;
-    }
-    let taken = stream.finish().await?;
-    if taken == rows as u64 {
-        return Ok(());
-    }
-    Err(EngineError::new(
-        code::INTEGRITY,
-        format!("entity {entity}"),
-        format!("{rows} rows were sent, the target took {taken}"),
-    )
-    .remedy("a trigger or rule of the target swallows rows: silence it, or leave the table out"))
 }
 
 fn stage(fault: &RowFault) -> &'static str {

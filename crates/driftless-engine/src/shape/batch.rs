@@ -53,6 +53,12 @@ impl<'p> Shaping<'p> {
         Ok(shaped)
     }
 
+    /// Key texts that only the target can print.
+    pub async fn keys(&self, session: &mut Session, batch: &mut Batch) -> Result<Answers> {
+        let all: Vec<usize> = (0..batch.rows()).collect();
+        evaluate(session, &self.plan.key_evaluation, &mut Raw(batch), &all).await
+    }
+
     /// Asks about the rows that are whole so far.
     async fn ask(
         &self,

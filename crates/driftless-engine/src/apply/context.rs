@@ -1,0 +1,87 @@
+//! Rejects that a proof found get their source rows: read again by key, under the run's snapshot.
+
+use driftless_core::transform::Answers;
+use driftless_pg::{BeginMode, Param};
+
+use super::chunk::ChunkWork;
+use super::lane::Lane;
+use crate::error::Result;
+use crate::extract::reader;
+use crate::extract::select::{self, Rows};
+
+/// Keys that are read in one go.
+const KEYS_AT_ONCE: i32 = 1000;
+
+impl ChunkWork<'_, '_> {
+    /// Fills in the source rows of this entity's rejects that have none.
+    pub async fn describe_rejects(&self, lane: &mut Lane) -> Result<()> {
+        let plan = self.shaping.plan;
+        let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
+        let mut last = String::new();
+        loop {
+            let rows = lane
+                .writer
+                .query(
+                    &self.store.sql(
+                        "SELECT key FROM {state}.rejects WHERE pipeline = $1 AND entity = $2 AND source_row IS NULL AND key > $3 \
+                         ORDER BY key LIMIT $4",
+                    ),
+                    &[
+                        Param::text(self.store.pipeline()),
+                        Param::text(plan.name.as_str()),
+                        Param::text(last.as_str()),
+                        Param::int4(KEYS_AT_ONCE),
+                    ],
+                )
+                .await?;
+            let keys: Vec<String> = rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
+            let Some(end) = keys.last() else { return Ok(()) };
+            last.clone_from(end);
+            let mut found: Vec<(String, String)> = Vec::new();
+            let mut stream = lane
+                .source
+                .copy_out_limited(&select::copy(plan, Rows::Keys(&keys)), limit)
+                .await?;
+            while let Some(mut extracted) = reader::next(&mut stream, plan).await? {
+                let answers: Answers = self
+                    .shaping
+                    .keys(&mut lane.evaluator, &mut extracted.batch)
+                    .await?;
+                for row in 0..extracted.batch.rows() {
+                    let key = self
+                        .shaping
+                        .shaper
+                        .key_text_of_source(&extracted.batch, &answers, row);
+                    let text = self
+                        .shaping
+                        .shaper
+                        .source_row_json(&extracted.batch, row)
+                        .to_string();
+                    found.push((key, text.replace("\\u0000", "\\u2400")));
+                }
+            }
+            drop(stream);
+            let (keys, texts): (Vec<&str>, Vec<&str>) = found
+                .iter()
+                .map(|(key, text)| (key.as_str(), text.as_str()))
+                .unzip();
+            let tx = lane.writer.begin(BeginMode::ReadWrite).await?;
+            tx.batch(&self.lease.guard()).await?;
+            tx.execute(
+                &self.store.sql(
+                    "UPDATE {state}.rejects AS r SET source_row = f.source_row::jsonb \
+                     FROM ROWS FROM (pg_catalog.unnest($3::text[], $4::text[])) AS f (key, source_row) \
+                     WHERE r.pipeline = $1 AND r.entity = $2 AND r.key = f.key",
+                ),
+                &[
+                    Param::text(self.store.pipeline()),
+                    Param::text(plan.name.as_str()),
+                    Param::text_array(&keys),
+                    Param::text_array(&texts),
+                ],
+            )
+            .await?;
+            tx.commit().await?;
+        }
+    }
+}

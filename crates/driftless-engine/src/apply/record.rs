@@ -1,0 +1,159 @@
+//! Mappings that must be known before the load: what an earlier migration left in the target, and UUIDs that the source
+//! has. One key with two UUIDs, or one UUID for two keys, is never guessed about: it stops the run, reported in full.
+
+use driftless_core::code;
+use driftless_core::name::quote_ident;
+use driftless_core::plan::EntityPlan;
+use driftless_core::transform::{COPY_HEADER, COPY_TRAILER};
+use driftless_pg::{RowRead, Session, Transaction};
+
+use super::send::copy;
+use crate::error::{EngineError, InContext as _, Result};
+use crate::extract::select::{self, Rows};
+use crate::store::{Store, identity};
+
+/// Bytes that are sent in one COPY.
+const COPY_BYTES: usize = 8 << 20;
+
+/// Takes over what the entity's `adopt` query yields, once, when its load begins.
+pub async fn adopt(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> Result<u64> {
+    let Some(sql) = &plan.identity.adopt else {
+        return Ok(0);
+    };
+    identity::create_recorded(tx, store, &plan.name).await?;
+    let names: Vec<String> = (1..=plan.identity.key.len())
+        .map(|number| format!("k{number}"))
+        .collect();
+    let casts: Vec<String> = names
+        .iter()
+        .zip(&plan.identity.key)
+        .map(|(name, part)| {
+            let bare = part.type_sql.split(" COLLATE ").next().unwrap_or(&part.type_sql);
+            format!("(q.{name})::{bare}::pg_catalog.text")
+        })
+        .collect();
+    let text = match casts.as_slice() {
+        [single] => single.clone(),
+        several => format!(
+            "pg_catalog.to_json(ARRAY[{}])::pg_catalog.text",
+            several.join(", ")
+        ),
+    };
+    tx.batch(&format!(
+        "CREATE TEMPORARY TABLE driftless_found ON COMMIT DROP AS SELECT DISTINCT {text} AS key, (q.id)::pg_catalog.uuid AS id \
+         FROM ({sql}\n) AS q ({}, id) WHERE q.id IS NOT NULL",
+        names.join(", ")
+    ))
+    .await
+    .context(format!("entity {}, adopt", plan.name))?;
+    contradictions(tx, plan, "pg_temp.driftless_found").await?;
+    let table = store.recorded_table(&plan.name).sql();
+    let adopted = tx
+        .execute(
+            &format!("INSERT INTO {table} (key, id, adopted) SELECT key, id, true FROM pg_temp.driftless_found WHERE key IS NOT NULL"),
+            &[],
+        )
+        .await?;
+    tx.batch("DROP TABLE pg_temp.driftless_found").await?;
+    Ok(adopted)
+}
+
+/// Reads the UUIDs that the source has, under the run's snapshot, in place of those of an earlier run.
+pub async fn read_column(
+    source: &Session,
+    tx: &Transaction<'_>,
+    store: &Store,
+    plan: &EntityPlan,
+    column: &str,
+) -> Result<()> {
+    identity::create_recorded(tx, store, &plan.name).await?;
+    let table = store.recorded_table(&plan.name).sql();
+    tx.batch(&format!(
+        "DELETE FROM {table} WHERE NOT adopted; CREATE TEMPORARY TABLE driftless_found (key text COLLATE pg_catalog.\"C\", id uuid) ON COMMIT DROP"
+    ))
+    .await?;
+    let mut stream = source.copy_out(&keys_and_uuids(plan, column)).await?;
+    loop {
+        let (mut arena, mut cells) = (Vec::new(), Vec::new());
+        while arena.len() < COPY_BYTES && stream.append_row(&mut arena, &mut cells).await? != RowRead::End {}
+        if cells.is_empty() {
+            break;
+        }
+        let mut encoded = COPY_HEADER.to_vec();
+        for row in cells.chunks(2) {
+            encoded.extend_from_slice(&2_u16.to_be_bytes());
+            for cell in row {
+                let bytes = cell.bytes(&arena).unwrap_or_default();
+                encoded.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+                encoded.extend_from_slice(bytes);
+            }
+        }
+        encoded.extend_from_slice(COPY_TRAILER);
+        let sql = "COPY pg_temp.driftless_found FROM STDIN (FORMAT binary)";
+        copy(tx, sql, encoded, cells.len() / 2, &plan.name).await?;
+    }
+    tx.batch(&format!(
+        "INSERT INTO pg_temp.driftless_found SELECT key, id FROM {table}"
+    ))
+    .await?;
+    contradictions(tx, plan, "pg_temp.driftless_found").await?;
+    tx.batch(&format!(
+        "INSERT INTO {table} (key, id, adopted) SELECT DISTINCT key, id, false FROM pg_temp.driftless_found \
+         ON CONFLICT (key) DO NOTHING; DROP TABLE pg_temp.driftless_found; ANALYZE {table}"
+    ))
+    .await?;
+    Ok(())
+}
+
+/// Canonical key text and UUID of every row that has both.
+fn keys_and_uuids(plan: &EntityPlan, column: &str) -> String {
+    let texts: Vec<String> = plan
+        .identity
+        .key
+        .iter()
+        .map(|part| format!("{}::pg_catalog.text", quote_ident(&part.column)))
+        .collect();
+    let text = match texts.as_slice() {
+        [single] => single.clone(),
+        several => format!(
+            "pg_catalog.to_json(ARRAY[{}])::pg_catalog.text",
+            several.join(", ")
+        ),
+    };
+    let mut condition = select::condition(plan, Rows::All);
+    condition.push_str(if condition.is_empty() { " WHERE " } else { " AND " });
+    let keys: Vec<String> = plan
+        .identity
+        .key
+        .iter()
+        .map(|part| format!("{} IS NOT NULL", quote_ident(&part.column)))
+        .collect();
+    let uuid = quote_ident(column);
+    format!(
+        "COPY (SELECT {text}, {uuid} FROM {}{condition}{uuid} IS NOT NULL AND {}) TO STDOUT (FORMAT binary)",
+        plan.origin.sql,
+        keys.join(" AND ")
+    )
+}
+
+/// Stops where two mappings contradict each other, with all of them: keys and UUIDs, which are no row values.
+async fn contradictions(tx: &Transaction<'_>, plan: &EntityPlan, table: &str) -> Result<()> {
+    let sql = format!(
+        "SELECT pg_catalog.count(*), coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(key, ids))::text, '[]') FROM ( \
+         SELECT key, pg_catalog.jsonb_agg(DISTINCT id) AS ids FROM {table} GROUP BY key HAVING pg_catalog.count(DISTINCT id) > 1 \
+         UNION ALL SELECT pg_catalog.string_agg(DISTINCT key, ', '), pg_catalog.jsonb_build_array(id) FROM {table} \
+         GROUP BY id HAVING pg_catalog.count(DISTINCT key) > 1) AS c"
+    );
+    let row = tx.query_one(&sql, &[]).await?;
+    let count: i64 = row.get(0)?;
+    if count == 0 {
+        return Ok(());
+    }
+    let detail: String = row.get(1)?;
+    Err(EngineError::new(
+        code::UUID_CONFLICT,
+        format!("entity {}", plan.name),
+        format!("{count} mapping(s) contradict each other (key, UUIDs): {detail}"),
+    )
+    .remedy("one key must have one UUID: correct the adopted mappings or the source's uuid column"))
+}

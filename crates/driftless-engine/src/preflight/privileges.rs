@@ -1,0 +1,115 @@
+//! What the two roles may not do, as the catalogs say.
+
+use driftless_core::catalog::Catalog;
+use driftless_core::code;
+use driftless_core::error::Finding;
+use driftless_core::plan::Plan;
+
+/// Rights that are missing, and row-level security that would hide rows.
+pub fn findings(plan: &Plan, source: &Catalog, target: &Catalog, findings: &mut Vec<Finding>) {
+    for entity in &plan.entities {
+        let place = format!("entity {}", entity.name);
+        if let Some(from) = entity
+            .origin
+            .relation
+            .as_ref()
+            .and_then(|name| source.relation(name))
+        {
+            let unreadable: Vec<&str> = entity
+                .inputs
+                .iter()
+                .filter(|input| from.column(&input.column).is_some_and(|column| !column.readable))
+                .map(|input| input.column.as_str())
+                .collect();
+            if !from.may_select && !unreadable.is_empty() {
+                findings.push(missing(
+                    &place,
+                    "SELECT",
+                    &from.name.sql(),
+                    &source.role,
+                    "the source",
+                ));
+            }
+            if from.row_security {
+                findings.push(hidden(&place, &from.name.to_string(), &source.role));
+            }
+        }
+        let Some(into) = target.relation(&entity.into) else {
+            continue;
+        };
+        let unwritable = entity
+            .columns
+            .iter()
+            .any(|written| into.column(&written.name).is_some_and(|column| !column.writable));
+        if !into.may_insert && unwritable {
+            findings.push(missing(
+                &place,
+                "INSERT",
+                &into.name.sql(),
+                &target.role,
+                "the target",
+            ));
+        }
+        if !into.may_select {
+            findings.push(missing(
+                &place,
+                "SELECT",
+                &into.name.sql(),
+                &target.role,
+                "the target",
+            ));
+        }
+        if !into.may_delete {
+            findings.push(missing(
+                &place,
+                "DELETE",
+                &into.name.sql(),
+                &target.role,
+                "the target",
+            ));
+        }
+        if into.row_security {
+            findings.push(hidden(&place, &into.name.to_string(), &target.role));
+        }
+    }
+    if !target.may_create_schema {
+        findings.push(
+            Finding::warning(
+                code::PRIVILEGE_MISSING,
+                "the target",
+                "this role may not create schemas",
+            )
+            .remedy(format!(
+                "create {} once for it: CREATE SCHEMA … AUTHORIZATION …",
+                plan.state_schema
+            )),
+        );
+    }
+    if target.read_only {
+        findings.push(
+            Finding::error(code::PRIVILEGE_MISSING, "the target", "it is read-only")
+                .remedy("connect to the primary, or take the read-only setting away"),
+        );
+    }
+}
+
+fn missing(place: &str, right: &str, relation: &str, role: &str, side: &str) -> Finding {
+    Finding::error(
+        code::PRIVILEGE_MISSING,
+        place,
+        format!("role {role} lacks {right} on {relation} in {side}"),
+    )
+    .remedy(format!(
+        "GRANT {right} ON {relation} TO {}",
+        driftless_core::name::quote_ident(role)
+    ))
+}
+
+fn hidden(place: &str, relation: &str, role: &str) -> Finding {
+    Finding::error(
+        code::ROW_SECURITY,
+        place,
+        format!("row-level security of {relation} applies to role {role} and would hide rows"),
+    )
+    .remedy("use a role with BYPASSRLS, or the table's owner")
+}

@@ -1,0 +1,30 @@
+//! Tasks: start, supervise, resume, shut down. The command line, the daemon and tests call the same functions.
+
+/// What commands report.
+pub mod report;
+/// The wish to stop.
+pub mod stop;
+/// From a mapping to a plan.
+pub mod prepare;
+/// What a run has to do.
+pub mod begin;
+/// Which chunk comes next.
+pub mod queue;
+/// Tells how far work is.
+pub mod watch;
+/// Streams of work side by side.
+pub mod lanes;
+/// A pipeline held: lease, heartbeat, execution.
+pub mod held;
+/// The end of a load: proofs, and everything back in place.
+pub mod settle;
+/// The initial load.
+pub mod migrate;
+
+pub use migrate::migrate;
+pub use prepare::{Prepared, endpoints, prepare};
+pub use report::Event;
+pub use stop::Stop;
+
+/// Where events go. Nobody need listen.
+pub type Events = tokio::sync::mpsc::UnboundedSender<Event>;

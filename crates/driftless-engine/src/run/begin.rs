@@ -1,0 +1,102 @@
+//! What a run has to do: which entities begin, which go on, which are refused, which are done.
+
+use driftless_core::code;
+use driftless_core::error::Finding;
+use driftless_core::plan::{EntityPlan, Plan};
+
+use crate::store::entity::{Begun, Phase, described};
+
+/// What a run has to do, by entity name.
+#[derive(Debug, Default)]
+pub struct Agenda<'p> {
+    /// Entities whose load begins.
+    pub new: Vec<&'p EntityPlan>,
+    /// Entities whose load goes on.
+    pub resumed: Vec<&'p EntityPlan>,
+    /// Entities that are done.
+    pub done: Vec<&'p EntityPlan>,
+    /// Why entities are refused.
+    pub refused: Vec<Finding>,
+}
+
+impl<'p> Agenda<'p> {
+    /// Decides for the entities named, or for all.
+    pub fn decide(plan: &'p Plan, begun: &[Begun], only: &[String]) -> Agenda<'p> {
+        let mut agenda = Agenda::default();
+        for entity in plan
+            .entities
+            .iter()
+            .filter(|entity| only.is_empty() || only.contains(&entity.name))
+        {
+            match begun.iter().find(|one| one.entity == entity.name) {
+                None => agenda.new.push(entity),
+                Some(one) => match refusal(entity, one) {
+                    Some(finding) => agenda.refused.push(finding),
+                    None if one.phase == Phase::Done => agenda.done.push(entity),
+                    None => agenda.resumed.push(entity),
+                },
+            }
+        }
+        agenda
+    }
+
+    /// Whether nothing is left to load.
+    pub fn is_empty(&self) -> bool {
+        self.new.is_empty() && self.resumed.is_empty()
+    }
+}
+
+fn refusal(entity: &EntityPlan, begun: &Begun) -> Option<Finding> {
+    let place = format!("entity {}", entity.name);
+    let again = format!(
+        "`driftless migrate --restart --entity {}` takes back what was loaded and starts it over",
+        entity.name
+    );
+    if begun.signature != entity.identity.signature {
+        return Some(
+            Finding::error(
+                code::IDENTITY_CHANGED,
+                place,
+                format!(
+                    "its identities were made as {}, and would now be made as {}",
+                    begun.signature, entity.identity.signature
+                ),
+            )
+            .remedy(format!(
+                "set the mapping back (`identity.name` pins a name); or {again}"
+            )),
+        );
+    }
+    if begun.digest == entity.digest {
+        return None;
+    }
+    Some(
+        Finding::error(
+            code::PLAN_CHANGED,
+            place,
+            format!("changed since its load began: {}", changes(entity, begun)),
+        )
+        .remedy(format!("set the mapping back; or {again}")),
+    )
+}
+
+/// Which lines of the plan differ, by what stands before their colon.
+fn changes(entity: &EntityPlan, begun: &Begun) -> String {
+    let now = described(entity);
+    let mut names: Vec<&str> = Vec::new();
+    let differing = now
+        .iter()
+        .filter(|line| !begun.described.contains(line))
+        .chain(begun.described.iter().filter(|line| !now.contains(line)));
+    for line in differing {
+        let name = line.split(':').next().unwrap_or(line);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        "its plan, by another version of Driftless".to_owned()
+    } else {
+        names.join(", ")
+    }
+}

@@ -1,0 +1,120 @@
+//! A pipeline held: state made, lease taken and beating, execution begun.
+
+use driftless_core::code::{self, Exit};
+use driftless_pg::{ConnectConfig, Session};
+use tokio::task::JoinHandle;
+
+use super::prepare::Prepared;
+use crate::crash;
+use crate::error::Result;
+use crate::store::execution;
+use crate::store::lease::{BEAT, Lease};
+use crate::store::{Store, schema};
+
+/// A held pipeline.
+#[derive(Debug)]
+pub struct Held {
+    /// The session for everything that is not a lane's.
+    pub session: Session,
+    /// The lease.
+    pub lease: Lease,
+    /// The execution.
+    pub execution: i64,
+    /// When it started: microseconds since 2000-01-01 UTC.
+    pub started_at: i64,
+    store: Store,
+    beating: JoinHandle<(Session, Result<()>)>,
+    stop: tokio_util::sync::CancellationToken,
+}
+
+impl Held {
+    /// Makes the state if need be, takes the lease and begins an execution.
+    pub async fn take(prepared: &Prepared, command: &str) -> Result<Held> {
+        let mut control = Session::connect(&prepared.target, "control").await?;
+        schema::ensure(&mut control, &prepared.store, prepared.plan.namespace).await?;
+        crash::point("state-made");
+        let lease = Lease::acquire(&mut control, &prepared.store, &holder(command)).await?;
+        crash::point("lease-taken");
+        let session = connect(&prepared.target, &lease).await?;
+        let (execution, started_at) =
+            execution::begin(&session, &prepared.store, command, lease.epoch()).await?;
+        let stop = tokio_util::sync::CancellationToken::new();
+        let beating = tokio::spawn(beat(control, lease.clone(), stop.clone()));
+        Ok(Held {
+            session,
+            lease,
+            execution,
+            started_at,
+            store: prepared.store.clone(),
+            beating,
+            stop,
+        })
+    }
+
+    /// Ends the execution as it came out, and gives the lease back.
+    pub async fn end<T>(self, done: Result<T>) -> Result<T> {
+        self.stop.cancel();
+        let beaten = self.beating.await;
+        // The session may still be in the middle of what was dropped: a fresh statement settles it, or it is gone.
+        let (state, error) = match &done {
+            Ok(_) => ("done", None),
+            Err(error) if error.exit() == Exit::Interrupted => {
+                ("interrupted", Some((error.code(), error.to_string())))
+            }
+            Err(error) => ("failed", Some((error.code(), error.to_string()))),
+        };
+        if let Ok((control, beaten)) = beaten {
+            let lost = beaten
+                .as_ref()
+                .err()
+                .is_some_and(|error| error.code() == code::LEASE_LOST);
+            if !lost {
+                let ended = execution::end(&control, &self.store, self.execution, state, error).await;
+                let released = self.lease.release(&control).await;
+                if done.is_ok() {
+                    ended?;
+                    released?;
+                }
+            }
+            if let (Err(error), true) = (beaten, lost) {
+                return Err(error);
+            }
+        }
+        done
+    }
+}
+
+async fn connect(target: &ConnectConfig, lease: &Lease) -> Result<Session> {
+    let session = Session::connect(target, "run").await?;
+    lease.enlist(&session).await?;
+    Ok(session)
+}
+
+/// Beats until told to stop; gives the session back, and how it went.
+async fn beat(
+    control: Session,
+    lease: Lease,
+    stop: tokio_util::sync::CancellationToken,
+) -> (Session, Result<()>) {
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return (control, Ok(())),
+            () = tokio::time::sleep(BEAT) => {}
+        }
+        // A beat that fails is not the end: every transaction checks the lease by itself.
+        if let Err(error) = lease.beat(&control).await
+            && error.code() == code::LEASE_LOST
+        {
+            return (control, Err(error));
+        }
+    }
+}
+
+/// What a holder calls itself: process and command.
+fn holder(command: &str) -> String {
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let host = host.trim();
+    let host = if host.is_empty() { "this host" } else { host };
+    format!("driftless {command} (process {} on {host})", std::process::id())
+}

@@ -1,0 +1,436 @@
+//! The initial load: begins, continues, finishes. Started again it goes on where the last transaction ended.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use driftless_core::error::Finding;
+use driftless_core::plan::aside::{self, Silencing};
+use driftless_core::plan::{EntityPlan, Path};
+use driftless_core::spec::Spec;
+use driftless_pg::{BeginMode, Session};
+
+use super::begin::Agenda;
+use super::held::Held;
+use super::lanes::{self, Entity, Shared};
+use super::prepare::{Prepared, prepare};
+use super::queue::{Queue, Waiting};
+use super::report::{EntityReport, Event, MigrateReport};
+use super::settle;
+use super::stop::Stop;
+use super::{Events, watch};
+use crate::apply::aside::set_aside;
+use crate::apply::chunk::{ChunkWork, Progress};
+use crate::apply::lane::Lane;
+use crate::apply::record;
+use crate::crash;
+use crate::error::{EngineError, Result};
+use crate::extract::chunks;
+use crate::extract::snapshot::Snapshot;
+use crate::preflight::rehearsal::rehearse;
+use crate::shape::Shaping;
+use crate::shape::constants::{self, RunFacts};
+use crate::store::aside::Scope;
+use crate::store::chunk::{self, Checkpoint};
+use crate::store::entity::{self, Phase};
+use crate::store::execution::{self, Counts};
+use crate::store::{identity, reject};
+
+/// How long the rehearsal waits for a lock on a target table.
+const REHEARSAL_LOCK: Duration = Duration::from_secs(3);
+
+/// Loads, or goes on loading, the entities named, or all.
+pub async fn migrate(spec: &Spec, only: &[String], events: &Events, stop: &Stop) -> Result<MigrateReport> {
+    let started = Instant::now();
+    let prepared = stop.or(prepare(spec)).await?;
+    for finding in &prepared.findings {
+        events.send(Event::Note(finding.to_string())).ok();
+    }
+    let agenda = Agenda::decide(&prepared.plan, &prepared.begun, only);
+    if agenda.is_empty() {
+        if !agenda.refused.is_empty() {
+            return Err(EngineError::findings(agenda.refused));
+        }
+        return nothing(&prepared, &agenda).await;
+    }
+    let mut held = stop.or(Held::take(&prepared, "migrate")).await?;
+    let execution = held.execution;
+    let resumed = !agenda.resumed.is_empty();
+    events.send(Event::Started { execution, resumed }).ok();
+    let run = Run {
+        prepared: &prepared,
+        agenda: &agenda,
+        events,
+        execution,
+    };
+    let done = stop.or(run.work(&mut held)).await;
+    let done = match done {
+        Ok(()) if !agenda.refused.is_empty() => Err(EngineError::findings(agenda.refused.clone())),
+        other => other,
+    };
+    let done = held.end(done).await;
+    if let Err(error) = done {
+        return Err(settle::put_back(&prepared, error, events).await);
+    }
+    let entities = reports(&prepared, execution).await?;
+    Ok(MigrateReport {
+        execution,
+        nothing_to_do: false,
+        resumed,
+        entities,
+        duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
+    })
+}
+
+async fn nothing(prepared: &Prepared, agenda: &Agenda<'_>) -> Result<MigrateReport> {
+    let session = Session::connect(&prepared.target, "status").await?;
+    let last = execution::last(&session, &prepared.store, 1).await?;
+    let mut entities = Vec::new();
+    for plan in &agenda.done {
+        entities.push(report(&session, prepared, plan, &Counts::default()).await?);
+    }
+    let execution = last.first().map_or(0, |one| one.id);
+    Ok(MigrateReport {
+        execution,
+        nothing_to_do: true,
+        resumed: false,
+        entities,
+        duration_ms: 0,
+    })
+}
+
+async fn reports(prepared: &Prepared, execution: i64) -> Result<Vec<EntityReport>> {
+    let session = Session::connect(&prepared.target, "status").await?;
+    let last = execution::last(&session, &prepared.store, 1).await?;
+    let counts: BTreeMap<String, Counts> = last
+        .into_iter()
+        .filter(|one| one.id == execution)
+        .flat_map(|one| one.entities)
+        .collect();
+    let mut entities = Vec::new();
+    for plan in &prepared.plan.entities {
+        let counts = counts.get(&plan.name).copied().unwrap_or_default();
+        entities.push(report(&session, prepared, plan, &counts).await?);
+    }
+    Ok(entities)
+}
+
+async fn report(
+    session: &Session,
+    prepared: &Prepared,
+    plan: &EntityPlan,
+    counts: &Counts,
+) -> Result<EntityReport> {
+    let (rejected, parked) = reject::counts(session, &prepared.store, &plan.name).await?;
+    Ok(EntityReport {
+        entity: plan.name.clone(),
+        path: if plan.path == Path::Load { "load" } else { "beside" }.to_owned(),
+        read: counts.read,
+        inserted: counts.inserted,
+        updated: counts.updated,
+        deleted: counts.deleted,
+        rejected,
+        parked,
+        bytes: counts.bytes,
+        duration_ms: counts.duration_ms,
+    })
+}
+
+/// A run at work.
+struct Run<'r> {
+    prepared: &'r Prepared,
+    agenda: &'r Agenda<'r>,
+    events: &'r Events,
+    execution: i64,
+}
+
+impl<'r> Run<'r> {
+    fn step(&self, step: &str) {
+        self.events
+            .send(Event::Step {
+                step: step.to_owned(),
+            })
+            .ok();
+    }
+
+    fn scope<'s>(&self, guard: &'s str, silencing: Silencing) -> Scope<'s>
+    where
+        'r: 's,
+    {
+        Scope {
+            store: &self.prepared.store,
+            execution: self.execution,
+            guard,
+            silencing,
+        }
+    }
+
+    async fn work(&self, held: &mut Held) -> Result<()> {
+        let prepared = self.prepared;
+        let guard = held.lease.guard();
+        let silencing = settle::silencing(&mut held.session).await?;
+        self.step("snapshot");
+        let snapshot = Snapshot::export(&prepared.source).await?;
+        execution::snapshot(&held.session, &prepared.store, self.execution, snapshot.text()).await?;
+        self.begin_entities(held, &snapshot).await?;
+        crash::point("entities-begun");
+        self.record_columns(held, &snapshot).await?;
+        self.step("setting aside");
+        self.set_aside(held, &self.scope(&guard, silencing)).await?;
+        crash::point("aside-dropped");
+        let facts = RunFacts {
+            execution: self.execution,
+            started_at: held.started_at,
+            mode: "load",
+        };
+        let at_work = self.shapings(held, &facts).await?;
+        let mut lanes = self.lanes(held, &snapshot, silencing).await?;
+        let shared = self.load(held, &snapshot, &at_work, &mut lanes).await?;
+        drop(shared);
+        crash::point("loaded");
+        let settling = settle::Settling {
+            prepared,
+            scope: self.scope(&guard, silencing),
+            lease: &held.lease,
+            snapshot: snapshot.text(),
+            shapings: &at_work,
+            events: self.events,
+        };
+        settling.finish(&mut lanes).await
+    }
+
+    /// Records what begins, with its chunks and its adopted mappings, in one transaction.
+    async fn begin_entities(&self, held: &mut Held, snapshot: &Snapshot) -> Result<()> {
+        let prepared = self.prepared;
+        let mut cut = Vec::new();
+        for plan in &self.agenda.new {
+            let from = plan
+                .origin
+                .relation
+                .as_ref()
+                .and_then(|name| prepared.source_catalog.relation(name));
+            cut.push((*plan, chunks::cut(snapshot.session(), plan, from).await?));
+        }
+        let tx = held.session.begin(BeginMode::ReadWrite).await?;
+        tx.batch(&held.lease.guard()).await?;
+        for (plan, chunks) in &cut {
+            entity::begin(&tx, &prepared.store, plan, self.execution).await?;
+            chunk::record(&tx, &prepared.store, &plan.name, chunks).await?;
+            identity::create(&tx, &prepared.store, plan).await?;
+            record::adopt(&tx, &prepared.store, plan).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Reads the UUIDs that the source has, for entities that others refer to.
+    async fn record_columns(&self, held: &mut Held, snapshot: &Snapshot) -> Result<()> {
+        for plan in self.entities() {
+            let (true, Some(column)) = (plan.identity.prerecord, &plan.identity.uuid_column) else {
+                continue;
+            };
+            let tx = held.session.begin(BeginMode::ReadWrite).await?;
+            tx.batch(&held.lease.guard()).await?;
+            record::read_column(snapshot.session(), &tx, &self.prepared.store, plan, column).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    fn entities(&self) -> impl Iterator<Item = &'r EntityPlan> + '_ {
+        let plan: &'r driftless_core::plan::Plan = &self.prepared.plan;
+        plan.entities.iter().filter(|entity| {
+            let is = |list: &[&EntityPlan]| list.iter().any(|one| one.name == entity.name);
+            is(&self.agenda.new) || is(&self.agenda.resumed)
+        })
+    }
+
+    async fn set_aside(&self, held: &mut Held, scope: &Scope<'_>) -> Result<()> {
+        let decided = aside::set_aside(
+            &self.prepared.plan,
+            &self.prepared.target_catalog,
+            scope.silencing,
+        );
+        let blocking: Vec<Finding> = decided.findings;
+        if driftless_core::error::blocks(&blocking) {
+            return Err(EngineError::findings(blocking));
+        }
+        let tables: Vec<_> = self.entities().map(|plan| &plan.into).collect();
+        let items = decided
+            .items
+            .into_iter()
+            .filter(|item| tables.contains(&&item.table))
+            .collect();
+        let rehearsed = rehearse(&mut held.session, items, REHEARSAL_LOCK).await?;
+        set_aside(&mut held.session, scope, &rehearsed.items).await
+    }
+
+    async fn shapings(&self, held: &Held, facts: &RunFacts) -> Result<Vec<Shaping<'r>>> {
+        let mut shapings = Vec::new();
+        for plan in self.entities() {
+            let constants = constants::resolve(&held.session, plan, facts).await?;
+            shapings.push(Shaping::new(
+                &self.prepared.plan,
+                plan,
+                constants,
+                &self.prepared.store,
+            ));
+        }
+        Ok(shapings)
+    }
+
+    async fn lanes(&self, held: &Held, snapshot: &Snapshot, silencing: Silencing) -> Result<Vec<Lane>> {
+        let plan = &self.prepared.plan;
+        // A lane holds one session with the source and two with the target.
+        let count = plan.source_connections.min(plan.target_connections / 2).max(1);
+        let mut lanes = Vec::new();
+        for _ in 0..count {
+            let (source, target) = (&self.prepared.source, &self.prepared.target);
+            lanes.push(Lane::open(source, target, snapshot, &held.lease, silencing).await?);
+        }
+        Ok(lanes)
+    }
+
+    /// Loads every chunk that is not done, then mends what earlier runs loaded.
+    async fn load(
+        &self,
+        held: &Held,
+        snapshot: &Snapshot,
+        shapings: &[Shaping<'r>],
+        lanes: &mut [Lane],
+    ) -> Result<Arc<Shared>> {
+        self.step("loading");
+        let progress: Vec<Progress> = shapings.iter().map(|_| Progress::default()).collect();
+        let mut queue = Queue::default();
+        let mut entities = Vec::new();
+        let mut mending: Vec<(usize, Option<Vec<chunk::Chunk>>)> = Vec::new();
+        for (number, shaping) in shapings.iter().enumerate() {
+            let plan = shaping.plan;
+            let points = chunk::all(&held.session, &self.prepared.store, &plan.name).await?;
+            let (pending, stale) = split(plan, &points, snapshot.text());
+            mending.extend(stale.map(|ranges| (number, ranges)));
+            queue.entities.push(Waiting {
+                entity: plan.name.clone(),
+                after: plan.after.clone(),
+                one_by_one: plan.path == Path::Beside,
+                chunks: pending,
+                running: 0,
+            });
+            let estimated_rows = self.estimate(plan);
+            self.events
+                .send(Event::Entity {
+                    entity: plan.name.clone(),
+                    estimated_rows,
+                })
+                .ok();
+            entities.push(Entity {
+                work: ChunkWork {
+                    store: &self.prepared.store,
+                    lease: &held.lease,
+                    shaping,
+                    execution: self.execution,
+                    snapshot: snapshot.text(),
+                    max_row_bytes: self.prepared.plan.max_row_bytes,
+                    progress: &progress[number],
+                },
+                estimated_rows,
+                before: Counts {
+                    read: points.iter().map(|point| point.read).sum(),
+                    rejected: points.iter().map(|point| point.rejected).sum(),
+                    ..Counts::default()
+                },
+            });
+        }
+        let shared = Shared::new(queue);
+        let names: Vec<&str> = shapings
+            .iter()
+            .map(|shaping| shaping.plan.name.as_str())
+            .collect();
+        let working = lanes.iter_mut().map(|lane| lanes::work(lane, &shared, &entities));
+        watch::show(
+            self.events,
+            &names,
+            &progress,
+            futures_util::future::try_join_all(working),
+        )
+        .await?;
+        self.mend(&entities, mending, lanes).await?;
+        for entity in &entities {
+            self.loaded(held, entity).await?;
+        }
+        Ok(shared)
+    }
+
+    async fn mend(
+        &self,
+        entities: &[Entity<'_, '_>],
+        mending: Vec<(usize, Option<Vec<chunk::Chunk>>)>,
+        lanes: &mut [Lane],
+    ) -> Result<()> {
+        let Some(lane) = lanes.first_mut() else {
+            return Ok(());
+        };
+        for (number, ranges) in mending {
+            let work = &entities[number].work;
+            let entity = work.shaping.plan.name.clone();
+            self.events
+                .send(Event::Phase {
+                    entity: entity.clone(),
+                    phase: "mending",
+                })
+                .ok();
+            work.mend(lane, ranges.as_deref())
+                .await
+                .map_err(|error| error.context(format!("entity {entity}")))?;
+        }
+        Ok(())
+    }
+
+    async fn loaded(&self, held: &Held, entity: &Entity<'_, '_>) -> Result<()> {
+        let plan = entity.work.shaping.plan;
+        entity::advance(&held.session, &self.prepared.store, &plan.name, Phase::Loaded).await?;
+        self.events
+            .send(Event::Phase {
+                entity: plan.name.clone(),
+                phase: "loaded",
+            })
+            .ok();
+        Ok(())
+    }
+
+    fn estimate(&self, plan: &EntityPlan) -> u64 {
+        let from = plan
+            .origin
+            .relation
+            .as_ref()
+            .and_then(|name| self.prepared.source_catalog.relation(name));
+        from.map_or(0, |relation| u64::try_from(relation.estimated_rows).unwrap_or(0))
+    }
+}
+
+/// What is still to be loaded, and which finished ranges stand under an older snapshot. Pages move under updates, so an
+/// entity that is cut by pages is mended as a whole and has nothing left to load.
+type Split = (VecDeque<chunk::Chunk>, Option<Option<Vec<chunk::Chunk>>>);
+
+fn split(plan: &EntityPlan, points: &[Checkpoint], snapshot: &str) -> Split {
+    use driftless_core::plan::Chunking;
+    let begun = points.iter().any(|point| point.snapshot.is_some());
+    let by_key = matches!(plan.chunking, Chunking::Integer(_) | Chunking::Uuid(_));
+    if begun && !by_key {
+        let stale = points
+            .iter()
+            .any(|point| point.snapshot.as_deref() != Some(snapshot));
+        return (VecDeque::new(), stale.then_some(None));
+    }
+    let pending = points
+        .iter()
+        .filter(|point| point.snapshot.is_none())
+        .map(|point| point.chunk.clone())
+        .collect();
+    let stale: Vec<chunk::Chunk> = points
+        .iter()
+        .filter(|point| point.snapshot.as_deref().is_some_and(|old| old != snapshot))
+        .map(|point| point.chunk.clone())
+        .collect();
+    (pending, (!stale.is_empty()).then_some(Some(stale)))
+}

@@ -1,0 +1,306 @@
+//! From a mapping to a plan: connects, looks at both sides, asks PostgreSQL about every expression, compiles.
+
+use driftless_core::catalog::{Catalog, ExpressionRequest};
+use driftless_core::code;
+use driftless_core::error::{Finding, blocks};
+use driftless_core::plan::{self, EntityPlan, Facts, Plan};
+use driftless_core::spec::{From, Spec};
+use driftless_pg::{ConnectConfig, Session};
+
+use crate::error::{EngineError, InContext as _, Result};
+use crate::introspect::{Wanted, describe_expressions, describe_query, introspect};
+use crate::preflight::privileges;
+use crate::shape::constants::{self, RunFacts};
+use crate::shape::evaluate;
+use crate::store::Store;
+use crate::store::entity::{self, Begun};
+use crate::store::schema::{self, Presence};
+
+/// A plan with everything it was made from.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The plan.
+    pub plan: Plan,
+    /// The state that it belongs to.
+    pub store: Store,
+    /// How to reach the source.
+    pub source: ConnectConfig,
+    /// How to reach the target.
+    pub target: ConnectConfig,
+    /// The source.
+    pub source_catalog: Catalog,
+    /// The target.
+    pub target_catalog: Catalog,
+    /// Whether the target has state of this pipeline.
+    pub presence: Presence,
+    /// Entities whose load has begun.
+    pub begun: Vec<Begun>,
+    /// Findings that do not block.
+    pub findings: Vec<Finding>,
+}
+
+/// Where the two ends are, from a mapping.
+pub fn endpoints(spec: &Spec) -> Result<(ConnectConfig, ConnectConfig)> {
+    let source = ConnectConfig::parse(spec.source.url.expose()).context("[source] url")?;
+    let target = ConnectConfig::parse(spec.target.url.expose()).context("[target] url")?;
+    Ok((source, target))
+}
+
+/// Prepares a plan. Everything that forbids it comes at once.
+pub async fn prepare(spec: &Spec) -> Result<Prepared> {
+    let (source, target) = endpoints(spec)?;
+    let store = Store::new(spec.pipeline.state_schema.clone(), spec.pipeline.name.clone());
+    let (source_session, mut target_session) = tokio::try_join!(
+        Session::connect(&source, "check"),
+        Session::connect(&target, "check")
+    )?;
+    let presence = schema::presence(&target_session, &store).await?;
+    let begun = match presence {
+        Presence::Present => entity::begun(&target_session, &store).await?,
+        Presence::Absent => Vec::new(),
+    };
+    let (from, into) = (wanted_source(spec), wanted_target(spec));
+    let (source_catalog, target_catalog) = tokio::try_join!(
+        introspect(&source_session, &from),
+        introspect(&target_session, &into)
+    )?;
+    let mut findings = Vec::new();
+    let mut facts = Facts {
+        begun: begun
+            .iter()
+            .filter(|one| one.path == plan::Path::Load)
+            .map(|one| one.table.clone())
+            .collect(),
+        ..Facts::default()
+    };
+    queries(spec, &source_session, &mut facts, &mut findings).await?;
+    filters(spec, &source_session, &mut findings).await?;
+    expressions(
+        spec,
+        &source_catalog,
+        &target_catalog,
+        &mut target_session,
+        &mut facts,
+        &mut findings,
+    )
+    .await?;
+    let plan = match plan::compile(spec, &source_catalog, &target_catalog, &facts) {
+        Ok((plan, more)) => {
+            findings.extend(more);
+            Some(plan)
+        }
+        Err(more) => {
+            let told: Vec<Finding> = more
+                .into_iter()
+                .filter(|finding| !is_told(finding, &findings))
+                .collect();
+            findings.extend(told);
+            None
+        }
+    };
+    if let Some(plan) = &plan {
+        privileges::findings(plan, &source_catalog, &target_catalog, &mut findings);
+        evaluations(plan, &mut target_session, &mut findings).await?;
+    }
+    match plan {
+        Some(plan) if !blocks(&findings) => Ok(Prepared {
+            plan,
+            store,
+            source,
+            target,
+            source_catalog,
+            target_catalog,
+            presence,
+            begun,
+            findings,
+        }),
+        _ => Err(EngineError::findings(findings)),
+    }
+}
+
+/// An expression that PostgreSQL refused is told once, with PostgreSQL's reason.
+fn is_told(finding: &Finding, told: &[Finding]) -> bool {
+    finding.code == code::BAD_EXPRESSION && told.iter().any(|other| other.span == finding.span)
+}
+
+fn wanted_source(spec: &Spec) -> Wanted {
+    let named = spec
+        .entities
+        .iter()
+        .filter_map(|entity| match &entity.from.value {
+            From::Relation(name) => Some(name.clone()),
+            From::Query(_) => None,
+        });
+    Wanted {
+        all: true,
+        ..Wanted::only(named)
+    }
+}
+
+fn wanted_target(spec: &Spec) -> Wanted {
+    Wanted {
+        all: true,
+        ..Wanted::only(spec.entities.iter().map(|entity| entity.into.value.clone()))
+    }
+}
+
+async fn queries(
+    spec: &Spec,
+    source: &Session,
+    facts: &mut Facts,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    for entity in &spec.entities {
+        let From::Query(sql) = &entity.from.value else {
+            continue;
+        };
+        match describe_query(source, sql).await {
+            Ok(relation) => {
+                facts.queries.insert(entity.name.clone(), relation);
+            }
+            Err(error) if error.pg().is_none() || error.exit() == driftless_core::code::Exit::Usage => {
+                findings.extend(
+                    error
+                        .context(format!("entity {}", entity.name))
+                        .into_findings()
+                        .into_iter()
+                        .map(|finding| finding.at(entity.from.span)),
+                );
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Filters run on the source: PostgreSQL there is the judge.
+async fn filters(spec: &Spec, source: &Session, findings: &mut Vec<Finding>) -> Result<()> {
+    for entity in &spec.entities {
+        let Some(filter) = &entity.filter else { continue };
+        let from = match &entity.from.value {
+            From::Relation(name) => name.sql(),
+            From::Query(sql) => format!("({sql}\n) AS \"driftless query\""),
+        };
+        let sql = format!("SELECT FROM {from} WHERE ({}\n)", filter.value);
+        if let Err(error) = source.describe(&sql, &[]).await {
+            let Some(server) = error.server() else {
+                return Err(error.into());
+            };
+            // A relation that is not there is a finding of its own.
+            if server.sqlstate != "42P01" {
+                findings.push(
+                    Finding::error(
+                        code::BAD_EXPRESSION,
+                        format!("entity {}, where", entity.name),
+                        server.message.clone(),
+                    )
+                    .at(filter.span)
+                    .remedy("write a condition over the source's columns, as PostgreSQL there reads it"),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn expressions(
+    spec: &Spec,
+    source: &Catalog,
+    target: &Catalog,
+    session: &mut Session,
+    facts: &mut Facts,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let asked = plan::expressions(spec, source, target, facts);
+    if asked.is_empty() {
+        return Ok(());
+    }
+    session
+        .batch(&format!("SET search_path = {}", evaluate::SEARCH_PATH))
+        .await?;
+    let requests: Vec<ExpressionRequest> = asked.iter().map(|one| one.request.clone()).collect();
+    let described = describe_expressions(session, &requests).await?;
+    for (one, described) in asked.into_iter().zip(described) {
+        match described {
+            Ok(found) => {
+                facts.expressions.insert(one.key, found);
+            }
+            Err(problem) => findings.push(
+                Finding::error(
+                    problem.code(),
+                    format!("entity {}, {}", one.key.entity, one.key.place),
+                    problem.message.clone(),
+                )
+                .at(one.span)
+                .remedy(problem.remedy.clone()),
+            ),
+        }
+    }
+    session.batch("SET search_path = pg_catalog").await?;
+    Ok(())
+}
+
+/// What the compiler built must be accepted by the target as it stands: casts that do not exist show here.
+async fn evaluations(plan: &Plan, session: &mut Session, findings: &mut Vec<Finding>) -> Result<()> {
+    session
+        .batch(&format!("SET search_path = {}", evaluate::SEARCH_PATH))
+        .await?;
+    let run = RunFacts {
+        execution: 0,
+        started_at: 0,
+        mode: "load",
+    };
+    for entity in &plan.entities {
+        for evaluation in [
+            &entity.key_evaluation,
+            &entity.evaluation,
+            &entity.target_evaluation,
+        ] {
+            if !evaluation.is_empty() && !evaluation.inputs.is_empty() {
+                prepared(entity, evaluation, session, findings).await?;
+            }
+        }
+        match constants::resolve(session, entity, &run).await {
+            Ok(_) => {}
+            Err(error) if error.pg().is_none() => findings.extend(error.into_findings()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn prepared(
+    entity: &EntityPlan,
+    evaluation: &plan::Evaluation,
+    session: &Session,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let types: Vec<u32> = evaluation.inputs.iter().map(|input| input.array).collect();
+    let Err(error) = session.describe(&evaluation.sql(), &types).await else {
+        return Ok(());
+    };
+    if error.server().is_none() {
+        return Err(error.into());
+    }
+    // Which of them it is: each alone.
+    for output in &evaluation.outputs {
+        let alone = plan::Evaluation {
+            inputs: evaluation.inputs.clone(),
+            outputs: vec![output.clone()],
+        };
+        if let Err(error) = session.describe(&alone.sql(), &types).await {
+            let Some(server) = error.server() else {
+                return Err(error.into());
+            };
+            findings.push(
+                Finding::error(
+                    code::TYPES_DO_NOT_FIT,
+                    format!("entity {}, {}", entity.name, output.place),
+                    server.message.clone(),
+                )
+                .remedy("write the conversion as sql"),
+            );
+        }
+    }
+    Ok(())
+}
