@@ -5,5 +5,7 @@ mod introspect;
 mod rights;
 mod query;
 mod expression;
+mod pair;
+mod load;
 mod plan;
 mod aside;

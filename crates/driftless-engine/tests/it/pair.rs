@@ -1,0 +1,57 @@
+//! A source and a target database with a mapping between them.
+
+use std::collections::BTreeMap;
+
+use driftless_core::spec::{self, Sources, Spec};
+use driftless_engine::error::EngineError;
+use driftless_engine::run::report::MigrateReport;
+use driftless_engine::run::{Stop, migrate};
+use driftless_testkit::{TestDatabase, servers};
+
+/// Two fresh databases.
+pub(crate) struct Pair {
+    pub(crate) source: TestDatabase,
+    pub(crate) target: TestDatabase,
+}
+
+impl Pair {
+    /// Creates both and runs a script in each.
+    pub(crate) async fn create(hint: &str, source_sql: &str, target_sql: &str) -> Pair {
+        let pair = servers();
+        let source = TestDatabase::create(&pair.source, hint).await;
+        let target = TestDatabase::create(&pair.target, hint).await;
+        source.run(source_sql).await;
+        target.run(target_sql).await;
+        Pair { source, target }
+    }
+
+    /// Reads a mapping: `[pipeline]`, `[source]` and `[target]` are added.
+    pub(crate) fn spec(&self, entities: &str) -> Spec {
+        let head = format!(
+            "[pipeline]\nname = \"test\"\n[source]\nurl = \"{}\"\nzone = \"Europe/Paris\"\n[target]\nurl = \"{}\"\n",
+            self.source.url(),
+            self.target.url()
+        );
+        read(&format!("{head}{entities}"))
+    }
+
+    /// Loads everything.
+    pub(crate) async fn migrate(&self, entities: &str) -> Result<MigrateReport, EngineError> {
+        migrate_spec(&self.spec(entities)).await
+    }
+}
+
+/// Loads everything of a mapping.
+pub(crate) async fn migrate_spec(spec: &Spec) -> Result<MigrateReport, EngineError> {
+    let (events, _unheard) = tokio::sync::mpsc::unbounded_channel();
+    migrate(spec, &[], &events, &Stop::new()).await
+}
+
+/// Reads a mapping that has no findings.
+pub(crate) fn read(text: &str) -> Spec {
+    let sources = Sources::single("driftless.toml", text);
+    match spec::read(&sources, &BTreeMap::new()) {
+        Ok((spec, _notes)) => spec,
+        Err(findings) => panic!("{}", spec::render(&findings, &sources, spec::Style { color: false })),
+    }
+}
