@@ -278,11 +278,9 @@ impl<'a> Lexer<'a> {
         let mut name = String::new();
         let mut letters = inside.char_indices().peekable();
         while let Some((offset, letter)) = letters.next() {
-            if letter == '"' {
-                if letters.next_if(|(_, next)| *next == '"').is_none() {
-                    self.at += offset + 2;
-                    return (!name.is_empty()).then_some(name);
-                }
+            if letter == '"' && letters.next_if(|(_, next)| *next == '"').is_none() {
+                self.at += offset + 2;
+                return (!name.is_empty()).then_some(name);
             }
             name.push(letter);
         }

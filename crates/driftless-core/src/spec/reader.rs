@@ -35,8 +35,8 @@ mod whole;
 
 use std::collections::BTreeMap;
 
-use self::section::Section;
 use self::tree::{Node, Table, Value};
+use super::nearest::nearest;
 use super::{SourceFile, Sources, Spanned, Spec};
 use crate::code;
 use crate::error::{Finding, blocks};
@@ -81,8 +81,12 @@ pub fn read(
     variables::expand(&mut loaded.root, sources, environment, &mut out);
     let mut said = Vec::new();
     let spec = spec(&loaded.root, loaded.complete, &mut said);
-    // What is missing may stand in the file that could not be parsed.
-    said.retain(|finding| loaded.complete || finding.code != code::MISSING_KEY || finding.span.is_some());
+    // A section that is missing may stand in the file that could not be parsed, or be there misspelt.
+    let meant = top_level(&loaded.root, &mut out);
+    said.retain(|finding| {
+        let lacks_section = finding.code == code::MISSING_KEY && finding.span.is_none();
+        !lacks_section || (loaded.complete && !meant.contains(&finding.place))
+    });
     out.append(&mut said);
     out.sort_by_key(|finding| (finding.span.is_none(), finding.span));
     out.dedup();
@@ -91,7 +95,6 @@ pub fn read(
 
 fn spec(root: &Table, complete: bool, out: &mut Vec<Finding>) -> Spec {
     let node = |name: &str| -> Option<&Node> { root.get(name).map(|member| &member.node) };
-    top_level(root, out);
     let defaults = entity::defaults(root, out);
     let mut entities = entity::entities(root, &defaults, out);
     let ignore = ignore::ignore(root, out);
@@ -111,19 +114,19 @@ fn spec(root: &Table, complete: bool, out: &mut Vec<Finding>) -> Spec {
     }
 }
 
-/// Unknown sections.
-fn top_level(root: &Table, out: &mut Vec<Finding>) {
-    let whole = Node {
-        value: Value::Table(root.clone()),
-        span: None,
-        origin: tree::Origin::File,
-    };
-    if let Some(mut section) = Section::open(&whole, "mapping", "", out) {
-        for known in [
-            "include", "pipeline", "source", "target", "defaults", "entities", "ignore",
-        ] {
-            section.take(known);
-        }
-        section.finish(out);
+/// Refuses unknown sections, and tells which known ones they seem to mean.
+fn top_level(root: &Table, out: &mut Vec<Finding>) -> Vec<String> {
+    const KNOWN: [&str; 7] = [
+        "include", "pipeline", "source", "target", "defaults", "entities", "ignore",
+    ];
+    let mut meant = Vec::new();
+    for member in root
+        .members
+        .iter()
+        .filter(|member| !KNOWN.contains(&member.key.as_str()))
+    {
+        out.push(section::unknown_key(member, "mapping", &KNOWN));
+        meant.extend(nearest(&member.key, KNOWN).map(|near| format!("[{near}]")));
     }
+    meant
 }

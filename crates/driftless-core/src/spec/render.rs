@@ -1,6 +1,6 @@
 //! Findings as people read them: severity, code, file, line, column, the line itself with a caret, and the remedy.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
 
 use super::Sources;
 use super::secret::masked;
@@ -39,7 +39,7 @@ fn group<'a>(finding: &'a Finding, sources: &'a Sources, shown: &'a [String]) ->
         Severity::Note => Level::NOTE,
     };
     let title = level
-        .primary_title(finding.message.as_str())
+        .primary_title(format!("{}: {}", finding.place, finding.message))
         .id(finding.code.to_string());
     let place = finding.span.and_then(|span| {
         let index = usize::try_from(span.file).ok()?;
@@ -49,13 +49,9 @@ fn group<'a>(finding: &'a Finding, sources: &'a Sources, shown: &'a [String]) ->
         Some((span, file, text)) => title.element(
             Snippet::source(text.as_str())
                 .path(file.name.as_str())
-                .annotation(
-                    AnnotationKind::Primary
-                        .span(caret(text, span))
-                        .label(normalize_untrusted_str(&finding.place)),
-                ),
+                .annotation(AnnotationKind::Primary.span(caret(text, span))),
         ),
-        None => title.element(Origin::path(finding.place.as_str())),
+        None => Group::with_title(title),
     };
     if finding.remedy.is_empty() {
         return group;

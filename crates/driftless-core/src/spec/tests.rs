@@ -1,38 +1,66 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::error::Finding;
 
-fn environment(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
+mod anything;
+mod columns;
+mod environment;
+mod example;
+mod mistakes;
+mod settings;
+
+/// What every mapping needs, so that a test can speak of one thing.
+const HEAD: &str = "\
+[pipeline]
+name = \"lab\"
+[source]
+url = \"postgres://a\"
+[target]
+url = \"postgres://b\"
+";
+
+/// An entity to refer to.
+const OFFICES: &str = "\
+[entities.offices]
+from = \"old.office\"
+into = \"public.offices\"
+columns.id = { id = true }
+";
+
+fn variables(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
     variables
         .iter()
         .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
         .collect()
 }
 
-fn complete() -> Sources {
-    let mut sources = Sources::single("driftless.toml", include_str!("tests/complete.toml"));
-    sources.add("entities/orders.toml", include_str!("tests/included.toml"));
-    sources
+/// A mapping of the head, offices, and this.
+fn sources(text: &str) -> Sources {
+    Sources::single("driftless.toml", format!("{HEAD}{OFFICES}{text}"))
 }
 
-#[test]
-fn a_complete_mapping_says_what_it_says() {
-    let environment = environment(&[("SOURCE_DATABASE_URL", "postgres://somewhere/legacy")]);
-    let (spec, findings) = read(&complete(), &environment).unwrap_or_else(|findings| panic!("{findings:#?}"));
-    assert_eq!(findings, vec![]);
-    assert_eq!(spec.source.url.expose(), "postgres://somewhere/legacy");
-    assert_eq!(spec.target.url.expose(), "postgres://localhost/lab");
-    let names: Vec<&str> = spec.entities.iter().map(|entity| entity.name.as_str()).collect();
-    assert_eq!(
-        names,
-        [
-            "offices",
-            "doctors",
-            "patients",
-            "orders",
-            "order_files",
-            "order_copies",
-            "tags"
-        ]
-    );
+/// What a mapping says that must be right.
+fn said(sources: &Sources, environment: &[(&str, &str)]) -> Spec {
+    match read(sources, &variables(environment)) {
+        Ok((spec, findings)) => {
+            assert_eq!(findings, vec![]);
+            spec
+        }
+        Err(findings) => panic!("{}", render(&findings, sources, Style::default())),
+    }
+}
+
+/// What is said about a mapping that must be wrong.
+fn refused(sources: &Sources, environment: &[(&str, &str)]) -> Vec<Finding> {
+    match read(sources, &variables(environment)) {
+        Ok(_) => panic!("no finding in {sources:#?}"),
+        Err(findings) => {
+            assert!(
+                findings.iter().all(|finding| !finding.remedy.is_empty()),
+                "{findings:#?}"
+            );
+            findings
+        }
+    }
 }

@@ -24,6 +24,9 @@ const FORMS: [(&str, &[&str]); 11] = [
     ("mask", &["from", "default", "required"]),
 ];
 
+/// How many of the forms act already; those behind them are checked and refused.
+const ACTING: usize = 9;
+
 /// Where a form stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Inside {
@@ -142,7 +145,7 @@ fn one_form(
                         place,
                         "says nothing of where the value comes from",
                     )
-                    .remedy(format!("write one of {}", listed(&forms))),
+                    .remedy(format!("write one of {}", listed(&forms[..ACTING]))),
             });
         }
         several => {
@@ -204,7 +207,7 @@ fn check_companions(
         } else {
             let mut known = vec![form];
             known.extend(companions);
-            section.report(unknown_key(member, &place, &known));
+            section.unknown(member, &known);
         }
     }
 }

@@ -142,7 +142,7 @@ fn zone(section: &mut Section<'_>) -> Option<Spanned<String>> {
         section.refuse(
             &member.node,
             code::INVALID_VALUE,
-            "is not the name of a time zone",
+            "`zone` is not the name of a time zone",
             &format!("write a name of the IANA database: `{EXAMPLE}`, or \"UTC\""),
         );
     }

@@ -37,7 +37,7 @@ pub(super) fn defaults(root: &Table, out: &mut Vec<Finding>) -> Defaults {
 pub(super) fn entities(root: &Table, defaults: &Defaults, out: &mut Vec<Finding>) -> Vec<EntitySpec> {
     let Some(member) = root.get("entities") else {
         out.push(
-            Finding::error(code::MISSING_KEY, "mapping", "there is no entity")
+            Finding::error(code::MISSING_KEY, "[entities]", "there is no entity")
                 .remedy("write `[entities.patients]` with `from` and `into`"),
         );
         return Vec::new();
@@ -45,7 +45,7 @@ pub(super) fn entities(root: &Table, defaults: &Defaults, out: &mut Vec<Finding>
     let Value::Table(table) = &member.node.value else {
         out.extend(wrong_type(
             &member.node,
-            "mapping",
+            "[entities]",
             "a table",
             "[entities.patients]",
         ));

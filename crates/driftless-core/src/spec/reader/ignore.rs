@@ -37,7 +37,7 @@ fn one(
     name: Result<QualifiedName, super::naming::Complaint>,
     out: &mut Vec<Finding>,
 ) -> Option<(QualifiedName, String)> {
-    let place = format!("[ignore] {}", member.key);
+    let place = format!("[ignore], {}", member.key);
     let reason = text(&member.node, &place, EXAMPLE, out);
     match name {
         Ok(name) => Some((name, reason?.value)),

@@ -64,9 +64,13 @@ fn syntax(file: u32, text: &str, error: &TomlError) -> Finding {
             .remedy("keep one of them")
             .at(at);
     }
-    Finding::error(code::MAPPING_SYNTAX, "mapping", format!("not valid TOML: {}", error.message()))
-        .remedy("strings need quotes, tables are written { a = 1, b = 2 }, and each setting stands on a line of its own")
-        .at(at)
+    Finding::error(
+        code::MAPPING_SYNTAX,
+        "mapping",
+        format!("not valid TOML: {}", error.message()),
+    )
+    .remedy("close every quote and bracket, and write each setting on a line of its own")
+    .at(at)
 }
 
 fn without_include(mut table: Table, out: &mut Vec<Finding>) -> Table {

@@ -10,30 +10,25 @@ use crate::spec::{OnFail, RuleSide, RuleSpec};
 pub(super) fn rules(entity: &mut Section<'_>) -> Vec<RuleSpec> {
     let mut rules: Vec<RuleSpec> = Vec::new();
     for node in tables(entity, "rules", "[[entities.patients.rules]]") {
-        let Some(rule) = rule(entity, node) else {
-            continue;
-        };
-        if rules.iter().any(|earlier| earlier.name == rule.name) {
-            let message = format!("two rules are named `{}`", rule.name);
-            entity.refuse(
-                node,
-                code::DUPLICATE_SETTING,
-                message,
-                "give each rule a name of its own",
-            );
-        }
-        rules.push(rule);
+        rules.extend(rule(entity, node, &rules));
     }
     rules
 }
 
-fn rule(entity: &mut Section<'_>, node: &Node) -> Option<RuleSpec> {
+fn rule(entity: &mut Section<'_>, node: &Node, earlier: &[RuleSpec]) -> Option<RuleSpec> {
     const CHECK: &str = "check = \"patient_number ~ '^P[0-9]+$'\"";
     let place = format!("{}, rules", entity.place);
     let mut table = Section::open(node, &place, "[[entities.patients.rules]]", entity.out())?;
     let name = table.required_text("name", "name = \"patient_number_format\"");
     if let Some(name) = &name {
         table.place = format!("{}, rule {}", entity.place, name.value);
+        if earlier.iter().any(|rule| rule.name == name.value)
+            && let Some(member) = table.take("name")
+        {
+            let message = format!("two rules are named `{}`", name.value);
+            let remedy = "give each rule a name of its own";
+            table.refuse(&member.node, code::DUPLICATE_SETTING, message, remedy);
+        }
     }
     let place = table.place.clone();
     let check = match table.take("check") {

@@ -14,6 +14,10 @@ pub(super) struct Section<'a> {
     /// Its name in the operator's words.
     pub(super) place: String,
     asked: Vec<&'static str>,
+    /// Settings that are missing, by key: not told where an unknown key seems to be the missing one misspelt.
+    missing: Vec<(String, Finding)>,
+    /// Keys that unknown ones seem to mean.
+    meant: Vec<String>,
     out: Vec<Finding>,
 }
 
@@ -34,6 +38,8 @@ impl<'a> Section<'a> {
                 head: Some(node),
                 place: place.to_owned(),
                 asked: Vec::new(),
+                missing: Vec::new(),
+                meant: Vec::new(),
                 out: Vec::new(),
             }),
             _ => {
@@ -51,6 +57,8 @@ impl<'a> Section<'a> {
                 head: None,
                 place: place.to_owned(),
                 asked: Vec::new(),
+                missing: Vec::new(),
+                meant: Vec::new(),
                 out: Vec::new(),
             })
     }
@@ -89,34 +97,48 @@ impl<'a> Section<'a> {
 
     /// Records an error about the table as a whole.
     pub(super) fn refuse_all(&mut self, code: Code, message: impl Into<String>, remedy: impl Into<String>) {
-        let finding = match self.head {
+        let finding = self.about_all(code, message).remedy(remedy);
+        self.out.push(finding);
+    }
+
+    fn about_all(&self, code: Code, message: impl Into<String>) -> Finding {
+        match self.head {
             Some(head) => head.error(code, &self.place, message),
             None => Finding::error(code, &self.place, message),
-        };
-        self.out.push(finding.remedy(remedy));
+        }
     }
 
     /// Records that a setting is missing.
     pub(super) fn missing(&mut self, key: &str, example: &str) {
-        self.refuse_all(
-            code::MISSING_KEY,
-            format!("`{key}` is missing"),
-            format!("write `{example}`"),
-        );
+        let finding = self
+            .about_all(code::MISSING_KEY, format!("`{key}` is missing"))
+            .remedy(format!("write `{example}`"));
+        self.missing.push((key.to_owned(), finding));
+    }
+
+    /// Records that nobody knows a key.
+    pub(super) fn unknown(&mut self, member: &Member, known: &[&str]) {
+        self.meant
+            .extend(nearest(&member.key, known.iter().copied()).map(str::to_owned));
+        self.out.push(unknown_key(member, &self.place, known));
     }
 
     /// Ends the reading: keys that nobody asked for are unknown.
     pub(super) fn finish(mut self, out: &mut Vec<Finding>) {
-        for member in &self.table.members {
-            if !self.asked.contains(&member.key.as_str()) {
-                self.out.push(unknown_key(member, &self.place, &self.asked));
+        let known = self.asked.clone();
+        for member in self.members() {
+            if !known.contains(&member.key.as_str()) {
+                self.unknown(member, &known);
             }
         }
-        out.append(&mut self.out);
+        self.finish_named(out);
     }
 
-    /// Ends the reading of a table whose keys are the user's names.
+    /// Ends the reading of a table whose keys are the user's names, or were looked at already.
     pub(super) fn finish_named(mut self, out: &mut Vec<Finding>) {
+        let meant = self.meant;
+        let missing = self.missing.into_iter().filter(|(key, _)| !meant.contains(key));
+        self.out.extend(missing.map(|(_, finding)| finding));
         out.append(&mut self.out);
     }
 }
@@ -315,18 +337,16 @@ pub(super) fn choice<T: Copy>(
             if let Some((_, value)) = choices.iter().find(|(word, _)| word == text) {
                 return Some(*value);
             }
+            // What a variable holds may be a secret that went astray.
+            let shown = match node.origin {
+                Origin::File => format!("\"{text}\" is not possible here"),
+                _ => "what the variable holds is not possible here".to_owned(),
+            };
             let remedy = match nearest(text, words.iter().copied()) {
                 Some(near) => format!("did you mean \"{near}\"? Possible are {listed}"),
                 None => format!("possible are {listed}"),
             };
-            out.push(
-                node.error(
-                    code::INVALID_VALUE,
-                    place,
-                    format!("\"{text}\" is not possible here"),
-                )
-                .remedy(remedy),
-            );
+            out.push(node.error(code::INVALID_VALUE, place, shown).remedy(remedy));
         }
         _ => out.extend(wrong_type(
             node,

@@ -28,7 +28,7 @@ pub(super) fn expand(
             && let Value::Table(table) = &mut member.node.value
         {
             for member in table.members.iter_mut().filter(|member| member.key != "columns") {
-                expansion.node(&mut member.node, &format!("[{section}] {}", member.key));
+                expansion.node(&mut member.node, &format!("[{section}], {}", member.key));
             }
         }
     }
@@ -70,14 +70,23 @@ impl Expansion<'_> {
     fn finding(&self, problem: &Problem, span: Option<Span>, place: &str) -> Finding {
         let (finding, written) = match problem {
             Problem::Missing(name) => (
-                Finding::error(code::MISSING_VARIABLE, place, format!("the variable {name} is not set")).remedy(
-                    format!("set {name} in the environment or in the .env file beside the mapping, or write ${{{name}:-default}}"),
-                ),
+                Finding::error(
+                    code::MISSING_VARIABLE,
+                    place,
+                    format!("the variable {name} is not set"),
+                )
+                .remedy(format!(
+                    "set {name} in the environment or in .env, or write ${{{name}:-default}}"
+                )),
                 format!("${{{name}"),
             ),
             Problem::Malformed => (
-                Finding::error(code::INVALID_VALUE, place, "`${` without a variable's name and `}`")
-                    .remedy("write ${NAME} or ${NAME:-default}; a plain `${` is written `$${`"),
+                Finding::error(
+                    code::INVALID_VALUE,
+                    place,
+                    "`${` without a variable's name and `}`",
+                )
+                .remedy("write ${NAME} or ${NAME:-default}; a plain `${` is written `$${`"),
                 "${".to_owned(),
             ),
         };
