@@ -547,7 +547,7 @@ impl<'a> Columns<'a, '_> {
             JsonForm::Object(said) => {
                 for member in said {
                     path.push(member.name.clone());
-                    let compiled = self.member(&member.form, at, column, path);
+                    let compiled = self.member(member, at, column, path);
                     path.pop();
                     let (value, kind) =
                         compiled.map_err(|finding| keep_span(finding, self.entity.span, member.span))?;
@@ -555,10 +555,13 @@ impl<'a> Columns<'a, '_> {
                         name: member.name.clone(),
                         value,
                         kind,
-                        default: member
-                            .default
-                            .as_ref()
-                            .map(|text| serde_json::Value::from(text.as_str()).to_string()),
+                        default: member.default.as_ref().map(|text| {
+                            if member.bare {
+                                text.clone()
+                            } else {
+                                serde_json::Value::from(text.as_str()).to_string()
+                            }
+                        }),
                         volatile: matches!(member.form, Form::Run(_)),
                     });
                 }
@@ -571,13 +574,19 @@ impl<'a> Columns<'a, '_> {
 
     fn member(
         &mut self,
-        form: &'a Form,
+        said: &'a crate::spec::JsonMember,
         at: &Compiling<'a, '_>,
         column: &str,
         path: &mut Vec<String>,
     ) -> Result<(Value, JsonKind), Finding> {
+        // Numbers and booleans of the mapping stand bare; the target reads them as jsonb.
+        let (type_sql, kind) = if said.bare {
+            ("pg_catalog.jsonb", JsonKind::Jsonb)
+        } else {
+            ("pg_catalog.text", JsonKind::String)
+        };
         let place = format!("column {column}.{}", path.join("."));
-        match form {
+        match &said.form {
             Form::Id => Ok((Value::Id, JsonKind::Uuid)),
             Form::Ref(reference) => {
                 let number = self.reference(reference, at.from, &place)?;
@@ -589,8 +598,8 @@ impl<'a> Columns<'a, '_> {
                 Ok(self.json_copy(source))
             }
             Form::Map(map) => {
-                let program = self.map(map, at.from, "pg_catalog.text", &place)?;
-                Ok((Value::Map(program), JsonKind::String))
+                let program = self.map(map, at.from, type_sql, &place)?;
+                Ok((Value::Map(program), kind))
             }
             Form::Extract { column, path } => {
                 let sql = self.extraction(column, path, at.from, &place)?;
@@ -608,10 +617,7 @@ impl<'a> Columns<'a, '_> {
                     JsonKind::Jsonb,
                 ))
             }
-            Form::Const(text) => Ok((
-                self.constant(text.as_deref(), "pg_catalog.text"),
-                JsonKind::String,
-            )),
+            Form::Const(text) => Ok((self.constant(text.as_deref(), type_sql), kind)),
             Form::Run(fact) => {
                 let constant = self.draft.constant(ConstantText::Run(*fact), "pg_catalog.jsonb");
                 Ok((Value::Constant(constant), JsonKind::Jsonb))

@@ -44,7 +44,13 @@ async fn every_row_is_in_the_target_or_on_record() {
     let pair = Pair::create("load", SOURCE, TARGET).await;
     let report = pair.migrate(MAPPING).await.expect("a load");
     assert_eq!(report.entities.len(), 2);
-    let rejected = pair.target.value("SELECT count(*)::text FROM driftless.rejects").await;
+    let rejected = pair
+        .target
+        .value("SELECT count(*)::text FROM driftless.rejects")
+        .await;
     let loaded = pair.target.value("SELECT count(*)::text FROM patients").await;
-    assert_eq!((loaded.as_deref(), rejected.as_deref()), (Some("900"), Some("100")));
+    assert_eq!(
+        (loaded.as_deref(), rejected.as_deref()),
+        (Some("900"), Some("100"))
+    );
 }

@@ -52,6 +52,9 @@ pub(crate) fn read(text: &str) -> Spec {
     let sources = Sources::single("driftless.toml", text);
     match spec::read(&sources, &BTreeMap::new()) {
         Ok((spec, _notes)) => spec,
-        Err(findings) => panic!("{}", spec::render(&findings, &sources, spec::Style { color: false })),
+        Err(findings) => panic!(
+            "{}",
+            spec::render(&findings, &sources, spec::Style { color: false })
+        ),
     }
 }

@@ -52,6 +52,7 @@ pub(crate) fn load(schema: &str, name: &str) -> EntityPlan {
             target: vec![("id".to_owned(), "uuid".to_owned())],
             adopt: None,
             prerecord: false,
+            uuid_column: None,
             signature: String::new(),
         },
         key_evaluation: Evaluation::default(),
@@ -87,6 +88,7 @@ pub(crate) fn column(name: &str, type_sql: &str) -> TargetColumn {
     TargetColumn {
         name: name.to_owned(),
         type_sql: type_sql.to_owned(),
+        base_sql: type_sql.to_owned(),
         oid: builtin::TEXT,
         not_null: false,
     }

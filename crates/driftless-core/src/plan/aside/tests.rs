@@ -126,6 +126,7 @@ fn entity(relation: &Relation, path: Path) -> EntityPlan {
             target: Vec::new(),
             adopt: None,
             prerecord: false,
+            uuid_column: None,
             signature: String::new(),
         },
         key_evaluation: Evaluation::default(),
