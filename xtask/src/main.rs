@@ -14,7 +14,7 @@ mod lint;
 mod test;
 
 const USAGE: &str = "usage: cargo xtask lint
-       cargo xtask test [arguments of cargo nextest run]
+       cargo xtask test [-p PACKAGE] [arguments of cargo nextest run]
 ";
 
 fn main() -> ExitCode {

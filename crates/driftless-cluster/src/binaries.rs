@@ -1,7 +1,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::Command;
 
 use crate::error::ClusterError;
@@ -63,6 +63,8 @@ impl Binaries {
 
     /// Takes the installation in `dir` if it is whole and new enough, else says why not.
     fn at(dir: &Path) -> Result<Self, String> {
+        // The programs are started from another directory than ours.
+        let dir = &path::absolute(dir).map_err(|error| error.to_string())?;
         for program in ["initdb", "postgres"] {
             if !dir.join(program).is_file() {
                 return Err(format!("no {program}"));
