@@ -16,7 +16,7 @@ impl Evaluation {
         let mut shown = Vec::new();
         for (number, input) in self.inputs.iter().enumerate() {
             let name = quote_ident(&input.name);
-            arrays.push(format!("${}", number + 1));
+            arrays.push(format!("pg_catalog.unnest(${})", number + 1));
             shown.push(match &input.cast {
                 Some(cast) => format!("{name}::{cast} AS {name}"),
                 None => name.clone(),
@@ -27,7 +27,7 @@ impl Evaluation {
         shown.push("\"driftless ord\"".to_owned());
         let answers: Vec<&str> = self.outputs.iter().map(|output| output.sql.as_str()).collect();
         format!(
-            "SELECT \"driftless ord\", {}\nFROM (SELECT {} FROM ROWS FROM (pg_catalog.unnest({})) WITH ORDINALITY AS u({})) AS s",
+            "SELECT \"driftless ord\", {}\nFROM (SELECT {} FROM ROWS FROM ({}) WITH ORDINALITY AS u({})) AS s",
             answers.join(",\n  "),
             shown.join(", "),
             arrays.join(", "),

@@ -70,7 +70,7 @@ impl ChunkWork<'_, '_> {
             tx.execute(
                 &self.store.sql(
                     "UPDATE {state}.rejects AS r SET source_row = f.source_row::jsonb \
-                     FROM ROWS FROM (pg_catalog.unnest($3::text[], $4::text[])) AS f (key, source_row) \
+                     FROM ROWS FROM (pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::text[])) AS f (key, source_row) \
                      WHERE r.pipeline = $1 AND r.entity = $2 AND r.key = f.key",
                 ),
                 &[

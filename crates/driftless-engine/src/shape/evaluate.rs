@@ -239,7 +239,7 @@ fn function(evaluation: &Evaluation) -> String {
             .as_ref()
             .map_or(String::new(), |cast| format!("::{cast}"));
         parameters.push(format!("p{number} {}", array_type(input.array)));
-        arrays.push(format!("p{number}"));
+        arrays.push(format!("pg_catalog.unnest(p{number})"));
         shown.push(format!("(one.{name}){cast} AS {name}"));
         names.push(name);
     }
@@ -250,7 +250,7 @@ fn function(evaluation: &Evaluation) -> String {
         "SELECT ord AS \"driftless ord\" FROM pg_catalog.generate_series(1::int8, rows) AS ord".to_owned()
     } else {
         format!(
-            "SELECT * FROM ROWS FROM (pg_catalog.unnest({})) WITH ORDINALITY AS u({}, \"driftless ord\")",
+            "SELECT * FROM ROWS FROM ({}) WITH ORDINALITY AS u({}, \"driftless ord\")",
             arrays.join(", "),
             names.join(", ")
         )

@@ -134,7 +134,7 @@ pub async fn warn(
     tx.execute(
         &store.sql(
             "INSERT INTO {state}.warning (pipeline, entity, key, rule, execution) \
-             SELECT $1, $2, w.key, w.rule, $3 FROM ROWS FROM (pg_catalog.unnest($4::text[], $5::text[])) AS w (key, rule) \
+             SELECT $1, $2, w.key, w.rule, $3 FROM ROWS FROM (pg_catalog.unnest($4::text[]), pg_catalog.unnest($5::text[])) AS w (key, rule) \
              ON CONFLICT (pipeline, entity, key, rule) DO UPDATE SET execution = excluded.execution, seen_at = pg_catalog.clock_timestamp()",
         ),
         &[
