@@ -16,10 +16,14 @@ pub mod write;
 pub mod chunk;
 /// Mappings that must be known before the load.
 pub mod record;
+/// What is recorded before the first row is written.
+pub mod begin;
 /// What an earlier run loaded under an older snapshot.
 pub mod mend;
 /// Proves uniqueness and references after a load.
 pub mod proof;
+/// Rejects tried again.
+pub mod retry;
 /// Source rows of rejects that a proof found.
 pub mod context;
 /// Statistics and sequences.

@@ -7,7 +7,7 @@ pub mod stop;
 /// From a mapping to a plan.
 pub mod prepare;
 /// What a run has to do.
-pub mod begin;
+pub mod agenda;
 /// Which chunk comes next.
 pub mod queue;
 /// Tells how far work is.

@@ -8,9 +8,9 @@ use driftless_core::error::Finding;
 use driftless_core::plan::aside::{self, Silencing};
 use driftless_core::plan::{EntityPlan, Path};
 use driftless_core::spec::Spec;
-use driftless_pg::{BeginMode, Session};
+use driftless_pg::Session;
 
-use super::begin::Agenda;
+use super::agenda::Agenda;
 use super::held::Held;
 use super::lanes::{self, Entity, Shared};
 use super::prepare::{Prepared, prepare};
@@ -22,7 +22,7 @@ use super::{Events, watch};
 use crate::apply::aside::set_aside;
 use crate::apply::chunk::{ChunkWork, Progress};
 use crate::apply::lane::Lane;
-use crate::apply::record;
+use crate::apply::begin;
 use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::extract::chunks;
@@ -34,7 +34,7 @@ use crate::store::aside::Scope;
 use crate::store::chunk::{self, Checkpoint};
 use crate::store::entity::{self, Phase};
 use crate::store::execution::{self, Counts};
-use crate::store::{identity, reject};
+use crate::store::reject;
 
 /// How long the rehearsal waits for a lock on a target table.
 const REHEARSAL_LOCK: Duration = Duration::from_secs(3);
@@ -211,28 +211,14 @@ impl<'r> Run<'r> {
                 .and_then(|name| prepared.source_catalog.relation(name));
             cut.push((*plan, chunks::cut(snapshot.session(), plan, from).await?));
         }
-        let tx = held.session.begin(BeginMode::ReadWrite).await?;
-        tx.batch(&held.lease.guard()).await?;
-        for (plan, chunks) in &cut {
-            entity::begin(&tx, &prepared.store, plan, self.execution).await?;
-            chunk::record(&tx, &prepared.store, &plan.name, chunks).await?;
-            identity::create(&tx, &prepared.store, plan).await?;
-            record::adopt(&tx, &prepared.store, plan).await?;
-        }
-        tx.commit().await?;
-        Ok(())
+        begin::entities(&mut held.session, &prepared.store, &held.lease, self.execution, &cut).await
     }
 
     /// Reads the UUIDs that the source has, for entities that others refer to.
     async fn record_columns(&self, held: &mut Held, snapshot: &Snapshot) -> Result<()> {
         for plan in self.entities() {
-            let (true, Some(column)) = (plan.identity.prerecord, &plan.identity.uuid_column) else {
-                continue;
-            };
-            let tx = held.session.begin(BeginMode::ReadWrite).await?;
-            tx.batch(&held.lease.guard()).await?;
-            record::read_column(snapshot.session(), &tx, &self.prepared.store, plan, column).await?;
-            tx.commit().await?;
+            let store = &self.prepared.store;
+            begin::uuids(&mut held.session, snapshot.session(), store, &held.lease, plan).await?;
         }
         Ok(())
     }

@@ -4,20 +4,20 @@
 use driftless_core::error::Finding;
 use driftless_core::plan::EntityPlan;
 use driftless_core::plan::aside::Silencing;
-use driftless_pg::{BeginMode, Session};
+use driftless_pg::Session;
 
 use super::Events;
 use super::prepare::Prepared;
 use super::report::Event;
 use crate::apply::aside::{Part, restore};
-use crate::apply::finish;
+use crate::apply::{begin, finish};
 use crate::apply::lane::Lane;
 use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::preflight::replica_role;
 use crate::shape::Shaping;
 use crate::store::aside::Scope;
-use crate::store::entity::{self, Phase};
+use crate::store::entity::Phase;
 use crate::store::identity;
 use crate::store::lease::Lease;
 
@@ -114,12 +114,8 @@ impl Settling<'_, '_> {
 
     /// All entities become done in one transaction: what is half proven is not done.
     async fn done(&self, session: &mut Session) -> Result<()> {
-        let tx = session.begin(BeginMode::ReadWrite).await?;
-        tx.batch(self.scope.guard).await?;
-        for plan in self.plans() {
-            entity::advance(&tx, &self.prepared.store, &plan.name, Phase::Done).await?;
-        }
-        tx.commit().await?;
+        let plans: Vec<&EntityPlan> = self.plans().collect();
+        begin::advance(session, &self.prepared.store, self.scope.guard, &plans, Phase::Done).await?;
         for plan in self.plans() {
             self.events
                 .send(Event::Phase {

@@ -1,0 +1,96 @@
+//! What a run would do, and why: for `check` and `plan`. Commits nothing.
+
+use std::time::Duration;
+
+use driftless_core::name::QualifiedName;
+use driftless_core::plan::aside::{self, AsideItem, Kept, Silencing};
+use driftless_core::plan::{Chunking, EntityPlan, Path, Value};
+use driftless_core::spec::Spec;
+use driftless_pg::Session;
+
+use super::prepare::{Prepared, prepare};
+use super::report::{PlanReport, PlannedEntity};
+use super::settle;
+use crate::error::Result;
+use crate::preflight::rehearsal::rehearse;
+
+/// How long the rehearsal waits for a lock on a target table.
+const REHEARSAL_LOCK: Duration = Duration::from_secs(3);
+
+/// What `migrate` would do. Everything that forbids it comes as one error.
+pub async fn plan(spec: &Spec) -> Result<PlanReport> {
+    let prepared = prepare(spec).await?;
+    let mut session = Session::connect(&prepared.target, "plan").await?;
+    let silencing = settle::silencing(&mut session).await?;
+    let decided = aside::set_aside(&prepared.plan, &prepared.target_catalog, silencing);
+    let rehearsed = rehearse(&mut session, decided.items, REHEARSAL_LOCK).await?;
+    let mut findings = prepared.findings.clone();
+    findings.extend(decided.findings);
+    if driftless_core::error::blocks(&findings) {
+        return Err(crate::error::EngineError::findings(findings));
+    }
+    let kept: Vec<Kept> = decided.kept.into_iter().chain(rehearsed.kept).collect();
+    let entities =
+        prepared.plan.entities.iter().map(|entity| planned(&prepared, entity, &rehearsed.items, &kept)).collect();
+    Ok(PlanReport {
+        pipeline: prepared.plan.pipeline.clone(),
+        source: prepared.source.place(),
+        target: prepared.target.place(),
+        triggers: match silencing {
+            Silencing::ReplicaRole => "silent under session_replication_role = replica",
+            Silencing::EachTrigger => "disabled one by one on empty tables of our own",
+        }
+        .to_owned(),
+        entities,
+        findings,
+    })
+}
+
+fn planned(prepared: &Prepared, entity: &EntityPlan, items: &[AsideItem], kept: &[Kept]) -> PlannedEntity {
+    let from = entity.origin.relation.as_ref().and_then(|name| prepared.source_catalog.relation(name));
+    let of = |table: &QualifiedName| *table == entity.into;
+    let load = entity.path == Path::Load;
+    PlannedEntity {
+        entity: entity.name.clone(),
+        from: entity.origin.label.clone(),
+        into: entity.into.to_string(),
+        path: if load { "load" } else { "beside" }.to_owned(),
+        reason: entity.reason.clone(),
+        chunks: match &entity.chunking {
+            Chunking::Whole => "all at once".to_owned(),
+            Chunking::Pages => "by ranges of pages".to_owned(),
+            Chunking::Integer(column) | Chunking::Uuid(column) => format!("by ranges of {column}"),
+        },
+        estimated_rows: from.map_or(0, |relation| relation.estimated_rows),
+        estimated_bytes: from.map_or(0, |relation| relation.bytes),
+        columns: entity.program.outputs.iter().map(|output| (output.column.clone(), way(&output.value))).collect(),
+        set_aside: items
+            .iter()
+            .filter(|item| of(&item.table))
+            .map(|item| (item.kind.noun().to_owned(), item.name.clone()))
+            .collect(),
+        stays: kept.iter().filter(|kept| of(&kept.table)).map(|kept| (kept.name.clone(), kept.reason.clone())).collect(),
+        phase: prepared
+            .begun
+            .iter()
+            .find(|one| one.entity == entity.name)
+            .map_or("-", |one| one.phase.text())
+            .to_owned(),
+    }
+}
+
+/// How a value gets there, in a few words.
+fn way(value: &Value) -> String {
+    match value {
+        Value::Input(_) => "bytes as they are",
+        Value::Answer(_) => "evaluated by the target",
+        Value::Constant(_) => "constant",
+        Value::Id => "this row's UUID",
+        Value::Ref(_) => "another entity's UUID",
+        Value::Integer { .. } => "integer of another width",
+        Value::IntegerText(_) => "text of an integer",
+        Value::Map(_) => "value for a value",
+        Value::Json { .. } => "object built here",
+    }
+    .to_owned()
+}
