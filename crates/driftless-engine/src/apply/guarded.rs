@@ -6,7 +6,7 @@ use driftless_pg::{BeginMode, ErrorKind, PgError, Session, Transaction};
 use crate::error::Result;
 use crate::store::aside::Scope;
 
-/// How long DDL of a run waits for a lock. Long enough for ordinary transactions of an application, short enough that
+/// How long DDL and corrections wait for a lock. Long enough for ordinary transactions of an application, short enough that
 /// a forgotten one is named.
 pub(super) const LOCK_TIMEOUT: &str = "60s";
 
@@ -19,11 +19,16 @@ pub(super) async fn ddl<'s>(session: &'s mut Session, scope: &Scope<'_>) -> Resu
 
 /// A transaction for corrections of rows: no trigger fires, nothing cascades.
 pub(super) async fn rows<'s>(session: &'s mut Session, scope: &Scope<'_>) -> Result<Transaction<'s>> {
-    let settings = match scope.silencing {
-        Silencing::ReplicaRole => "SET LOCAL session_replication_role = replica",
+    let silence = match scope.silencing {
+        Silencing::ReplicaRole => "; SET LOCAL session_replication_role = replica",
         Silencing::EachTrigger => "",
     };
-    begin(session, scope, settings).await
+    begin(
+        session,
+        scope,
+        &format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'{silence}"),
+    )
+    .await
 }
 
 async fn begin<'s>(session: &'s mut Session, scope: &Scope<'_>, settings: &str) -> Result<Transaction<'s>> {

@@ -1,1 +1,120 @@
-//! Proof.
+//! Proves uniqueness and references after a load, and removes what breaks them.
+//!
+//! Of several rows with one unique value the one with the smallest legacy key stays; rows that refer to a row that is not
+//! there go the way that their `missing` says, until nothing changes any more. Only rows that the identities know
+//! as loaded are ever touched; everybody else's rows win. A removed row leaves together with its identity, and its
+//! reject is recorded in the same transaction.
+//!
+//! The order: [`settle_identities`], ANALYZE, [`settle_keys`], [`references`], and then the restore of the rest.
+
+/// How losing and orphaned rows leave the target: the parts of statements that all proofs share.
+mod leave;
+/// Where the target refers to rows, and what happens when one is not there.
+mod site;
+/// Legacy keys of rows that were left out, by the target key that others would refer to.
+mod absent;
+/// Uniqueness.
+mod unique;
+/// References.
+mod reference;
+/// Identities that contradict each other.
+mod twin;
+
+use std::collections::BTreeMap;
+
+use driftless_core::plan::Plan;
+use driftless_core::plan::aside::AsideItem;
+use driftless_pg::Session;
+
+pub use reference::references;
+pub use site::{ForeignSite, foreign_sites};
+pub use twin::{settle_identities, twins};
+pub use unique::uniqueness;
+
+use crate::apply::aside::{Failure, Part, Restored, restore};
+use crate::error::Result;
+use crate::store::aside::Scope;
+
+/// What proofs did to an entity's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Rows removed and recorded as rejected.
+    pub rejected: u64,
+    /// Rows removed and recorded as parked.
+    pub parked: u64,
+    /// References set to null.
+    pub nulled: u64,
+}
+
+/// What proofs did, by entity. Entities without changes are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Corrections {
+    /// By name of the entity.
+    pub entities: BTreeMap<String, Tally>,
+}
+
+impl Corrections {
+    /// Adds what another proof did.
+    pub fn add(&mut self, other: &Corrections) {
+        for (entity, tally) in &other.entities {
+            let own = self.entities.entry(entity.clone()).or_default();
+            own.rejected += tally.rejected;
+            own.parked += tally.parked;
+            own.nulled += tally.nulled;
+        }
+    }
+
+    /// Whether nothing was done.
+    pub fn is_empty(&self) -> bool {
+        self.entities.is_empty()
+    }
+
+    fn of(entity: &str, tally: Tally) -> Corrections {
+        let mut corrections = Corrections::default();
+        if tally != Tally::default() {
+            corrections.entities.insert(entity.to_owned(), tally);
+        }
+        corrections
+    }
+}
+
+/// Puts indexes and keys back, removing rows that repeat a unique value until the builds go through. What then still
+/// fails is in the answer: rows that are not ours contradict each other.
+///
+/// # Errors
+/// As [`restore`] and [`uniqueness`].
+pub async fn settle_keys(
+    sessions: &mut [Session],
+    scope: &Scope<'_>,
+    plan: &Plan,
+) -> Result<(Restored, Corrections)> {
+    let mut corrections = Corrections::default();
+    let mut restored = 0;
+    loop {
+        let attempt = restore(sessions, scope, Part::Keys).await?;
+        restored += attempt.restored;
+        let duplicates = attempt.failures.iter().filter(|failure| failure.is_duplicate());
+        let found = remove(sessions, scope, plan, duplicates).await?;
+        if found.is_empty() {
+            let failures = attempt.failures;
+            return Ok((Restored { restored, failures }, corrections));
+        }
+        corrections.add(&found);
+    }
+}
+
+async fn remove<'f>(
+    sessions: &mut [Session],
+    scope: &Scope<'_>,
+    plan: &Plan,
+    duplicates: impl Iterator<Item = &'f Failure>,
+) -> Result<Corrections> {
+    let mut found = Corrections::default();
+    let items: Vec<&AsideItem> = duplicates.map(|failure| &failure.record.item).collect();
+    for item in items {
+        if let Some(session) = sessions.first_mut() {
+            found.add(&uniqueness(session, scope, plan, item).await?);
+        }
+    }
+    Ok(found)
+}

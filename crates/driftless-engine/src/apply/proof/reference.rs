@@ -1,0 +1,243 @@
+use std::collections::BTreeSet;
+
+use driftless_core::catalog::Catalog;
+use driftless_core::code;
+use driftless_core::digest::NULL_FINGERPRINT;
+use driftless_core::name::{quote_ident, quote_literal};
+use driftless_core::plan::{EntityPlan, Plan};
+use driftless_pg::{Session, Transaction};
+
+use super::leave::{Leaving, literal_or_null};
+use super::site::{ForeignSite, Missing, Site, sites_of};
+use super::{Corrections, Tally, absent};
+use crate::apply::guarded;
+use crate::error::{InContext as _, Result};
+use crate::store::aside::Scope;
+use crate::store::identity;
+
+/// Proves every foreign key of the plan's tables and every reference of the plan, and corrects what breaks them, to a
+/// fixpoint. One transaction per entity and round.
+///
+/// # Errors
+/// A lost lease or connection, or what the server refuses: what is committed by then stands, and starting again goes on.
+pub async fn references(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    plan: &Plan,
+    target: &Catalog,
+    foreign: &[ForeignSite],
+) -> Result<Corrections> {
+    let sites: Vec<(&EntityPlan, Vec<Site>)> = plan
+        .entities
+        .iter()
+        .filter(|entity| !entity.identity.key.is_empty())
+        .map(|entity| (entity, sites_of(plan, entity, target, foreign, scope.store)))
+        .collect();
+    let parents: BTreeSet<&str> = sites
+        .iter()
+        .flat_map(|(_, sites)| sites)
+        .flat_map(|site| site.parents.iter().map(String::as_str))
+        .collect();
+    absent::make(session).await?;
+    absent::fill(session, scope, plan, &parents).await?;
+    let mut corrections = Corrections::default();
+    // Everything is looked at once; after that only what refers to something that has left meanwhile.
+    let mut shrunk: Option<BTreeSet<String>> = None;
+    loop {
+        let mut leaving = BTreeSet::new();
+        for (entity, sites) in &sites {
+            let due: Vec<&Site> = sites
+                .iter()
+                .filter(|site| is_due(site, shrunk.as_ref()))
+                .collect();
+            if due.is_empty() {
+                continue;
+            }
+            let tally = correct(session, scope, entity, &due)
+                .await
+                .context(format!("proof of references of entity {}", entity.name))?;
+            if tally.rejected + tally.parked > 0 {
+                leaving.insert(entity.name.clone());
+            }
+            corrections.add(&Corrections::of(&entity.name, tally));
+        }
+        if leaving.is_empty() {
+            return Ok(corrections);
+        }
+        shrunk = Some(leaving);
+    }
+}
+
+fn is_due(site: &Site, shrunk: Option<&BTreeSet<String>>) -> bool {
+    shrunk.is_none_or(|shrunk| site.parents.iter().any(|parent| shrunk.contains(parent)))
+}
+
+async fn correct(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    entity: &EntityPlan,
+    sites: &[&Site],
+) -> Result<Tally> {
+    let tx = guarded::rows(session, scope).await?;
+    let mut tally = Tally::default();
+    for site in sites {
+        match &site.missing {
+            Missing::Leave { parked } => leave(&tx, scope, entity, site, *parked, &mut tally).await?,
+            Missing::Null { assignments, outputs } => {
+                let sql = null_sql(scope, entity, site, assignments, outputs);
+                tx.batch("SAVEPOINT site").await?;
+                match tx.execute(&sql, &[]).await {
+                    Ok(rows) => tally.nulled += rows,
+                    // A constraint that does not bear the null: then the rows themselves have to go.
+                    Err(error) if error.sqlstate().is_some_and(|state| state.starts_with("23")) => {
+                        tx.batch("ROLLBACK TO SAVEPOINT site").await?;
+                        leave(&tx, scope, entity, site, false, &mut tally).await?;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+    }
+    tx.commit().await?;
+    Ok(tally)
+}
+
+async fn leave(
+    tx: &Transaction<'_>,
+    scope: &Scope<'_>,
+    entity: &EntityPlan,
+    site: &Site,
+    parked: bool,
+    tally: &mut Tally,
+) -> Result<()> {
+    let rows = tx.execute(&leave_sql(scope, entity, site, parked), &[]).await?;
+    if parked {
+        tally.parked += rows;
+    } else {
+        tally.rejected += rows;
+    }
+    Ok(())
+}
+
+/// The orphans of a site that the identities know as loaded: first those of the table, which are few, then their identities.
+fn orphans(scope: &Scope<'_>, entity: &EntityPlan, site: &Site) -> String {
+    let own: Vec<String> = entity
+        .identity
+        .target
+        .iter()
+        .zip(identity::target_columns(entity))
+        .map(|((column, _), name)| format!("c.{} AS {name}", quote_ident(column)))
+        .collect();
+    let targets = identity::target_columns(entity);
+    let same: Vec<String> = targets
+        .iter()
+        .map(|name| format!("i.{name} = l.{name}"))
+        .collect();
+    let columns: Vec<String> = identity::key_columns(entity)
+        .into_iter()
+        .chain(targets)
+        .map(|name| format!("i.{name}"))
+        .collect();
+    format!(
+        "loose AS MATERIALIZED (
+             SELECT {own}, {value} AS value FROM {table} AS c WHERE {orphaned}),
+         orphan AS MATERIALIZED (
+             SELECT {columns}, l.value FROM loose AS l JOIN {identities} AS i ON {same} WHERE i.status = {live})",
+        own = own.join(", "),
+        value = site.value,
+        table = entity.into.sql(),
+        orphaned = site.orphaned,
+        columns = columns.join(", "),
+        identities = scope.store.identity_table(&entity.name).sql(),
+        same = same.join(" AND "),
+        live = identity::LIVE,
+    )
+}
+
+fn leave_sql(scope: &Scope<'_>, entity: &EntityPlan, site: &Site, parked: bool) -> String {
+    let leaving = Leaving {
+        scope,
+        plan: entity,
+        rows: "orphan",
+        prefix: "",
+    };
+    let parents: Vec<String> = site.parents.iter().map(|parent| quote_literal(parent)).collect();
+    let what = match &site.column {
+        Some(column) => format!("column {column}"),
+        None => "it".to_owned(),
+    };
+    let select = format!(
+        "SELECT {key}, '{state}'::text, 'reference'::text, CASE WHEN a.key IS NULL THEN '{missing}' ELSE '{rejected}' END,
+                {sqlstate},
+                CASE WHEN a.key IS NULL THEN {is_missing} ELSE {is_rejected} END,
+                {column}, {constraint}, a.entity, a.key
+           FROM orphan
+           LEFT JOIN pg_temp.driftless_absent AS a
+                  ON a.target = orphan.value COLLATE pg_catalog.\"C\" AND a.entity = ANY (ARRAY[{parents}]::text[])",
+        key = leaving.key_text(),
+        state = if parked { "parked" } else { "rejected" },
+        missing = code::ROW_REFERENCE_MISSING,
+        rejected = code::ROW_PARENT_REJECTED,
+        sqlstate = literal_or_null(site.constraint.as_ref().map(|_| "23503")),
+        is_missing = quote_literal(&format!("{what} refers to a row that is not in {}", site.parent_label)),
+        is_rejected = quote_literal(&format!("{what} refers to a row of {} that was left out", site.parent_label)),
+        column = literal_or_null(site.column.as_deref()),
+        constraint = literal_or_null(site.constraint.as_deref()),
+        parents = parents.join(", "),
+    );
+    format!(
+        "WITH {orphans},
+              gone AS ({rows}),
+              forgotten AS ({identities}),
+              remembered AS ({remembered})
+         {record}",
+        orphans = orphans(scope, entity, site),
+        rows = leaving.delete_rows(),
+        identities = leaving.delete_identities(),
+        remembered = leaving.remember("true"),
+        record = leaving.record(&select),
+    )
+}
+
+/// Sets the reference to null, and with it the fingerprints of what the plan is taken to have offered.
+fn null_sql(
+    scope: &Scope<'_>,
+    entity: &EntityPlan,
+    site: &Site,
+    assignments: &str,
+    outputs: &[(usize, bool)],
+) -> String {
+    let leaving = Leaving {
+        scope,
+        plan: entity,
+        rows: "orphan",
+        prefix: "",
+    };
+    let offered = outputs
+        .iter()
+        .fold("i.offered".to_owned(), |offered, (output, null)| {
+            // Of a json column only the whole has a fingerprint, and it cannot be computed here: zero, not known.
+            let fingerprint = if *null { NULL_FINGERPRINT } else { 0 };
+            format!(
+                "overlay({offered} PLACING '\\x{fingerprint:016x}'::bytea FROM {} FOR 8)",
+                output * 8 + 1
+            )
+        });
+    let own: Vec<String> = entity
+        .identity
+        .target
+        .iter()
+        .zip(identity::target_columns(entity))
+        .map(|((column, _), name)| format!("c.{} = orphan.{name}", quote_ident(column)))
+        .collect();
+    format!(
+        "WITH {orphans},
+              offered AS (UPDATE {identities} AS i SET offered = {offered} FROM orphan WHERE {same})
+         UPDATE {table} AS c SET {assignments} FROM orphan WHERE {own}",
+        orphans = orphans(scope, entity, site),
+        identities = scope.store.identity_table(&entity.name).sql(),
+        same = leaving.same_key("i"),
+        table = entity.into.sql(),
+        own = own.join(" AND "),
+    )
+}

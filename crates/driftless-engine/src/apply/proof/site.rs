@@ -1,0 +1,316 @@
+use std::collections::BTreeSet;
+
+use driftless_core::catalog::{Catalog, Column, ConstraintKind, TypeKind, TypeRef, builtin};
+use driftless_core::name::{QualifiedName, quote_ident, quote_literal};
+use driftless_core::plan::aside::ForeignColumns;
+use driftless_core::plan::{EntityPlan, Plan, RefSite};
+use driftless_core::spec::WhenMissing;
+
+use super::leave::text_of;
+use crate::store::Store;
+use crate::store::aside::AsideRecord;
+
+/// A foreign key to prove, in place or set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignSite {
+    /// The referencing table.
+    pub table: QualifiedName,
+    /// The constraint's name.
+    pub name: String,
+    /// Its columns and the parent's.
+    pub columns: ForeignColumns,
+}
+
+/// The foreign keys of the plan's tables: those that the catalog shows and those that are recorded as set aside.
+pub fn foreign_sites(plan: &Plan, target: &Catalog, records: &[AsideRecord]) -> Vec<ForeignSite> {
+    let tables: BTreeSet<&QualifiedName> = plan.entities.iter().map(|entity| &entity.into).collect();
+    let mut sites: Vec<ForeignSite> = Vec::new();
+    let recorded = records.iter().filter_map(|record| {
+        let columns = record.item.foreign.clone()?;
+        Some(ForeignSite {
+            table: record.item.table.clone(),
+            name: record.item.name.clone(),
+            columns,
+        })
+    });
+    let shown = tables
+        .iter()
+        .filter_map(|table| target.relation(table))
+        .flat_map(|relation| {
+            let keys = relation
+                .constraints
+                .iter()
+                .filter(|key| key.kind == ConstraintKind::Foreign);
+            keys.filter_map(|key| {
+                Some(ForeignSite {
+                    table: relation.name.clone(),
+                    name: key.name.clone(),
+                    columns: ForeignColumns::of(key)?,
+                })
+            })
+        });
+    for site in recorded.chain(shown) {
+        let known = sites
+            .iter()
+            .any(|other| other.table == site.table && other.name == site.name);
+        if !known && tables.contains(&site.table) {
+            sites.push(site);
+        }
+    }
+    sites
+}
+
+/// A place of an entity's rows that refers to other rows, ready for statements over its table `c`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Site {
+    /// True where a row refers to something that is not there.
+    pub(super) orphaned: String,
+    /// The value that refers, as text in the order of the parent's target key.
+    pub(super) value: String,
+    /// Entities that write what is referred to.
+    pub(super) parents: Vec<String>,
+    /// What is referred to, in the operator's words.
+    pub(super) parent_label: String,
+    /// The constraint, if it is one.
+    pub(super) constraint: Option<String>,
+    /// The referring column, if it is one.
+    pub(super) column: Option<String>,
+    /// What happens.
+    pub(super) missing: Missing,
+}
+
+/// What happens to an orphan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The row leaves: rejected, or parked.
+    Leave {
+        /// Whether it waits for its parent.
+        parked: bool,
+    },
+    /// The reference goes: `SET` of an UPDATE, and the outputs whose fingerprints change with what they become.
+    Null {
+        /// Assignments.
+        assignments: String,
+        /// Outputs by number, and whether their fingerprint is null's; else it is not known.
+        outputs: Vec<(usize, bool)>,
+    },
+}
+
+/// The sites of an entity: its foreign keys, and the references that no foreign key covers.
+pub(super) fn sites_of(
+    plan: &Plan,
+    entity: &EntityPlan,
+    target: &Catalog,
+    foreign: &[ForeignSite],
+    store: &Store,
+) -> Vec<Site> {
+    let own: Vec<&ForeignSite> = foreign
+        .iter()
+        .filter(|site| site.table == entity.into && !site.columns.temporal)
+        .collect();
+    let keys = own.iter().map(|site| foreign_site(plan, entity, target, site));
+    let refs = entity
+        .refs
+        .iter()
+        .filter(|site| !own.iter().any(|key| covers(key, site)))
+        .filter_map(|site| recorded_site(plan, entity, site, store));
+    keys.chain(refs).collect()
+}
+
+/// Whether a foreign key proves a reference by itself.
+fn covers(key: &ForeignSite, site: &RefSite) -> bool {
+    site.path.is_empty()
+        && key.columns.columns == [site.column.clone()]
+        && matches!(site.parents.as_slice(), [parent] if parent.table == key.columns.parent
+            && key.columns.parent_columns == [parent.column.clone()])
+}
+
+fn foreign_site(plan: &Plan, entity: &EntityPlan, target: &Catalog, site: &ForeignSite) -> Site {
+    let key = &site.columns;
+    let columns: Vec<String> = key
+        .columns
+        .iter()
+        .map(|column| format!("c.{}", quote_ident(column)))
+        .collect();
+    let refs: Vec<&RefSite> = entity
+        .refs
+        .iter()
+        .filter(|site| site.path.is_empty() && key.columns.contains(&site.column))
+        .collect();
+    let parents: Vec<&EntityPlan> = plan
+        .entities
+        .iter()
+        .filter(|parent| parent.into == key.parent)
+        .collect();
+    Site {
+        orphaned: foreign_condition(target, site, &columns),
+        value: text_of(&in_order_of(parents.first().copied(), key, &columns)),
+        parents: parents.iter().map(|parent| parent.name.clone()).collect(),
+        parent_label: key.parent.to_string(),
+        constraint: Some(site.name.clone()),
+        column: match key.columns.as_slice() {
+            [column] => Some(column.clone()),
+            _ => None,
+        },
+        missing: missing(entity, &refs),
+    }
+}
+
+/// The referring columns in the order of the parent's target key, where they refer to just that.
+fn in_order_of(parent: Option<&EntityPlan>, key: &ForeignColumns, columns: &[String]) -> Vec<String> {
+    let target = parent.map_or(&[][..], |parent| &parent.identity.target);
+    let ordered: Vec<String> = target
+        .iter()
+        .filter_map(|(column, _)| key.parent_columns.iter().position(|own| own == column))
+        .map(|position| columns[position].clone())
+        .collect();
+    if ordered.len() == columns.len() {
+        ordered
+    } else {
+        columns.to_vec()
+    }
+}
+
+/// True for rows that break a foreign key, with null as MATCH SIMPLE or MATCH FULL have it.
+fn foreign_condition(target: &Catalog, site: &ForeignSite, columns: &[String]) -> String {
+    let key = &site.columns;
+    let all_set: Vec<String> = columns
+        .iter()
+        .map(|column| format!("{column} IS NOT NULL"))
+        .collect();
+    let pairs: Vec<String> = key
+        .parent_columns
+        .iter()
+        .zip(columns)
+        .zip(&key.columns)
+        .map(|((parent, column), name)| {
+            let own = target.relation(&site.table).and_then(|table| table.column(name));
+            let theirs = target
+                .relation(&key.parent)
+                .and_then(|table| table.column(parent));
+            let equality = equality(theirs.or(own).map(|column| &column.data_type));
+            // Two collations in one comparison would be an error; among deterministic ones equality is that of bytes.
+            let bytes = [own, theirs]
+                .iter()
+                .all(|column| column.is_some_and(|column| column.deterministic && is_text(column)));
+            let collation = if bytes { " COLLATE pg_catalog.\"C\"" } else { "" };
+            format!("p.{} {equality} {column}{collation}", quote_ident(parent))
+        })
+        .collect();
+    let absent = format!(
+        "NOT EXISTS (SELECT FROM {} AS p WHERE {})",
+        key.parent.sql(),
+        pairs.join(" AND ")
+    );
+    let all_set = all_set.join(" AND ");
+    if key.match_full && columns.len() > 1 {
+        let any_set: Vec<String> = columns
+            .iter()
+            .map(|column| format!("{column} IS NOT NULL"))
+            .collect();
+        let any_set = any_set.join(" OR ");
+        return format!("({any_set}) AND (NOT ({all_set}) OR {absent})");
+    }
+    format!("{all_set} AND {absent}")
+}
+
+fn is_text(column: &Column) -> bool {
+    let text = [builtin::TEXT, builtin::VARCHAR, builtin::BPCHAR, builtin::NAME];
+    text.contains(&column.data_type.base().oid)
+}
+
+/// The equality of a type: that of an extension's type lives in the type's schema, all others in pg_catalog.
+fn equality(data_type: Option<&TypeRef>) -> String {
+    let schema = data_type
+        .map(TypeRef::base)
+        .filter(|base| base.kind == TypeKind::Base && !base.is_builtin())
+        .map_or("pg_catalog", |base| base.name.schema.as_str());
+    format!("OPERATOR({}.=)", quote_ident(schema))
+}
+
+/// A reference that no foreign key covers: proven against the identities of the entities that it may mean.
+fn recorded_site(plan: &Plan, entity: &EntityPlan, site: &RefSite, store: &Store) -> Option<Site> {
+    let column = format!("c.{}", quote_ident(&site.column));
+    let value = if site.path.is_empty() {
+        column
+    } else {
+        format!("({column} #>> {})", path_literal(&site.path))
+    };
+    let own_type = entity
+        .columns
+        .iter()
+        .find(|own| own.name == site.column)?
+        .type_sql
+        .as_str();
+    let mut absent = vec![format!("{value} IS NOT NULL")];
+    for parent in &site.parents {
+        let target = &plan.entity(&parent.entity)?.identity.target;
+        let number = target.iter().position(|(column, _)| *column == parent.column)?;
+        let pair = if site.path.is_empty() && target[number].1 == own_type {
+            format!("p.t{} = {value}", number + 1)
+        } else {
+            format!("p.t{}::text = {value}::text", number + 1)
+        };
+        let identities = store.identity_table(&parent.entity).sql();
+        absent.push(format!("NOT EXISTS (SELECT FROM {identities} AS p WHERE {pair})"));
+    }
+    let parents: Vec<String> = site.parents.iter().map(|parent| parent.entity.clone()).collect();
+    Some(Site {
+        orphaned: absent.join(" AND "),
+        value: format!("{value}::text"),
+        parent_label: parents.join(" or "),
+        parents,
+        constraint: None,
+        column: Some(site.column.clone()),
+        missing: missing(entity, &[site]),
+    })
+}
+
+/// What happens to rows whose reference is explained by these: the strictest of them. Without any, the row is rejected.
+fn missing(entity: &EntityPlan, refs: &[&RefSite]) -> Missing {
+    let policies: Vec<WhenMissing> = refs.iter().map(|site| policy(entity, site)).collect();
+    if policies.is_empty() || policies.contains(&WhenMissing::Reject) {
+        return Missing::Leave { parked: false };
+    }
+    if policies.contains(&WhenMissing::Park) {
+        return Missing::Leave { parked: true };
+    }
+    null(entity, refs)
+}
+
+/// What a reference says; a column that bears no null rejects.
+fn policy(entity: &EntityPlan, site: &RefSite) -> WhenMissing {
+    let column = entity.columns.iter().find(|column| column.name == site.column);
+    let bears_null = !site.path.is_empty() || column.is_some_and(|column| !column.not_null);
+    if site.missing == WhenMissing::Null && !bears_null {
+        return WhenMissing::Reject;
+    }
+    site.missing
+}
+
+fn null(entity: &EntityPlan, refs: &[&RefSite]) -> Missing {
+    let mut outputs = Vec::new();
+    let mut assignments = Vec::new();
+    for site in refs {
+        let column = quote_ident(&site.column);
+        let output = entity.columns.iter().position(|own| own.name == site.column);
+        outputs.extend(output.map(|output| (output, site.path.is_empty())));
+        assignments.push(if site.path.is_empty() {
+            format!("{column} = NULL")
+        } else {
+            let jsonb = output.is_some_and(|output| entity.columns[output].type_sql.ends_with("jsonb"));
+            let back = if jsonb { "" } else { "::json" };
+            let path = path_literal(&site.path);
+            format!("{column} = jsonb_set(c.{column}::jsonb, {path}, 'null', false){back}")
+        });
+    }
+    Missing::Null {
+        assignments: assignments.join(", "),
+        outputs,
+    }
+}
+
+fn path_literal(path: &[String]) -> String {
+    let names: Vec<String> = path.iter().map(|name| quote_literal(name)).collect();
+    format!("ARRAY[{}]::text[]", names.join(", "))
+}
