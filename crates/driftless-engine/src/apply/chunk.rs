@@ -50,6 +50,11 @@ pub struct Progress {
 }
 
 impl ChunkWork<'_, '_> {
+    /// The entity's name.
+    pub fn entity(&self) -> &str {
+        &self.shaping.plan.name
+    }
+
     /// Loads a chunk: fast, and again with care if the target refused a row.
     pub async fn load(&self, lane: &mut Lane, chunk: &Chunk) -> Result<Counts> {
         match self.attempt(lane, chunk, Care::Fast).await {

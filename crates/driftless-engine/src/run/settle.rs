@@ -9,17 +9,20 @@ use driftless_pg::Session;
 use super::Events;
 use super::prepare::Prepared;
 use super::report::Event;
-use crate::apply::aside::{Part, restore};
-use crate::apply::{begin, finish};
+use crate::apply::aside::{Failure, Part, Restored, restore};
+use crate::apply::chunk::ChunkWork;
+use crate::apply::{begin, finish, lane, proof};
 use crate::apply::lane::Lane;
 use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::preflight::replica_role;
-use crate::shape::Shaping;
 use crate::store::aside::Scope;
 use crate::store::entity::Phase;
-use crate::store::identity;
+use crate::store::{aside, reject};
 use crate::store::lease::Lease;
+
+/// Keys that are tried again in one transaction.
+pub const RETRIED_AT_ONCE: usize = 1000;
 
 /// How triggers are kept silent here: by trying.
 pub async fn silencing(session: &mut Session) -> Result<Silencing> {
@@ -38,10 +41,8 @@ pub struct Settling<'s, 'p> {
     pub scope: Scope<'s>,
     /// The lease.
     pub lease: &'s Lease,
-    /// The snapshot, as text.
-    pub snapshot: &'s str,
     /// The entities of this run.
-    pub shapings: &'s [Shaping<'p>],
+    pub works: Vec<&'s ChunkWork<'s, 'p>>,
     /// Where events go.
     pub events: &'s Events,
 }
@@ -56,58 +57,62 @@ impl Settling<'_, '_> {
     }
 
     fn plans(&self) -> impl Iterator<Item = &EntityPlan> {
-        self.shapings.iter().map(|shaping| shaping.plan)
+        self.works.iter().map(|work| work.shaping.plan)
     }
 
     /// Proves, restores, and marks the entities as done.
-    pub async fn finish(&self, lanes: &mut Vec<Lane>) -> Result<()> {
+    pub async fn finish(&self, lanes: &mut [Lane]) -> Result<()> {
+        let plan = &self.prepared.plan;
         let mut sessions: Vec<Session> = Vec::new();
         for _ in 0..lanes.len() {
-            sessions.push(
-                crate::apply::lane::writer(&self.prepared.target, self.lease, self.scope.silencing).await?,
-            );
+            sessions.push(lane::writer(&self.prepared.target, self.lease, self.scope.silencing).await?);
+        }
+        self.step("indexing identities");
+        proof::settle_identities(&mut sessions[0], &self.scope, plan).await?;
+        self.again(lanes).await?;
+        self.step("gathering statistics");
+        for entity in self.plans() {
+            finish::analyze(&sessions[0], &self.prepared.store, entity).await?;
         }
         self.step("building indexes");
-        self.keys(&mut sessions).await?;
+        let (keys, _) = proof::settle_keys(&mut sessions, &self.scope, plan).await?;
+        refuse(&keys)?;
         crash::point("keys-restored");
-        self.step("gathering statistics");
-        for plan in self.plans() {
-            finish::analyze(&sessions[0], &self.prepared.store, plan).await?;
-        }
         self.step("proving references");
+        let records = aside::list(&sessions[0], &self.scope).await?;
+        let foreign = proof::foreign_sites(plan, &self.prepared.target_catalog, &records);
+        proof::references(&mut sessions[0], &self.scope, plan, &foreign).await?;
         crash::point("references-proven");
         self.step("restoring constraints");
-        let restored = restore(&mut sessions, &self.scope, Part::All).await?;
-        refuse(
-            restored
-                .failures
-                .iter()
-                .map(crate::apply::aside::Failure::finding)
-                .collect(),
-        )?;
+        refuse(&restore(&mut sessions, &self.scope, Part::All).await?)?;
         crash::point("all-restored");
-        for plan in self.plans() {
-            finish::sequences(&sessions[0], self.scope.guard, plan).await?;
+        for entity in self.plans() {
+            finish::sequences(&sessions[0], self.scope.guard, entity).await?;
         }
+        self.describe(lanes).await?;
         crash::point("before-done");
         self.done(&mut sessions[0]).await?;
         crash::point("done");
         Ok(())
     }
 
-    async fn keys(&self, sessions: &mut [Session]) -> Result<()> {
-        let restored = restore(sessions, &self.scope, Part::Keys).await?;
-        refuse(
-            restored
-                .failures
-                .iter()
-                .map(crate::apply::aside::Failure::finding)
-                .collect(),
-        )?;
-        for plan in self.plans() {
-            for sql in identity::index(&self.prepared.store, plan) {
-                sessions[0].batch(&sql).await?;
+    /// Rows that left the target because their identities could not be told apart are read again.
+    async fn again(&self, lanes: &mut [Lane]) -> Result<()> {
+        let Some(lane) = lanes.first_mut() else { return Ok(()) };
+        for work in &self.works {
+            let keys = reject::parked_at(&lane.writer, &self.prepared.store, work.entity(), "unique").await?;
+            for part in keys.chunks(RETRIED_AT_ONCE) {
+                work.retry(lane, part).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Rejects that a proof found get their source rows; then the share of rejects is judged for good.
+    async fn describe(&self, lanes: &mut [Lane]) -> Result<()> {
+        let Some(lane) = lanes.first_mut() else { return Ok(()) };
+        for work in &self.works {
+            work.describe_rejects(lane).await?;
         }
         Ok(())
     }
@@ -128,12 +133,9 @@ impl Settling<'_, '_> {
     }
 }
 
-fn refuse(findings: Vec<Finding>) -> Result<()> {
-    if findings.is_empty() {
-        Ok(())
-    } else {
-        Err(EngineError::findings(findings))
-    }
+fn refuse(restored: &Restored) -> Result<()> {
+    let findings: Vec<Finding> = restored.failures.iter().map(Failure::finding).collect();
+    if findings.is_empty() { Ok(()) } else { Err(EngineError::findings(findings)) }
 }
 
 /// After a run that did not end well: puts back what can be put back at once.

@@ -67,21 +67,30 @@ pub struct AsideRecord {
 
 /// Everything of the pipeline, restored items of its last run included, in dropping order.
 pub async fn list(session: &Session, scope: &Scope<'_>) -> Result<Vec<AsideRecord>> {
+    records(session, scope.store).await
+}
+
+/// What is not back in place.
+pub async fn outstanding(session: &Session, store: &Store) -> Result<Vec<AsideRecord>> {
+    let mut records = records(session, store).await?;
+    records.retain(|record| record.state != AsideState::Restored);
+    Ok(records)
+}
+
+async fn records(session: &Session, store: &Store) -> Result<Vec<AsideRecord>> {
     let sql = format!(
         "SELECT seq, restore::text, state, error FROM {} WHERE pipeline = $1 ORDER BY seq",
-        scope.store.table("set_aside").sql()
+        store.table("set_aside").sql()
     );
-    let rows = session
-        .query(&sql, &[Param::text(scope.store.pipeline())])
-        .await?;
+    let rows = session.query(&sql, &[Param::text(store.pipeline())]).await?;
     rows.iter()
         .map(|row| {
             let state: String = row.get(2)?;
             let item: String = row.get(1)?;
             Ok(AsideRecord {
                 seq: row.get(0)?,
-                item: serde_json::from_str(&item).map_err(|error| unreadable(scope, &error.to_string()))?,
-                state: AsideState::parse(&state).ok_or_else(|| unreadable(scope, &state))?,
+                item: serde_json::from_str(&item).map_err(|error| unreadable(store, &error.to_string()))?,
+                state: AsideState::parse(&state).ok_or_else(|| unreadable(store, &state))?,
                 error: row.get(3)?,
             })
         })
@@ -173,7 +182,7 @@ impl<'i> Columns<'i> {
     }
 }
 
-fn unreadable(scope: &Scope<'_>, what: &str) -> EngineError {
+fn unreadable(store: &Store, what: &str) -> EngineError {
     EngineError::new(
         code::STATE_NEWER,
         format!("table {}", scope.store.table("set_aside")),

@@ -162,3 +162,16 @@ pub async fn counts(session: &Session, store: &Store, entity: &str) -> Result<(i
         .await?;
     Ok((row.get(0)?, row.get(1)?))
 }
+
+/// Canonical keys of rows that are parked at a stage.
+pub async fn parked_at(session: &Session, store: &Store, entity: &str, stage: &str) -> Result<Vec<String>> {
+    let rows = session
+        .query(
+            &store.sql(
+                "SELECT key FROM {state}.rejects WHERE pipeline = $1 AND entity = $2 AND state = 'parked' AND stage = $3 ORDER BY key",
+            ),
+            &[Param::text(store.pipeline()), Param::text(entity), Param::text(stage)],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
+}
