@@ -287,3 +287,6 @@ impl<'p> Shaper<'p> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
