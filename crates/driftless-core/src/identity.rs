@@ -152,7 +152,10 @@ mod tests {
         let page = include_str!("../../../docs/reference/identity.md");
         for (name, _, expected) in VECTORS {
             let row = page.lines().find(|line| line.contains(expected));
-            assert!(row.is_some_and(|row| row.contains(&format!("`{name}`"))), "{expected}");
+            assert!(
+                row.is_some_and(|row| row.contains(&format!("`{name}`"))),
+                "{expected}"
+            );
         }
         assert!(page.contains(&Uuid::NAMESPACE_OID.to_string()));
     }

@@ -1,4 +1,4 @@
-//! Objects, as `to_jsonb` and jsonb print them. The expected texts were printed by PostgreSQL 15.
+//! Objects, as `to_jsonb` and jsonb print them. The engine's tests let a server judge the same.
 
 use super::fixture::{Row, answers, batch, entity, evaluation, faults, output, shape, shaper};
 use crate::catalog::{Oid, builtin};
