@@ -210,6 +210,54 @@ async fn times_keep_or_lose_digits_as_postgresql_says() {
     }
 }
 
+/// What a source row looks like in a reject record, for types that this crate prints itself.
+#[tokio::test]
+async fn rows_read_like_postgresql_prints_them() {
+    const TYPES: [(&str, u32); 12] = [
+        ("int8", 20),
+        ("date", 1082),
+        ("timestamp", 1114),
+        ("timestamptz", 1184),
+        ("time", 1083),
+        ("timetz", 1266),
+        ("float8", 701),
+        ("float4", 700),
+        ("bytea", 17),
+        ("numeric", 1700),
+        ("uuid", 2950),
+        ("bool", 16),
+    ];
+    let database = database("report").await;
+    let session = session(&database).await;
+    session.batch("SET timezone = 'UTC'").await.expect("a zone");
+    let mut random = Random::from_env();
+    for (type_sql, oid) in TYPES {
+        let texts: Vec<Option<String>> = (0..500).map(|_| random::value(&mut random, type_sql)).collect();
+        let sql = format!("SELECT t::{type_sql}, t::{type_sql}::text FROM unnest($1::text[]) AS t");
+        let rows = ask(&session, &sql, &[random::text_array(&texts)]).await;
+        let entity = entity(&[("v", oid)], 0);
+        let plan = plan();
+        let shaper = Shaper::new(&plan, &entity, Constants::default());
+        let (mut batch, mut same) = (Batch::new(1), 0);
+        for (number, row) in rows.iter().enumerate() {
+            batch.push_row([row.raw(0)]);
+            let expected: Option<String> = row.get(1).expect("text");
+            let report = shaper.source_row_json(&batch, number);
+            match (report["v"].as_str(), expected.as_deref()) {
+                (ours, theirs) if ours == theirs => same += 1,
+                (Some(ours), Some(theirs)) if type_sql == "float8" => {
+                    assert_eq!(ours.parse::<f64>(), theirs.parse::<f64>(), "{ours}, {theirs}");
+                }
+                (Some(ours), Some(theirs)) if type_sql == "float4" => {
+                    assert_eq!(ours.parse::<f32>(), theirs.parse::<f32>(), "{ours}, {theirs}");
+                }
+                (ours, theirs) => panic!("{type_sql}: {ours:?}, {theirs:?}"),
+            }
+        }
+        assert!(same > 450, "{same} of 500 {type_sql} are the same text");
+    }
+}
+
 #[tokio::test]
 async fn keys_and_their_uuids_are_those_of_sql() {
     let database = database("keys").await;

@@ -183,7 +183,7 @@ fn a_source_row_is_readable_and_hides_what_is_sensitive() {
     let shaped = shape(&mut entity, &[], &[row]);
     let shaper = shaper(&mut entity, &[]);
     let expected = json!({
-        "id": "1", "name": "Zoë", "notes": "***", "price": "12.50", "ok": "true", "raw": {"bytes": "\\xdead"},
+        "id": "1", "name": "Zoë", "notes": "***", "price": "12.50", "ok": "true", "raw": "\\xdead",
         "odd": {"bytes": "\\x01"}, "none": null, "extra": "{\"a\": 1}",
     });
     assert_eq!(shaper.source_row_json(&shaped.batch, 0), expected);

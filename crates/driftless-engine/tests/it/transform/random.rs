@@ -82,6 +82,15 @@ pub(super) fn time(random: &mut Random, type_sql: &str) -> String {
     }
 }
 
+/// A double: any bits, or a short number around the point.
+fn float(random: &mut Random) -> String {
+    if random.below(2) == 0 {
+        return f64::from_bits(random.bits()).to_string();
+    }
+    let exponent = random.below(24) as i32 - 6;
+    format!("{}e{exponent}", random.below(100_000))
+}
+
 /// A value of this type, or null.
 pub(super) fn value(random: &mut Random, type_sql: &str) -> Option<String> {
     if random.below(8) == 0 {
@@ -95,6 +104,14 @@ pub(super) fn value(random: &mut Random, type_sql: &str) -> Option<String> {
         "int8" => (bits.cast_signed() >> (bits % 63)).to_string(),
         "uuid" => uuid::Uuid::from_u64_pair(bits, random.bits()).to_string(),
         "numeric" => numeric(random),
+        "date" => time(random, "timestamp")
+            .split_once(' ')
+            .map_or("infinity", |parts| parts.0)
+            .to_owned(),
+        "timestamp" | "timestamptz" | "time" | "timetz" => time(random, type_sql),
+        "float8" => float(random),
+        "float4" => (f32::from_bits(bits as u32) / [1.0, 1e30][(bits >> 63) as usize]).to_string(),
+        "bytea" => format!("\\x{bits:016x}"),
         "jsonb" => jsonb(random),
         _ => text(random),
     })
