@@ -86,6 +86,7 @@ fn identity(column: &str) -> IdentityPlan {
         target: vec![("id".into(), "uuid".into())],
         adopt: None,
         prerecord: false,
+        uuid_column: None,
         signature: String::new(),
     }
 }

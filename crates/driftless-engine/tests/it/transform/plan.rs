@@ -49,6 +49,7 @@ pub(super) fn entity(inputs: &[(&str, u32)], key: usize) -> EntityPlan {
             target: Vec::new(),
             adopt: None,
             prerecord: false,
+            uuid_column: None,
             signature: String::new(),
         },
         key_evaluation: Evaluation::default(),
