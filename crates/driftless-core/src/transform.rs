@@ -20,6 +20,15 @@
 //!
 //! Columns are produced one after the other, so that what is decided per column is decided once; values are appended to the
 //! batch's arena, and a row without fault costs no allocation.
+//!
+//! [`Shaper::lookups`]: crate::transform::Shaper::lookups
+//! [`Shaper::native`]: crate::transform::Shaper::native
+//! [`Shaper::finish`]: crate::transform::Shaper::finish
+//! [`Shaper::judge`]: crate::transform::Shaper::judge
+//! [`Shaper::encode_rows`]: crate::transform::Shaper::encode_rows
+//! [`Shaper::encode_identities`]: crate::transform::Shaper::encode_identities
+//! [`RowFault`]: crate::transform::RowFault
+//! [`Answers::default`]: crate::transform::Answers
 
 mod check;
 mod encode;
