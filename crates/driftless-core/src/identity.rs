@@ -148,6 +148,19 @@ mod tests {
     }
 
     #[test]
+    fn the_page_shows_the_same_vectors() {
+        let page = include_str!("../../../docs/reference/identity.md");
+        for (name, _, expected) in VECTORS {
+            let row = page.lines().find(|line| line.contains(expected));
+            assert!(
+                row.is_some_and(|row| row.contains(&format!("`{name}`"))),
+                "{expected}"
+            );
+        }
+        assert!(page.contains(&Uuid::NAMESPACE_OID.to_string()));
+    }
+
+    #[test]
     fn keys_of_several_columns_are_json_arrays() {
         let written = |parts: &[&str]| {
             let mut out = Vec::new();

@@ -20,6 +20,15 @@
 //!
 //! Columns are produced one after the other, so that what is decided per column is decided once; values are appended to the
 //! batch's arena, and a row without fault costs no allocation.
+//!
+//! [`Shaper::lookups`]: crate::transform::Shaper::lookups
+//! [`Shaper::native`]: crate::transform::Shaper::native
+//! [`Shaper::finish`]: crate::transform::Shaper::finish
+//! [`Shaper::judge`]: crate::transform::Shaper::judge
+//! [`Shaper::encode_rows`]: crate::transform::Shaper::encode_rows
+//! [`Shaper::encode_identities`]: crate::transform::Shaper::encode_identities
+//! [`RowFault`]: crate::transform::RowFault
+//! [`Answers::default`]: crate::transform::Answers
 
 mod check;
 mod encode;
@@ -147,19 +156,18 @@ impl<'p> Shaper<'p> {
             constants,
             answers: Table::default(),
             outputs: Table::nulls(rows, outputs),
-            stable: vec![Vec::new(); outputs],
+            stable: self
+                .traits
+                .iter()
+                .map(|one| vec![0; if one.partly_volatile { rows } else { 0 }])
+                .collect(),
             faults: Faults::none(rows),
             warnings: Vec::new(),
             batch,
         };
         self.take_failed(&mut shaped, keys.failed);
         self.find_keys(&mut shaped, recorded);
-        for (number, traits) in self
-            .traits
-            .iter()
-            .enumerate()
-            .filter(|(_, traits)| !traits.deferred)
-        {
+        for (number, traits) in self.outputs(false) {
             produce::fill(&mut shaped, self.entity, number, traits, 0..rows);
         }
         shaped
@@ -173,10 +181,10 @@ impl<'p> Shaper<'p> {
         self.expect_answers(&shaped.batch, &answers.table, &self.entity.evaluation);
         let whole = self.take_failed(shaped, answers.failed);
         shaped.answers = answers.table;
-        for (number, traits) in self.traits.iter().enumerate() {
-            if traits.deferred {
-                produce::fill(shaped, self.entity, number, traits, whole.iter().copied());
-            }
+        for (number, traits) in self.outputs(true) {
+            produce::fill(shaped, self.entity, number, traits, whole.iter().copied());
+        }
+        for number in 0..self.traits.len() {
             let checks = &self.entity.program.outputs[number].checks;
             if checks.iter().any(|check| matches!(check, Check::Lossless(_))) {
                 produce::check_lossless(shaped, self.entity, number, &whole);
@@ -198,6 +206,12 @@ impl<'p> Shaper<'p> {
         for (number, rule) in self.entity.target_rules.iter().enumerate() {
             self.apply_rule(shaped, &answers.table, rule, Place::TargetRule(number), &whole);
         }
+    }
+
+    /// The outputs that wait for answers, or those that do not.
+    fn outputs(&self, deferred: bool) -> impl Iterator<Item = (usize, &OutputTraits)> {
+        let all = self.traits.iter().enumerate();
+        all.filter(move |(_, traits)| traits.deferred == deferred)
     }
 
     /// Checks what cannot be checked per row: a batch of another shape would be read as nonsense.
@@ -287,3 +301,6 @@ impl<'p> Shaper<'p> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 //! Everything here is total: bytes that are no value of the type give `None`, never a panic.
 
 mod numeric;
+/// Texts of dates, times and floating-point numbers, for people to read.
+pub mod text;
 
 pub use numeric::Numeric;
 

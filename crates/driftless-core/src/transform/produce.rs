@@ -9,7 +9,7 @@ use super::check::check;
 use super::fault::Trouble;
 use super::json::{self, JSONB_VERSION, Sheet};
 use super::shaped::{Place, Shaped};
-use super::view::{NumberForm, Scalar, View};
+use super::view::{AT_FAULT, NumberForm, OWN, Scalar, View};
 
 /// What the shaper knows of an output before the first row.
 #[derive(Debug)]
@@ -62,10 +62,12 @@ pub(super) fn fill(
 ) {
     let output = &entity.program.outputs[number];
     let mut sheet = Sheet::default();
-    if traits.partly_volatile {
-        shaped.stable[number] = vec![0; shaped.rows()];
-    }
+    let existing = Existing::of(output);
     for row in rows {
+        if let Some(cell) = existing.and_then(|existing| existing.cell(shaped, row)) {
+            shaped.outputs.set(row, number, cell);
+            continue;
+        }
         match settle(shaped, entity, output, traits, row, &mut sheet) {
             Ok(cell) => shaped.outputs.set(row, number, cell),
             Err(trouble) => shaped.fault(entity, row, Place::Output(number), trouble, false),
@@ -73,6 +75,34 @@ pub(super) fn fill(
         if traits.partly_volatile {
             shaped.stable[number][row] = sheet.stable_fingerprint();
         }
+    }
+}
+
+/// Where the cells of a column lie that is copied as it is: the way of most columns, so it is short.
+#[derive(Clone, Copy)]
+enum Existing {
+    Input(usize),
+    Key(usize),
+}
+
+impl Existing {
+    fn of(output: &Output) -> Option<Existing> {
+        match output.value {
+            _ if !output.checks.is_empty() => None,
+            Value::Input(input) => Some(Existing::Input(input)),
+            Value::Id => Some(Existing::Key(OWN)),
+            Value::Ref(reference) => Some(Existing::Key(OWN + 1 + reference)),
+            _ => None,
+        }
+    }
+
+    /// The cell, unless there is something to decide about it.
+    fn cell(self, shaped: &Shaped, row: usize) -> Option<Cell> {
+        let cell = match self {
+            Existing::Input(input) => shaped.batch.cell(row, input),
+            Existing::Key(column) => shaped.keys.cell(row, column),
+        };
+        (!cell.is_null() && cell != AT_FAULT).then_some(cell)
     }
 }
 

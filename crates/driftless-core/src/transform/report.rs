@@ -94,6 +94,12 @@ fn text_of(oid: Oid, bytes: &[u8]) -> Option<String> {
             String::from_utf8(text).ok()
         }
         builtin::JSONB => String::from_utf8(bytes.strip_prefix(&[1])?.to_vec()).ok(),
+        builtin::DATE => value::text::date(bytes),
+        builtin::TIMESTAMP => value::text::timestamp(bytes, ""),
+        builtin::TIMESTAMPTZ => value::text::timestamp(bytes, "+00"),
+        builtin::TIME | builtin::TIMETZ => value::text::time(bytes),
+        builtin::FLOAT4 | builtin::FLOAT8 => value::text::float(bytes),
+        builtin::BYTEA => Some(hex(bytes)),
         _ => None,
     }
 }

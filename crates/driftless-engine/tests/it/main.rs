@@ -9,3 +9,4 @@ mod pair;
 mod load;
 mod plan;
 mod aside;
+mod transform;
