@@ -20,10 +20,18 @@ pub mod held;
 pub mod settle;
 /// The initial load.
 pub mod migrate;
+/// What a run would do, and why.
+mod explain;
+/// How far a pipeline is.
+mod status;
+/// From a legacy key to the target's, and back.
+pub mod ids;
 
+pub use explain::{plan, plan as check};
 pub use migrate::migrate;
 pub use prepare::{Prepared, endpoints, prepare};
 pub use report::Event;
+pub use status::status;
 pub use stop::Stop;
 
 /// Where events go. Nobody need listen.

@@ -38,7 +38,9 @@ pub async fn uuids(
     lease: &Lease,
     plan: &EntityPlan,
 ) -> Result<()> {
-    let (true, Some(column)) = (plan.identity.prerecord, &plan.identity.uuid_column) else { return Ok(()) };
+    let (true, Some(column)) = (plan.identity.prerecord, &plan.identity.uuid_column) else {
+        return Ok(());
+    };
     let tx = session.begin(BeginMode::ReadWrite).await?;
     tx.batch(&lease.guard()).await?;
     record::read_column(source, &tx, store, plan, column).await?;

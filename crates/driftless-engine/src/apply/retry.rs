@@ -25,21 +25,38 @@ impl ChunkWork<'_, '_> {
     pub async fn retry(&self, lane: &mut Lane, keys: &[String]) -> Result<Retried> {
         let plan = self.shaping.plan;
         let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
-        let Lane { source, writer, evaluator } = lane;
+        let Lane {
+            source,
+            writer,
+            evaluator,
+        } = lane;
         let tx = writer.begin(BeginMode::ReadWrite).await?;
         tx.batch(&self.lease.guard()).await?;
         reject::clear(&tx, self.store, &plan.name, keys).await?;
-        let to = Writing { store: self.store, shaping: self.shaping, execution: self.execution, care: Care::Isolating };
+        let to = Writing {
+            store: self.store,
+            shaping: self.shaping,
+            execution: self.execution,
+            care: Care::Isolating,
+        };
         let mut counts = Counts::default();
-        let mut rows = source.copy_out_limited(&select::copy(plan, Rows::Keys(keys)), limit).await?;
+        let mut rows = source
+            .copy_out_limited(&select::copy(plan, Rows::Keys(keys)), limit)
+            .await?;
         while let Some(extracted) = reader::next(&mut rows, plan).await? {
             let bytes = extracted.bytes as i64;
             let shaped = self.shaping.shape(evaluator, extracted).await?;
-            counts.add(&Counts { bytes, ..to.write(&tx, &shaped).await? });
+            counts.add(&Counts {
+                bytes,
+                ..to.write(&tx, &shaped).await?
+            });
         }
         drop(rows);
         execution::count(&tx, self.store, self.execution, &plan.name, &counts).await?;
         tx.commit().await?;
-        Ok(Retried { counts, gone: keys.len() as i64 - counts.read })
+        Ok(Retried {
+            counts,
+            gone: keys.len() as i64 - counts.read,
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! What a run has to do: which entities begin, which go on, which are refused, which are done.
 
+use driftless_core::catalog::Catalog;
 use driftless_core::code;
 use driftless_core::error::Finding;
 use driftless_core::plan::{EntityPlan, Plan};
@@ -21,8 +22,9 @@ pub struct Agenda<'p> {
 
 impl<'p> Agenda<'p> {
     /// Decides for the entities named, or for all.
-    pub fn decide(plan: &'p Plan, begun: &[Begun], only: &[String]) -> Agenda<'p> {
+    pub fn decide(plan: &'p Plan, target: &Catalog, begun: &[Begun], only: &[String]) -> Agenda<'p> {
         let mut agenda = Agenda::default();
+        let only = with_parents(plan, target, only);
         for entity in plan
             .entities
             .iter()
@@ -40,10 +42,58 @@ impl<'p> Agenda<'p> {
         agenda
     }
 
+    /// The plan of the entities that are in the target when this run ends: proofs look at no others.
+    pub fn settled_plan(&self, plan: &Plan) -> Plan {
+        let mut settled = plan.clone();
+        let is = |list: &[&EntityPlan], name: &str| list.iter().any(|one| one.name == name);
+        settled.entities.retain(|entity| {
+            let name = entity.name.as_str();
+            is(&self.new, name) || is(&self.resumed, name) || is(&self.done, name)
+        });
+        settled
+    }
+
     /// Whether nothing is left to load.
     pub fn is_empty(&self) -> bool {
         self.new.is_empty() && self.resumed.is_empty()
     }
+}
+
+/// The entities named with all that they refer to, by the mapping or by a foreign key of the target: without its parents an
+/// entity cannot be proven.
+fn with_parents(plan: &Plan, target: &Catalog, only: &[String]) -> Vec<String> {
+    let mut names = only.to_vec();
+    let mut at = 0;
+    while let Some(name) = names.get(at).cloned() {
+        at += 1;
+        let Some(entity) = plan.entity(&name) else {
+            continue;
+        };
+        let referred = entity
+            .refs
+            .iter()
+            .flat_map(|site| &site.parents)
+            .map(|parent| parent.entity.clone());
+        let foreign = target
+            .relation(&entity.into)
+            .into_iter()
+            .flat_map(|table| &table.constraints);
+        let tables: Vec<_> = foreign
+            .filter_map(|one| one.foreign.as_ref())
+            .map(|foreign| &foreign.parent)
+            .collect();
+        let behind = plan
+            .entities
+            .iter()
+            .filter(|other| tables.contains(&&other.into))
+            .map(|other| other.name.clone());
+        for parent in referred.chain(behind).collect::<Vec<_>>() {
+            if !names.contains(&parent) {
+                names.push(parent);
+            }
+        }
+    }
+    names
 }
 
 fn refusal(entity: &EntityPlan, begun: &Begun) -> Option<Finding> {

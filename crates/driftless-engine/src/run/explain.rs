@@ -30,8 +30,12 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
         return Err(crate::error::EngineError::findings(findings));
     }
     let kept: Vec<Kept> = decided.kept.into_iter().chain(rehearsed.kept).collect();
-    let entities =
-        prepared.plan.entities.iter().map(|entity| planned(&prepared, entity, &rehearsed.items, &kept)).collect();
+    let entities = prepared
+        .plan
+        .entities
+        .iter()
+        .map(|entity| planned(&prepared, entity, &rehearsed.items, &kept))
+        .collect();
     Ok(PlanReport {
         pipeline: prepared.plan.pipeline.clone(),
         source: prepared.source.place(),
@@ -47,7 +51,11 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
 }
 
 fn planned(prepared: &Prepared, entity: &EntityPlan, items: &[AsideItem], kept: &[Kept]) -> PlannedEntity {
-    let from = entity.origin.relation.as_ref().and_then(|name| prepared.source_catalog.relation(name));
+    let from = entity
+        .origin
+        .relation
+        .as_ref()
+        .and_then(|name| prepared.source_catalog.relation(name));
     let of = |table: &QualifiedName| *table == entity.into;
     let load = entity.path == Path::Load;
     PlannedEntity {
@@ -63,13 +71,22 @@ fn planned(prepared: &Prepared, entity: &EntityPlan, items: &[AsideItem], kept: 
         },
         estimated_rows: from.map_or(0, |relation| relation.estimated_rows),
         estimated_bytes: from.map_or(0, |relation| relation.bytes),
-        columns: entity.program.outputs.iter().map(|output| (output.column.clone(), way(&output.value))).collect(),
+        columns: entity
+            .program
+            .outputs
+            .iter()
+            .map(|output| (output.column.clone(), way(&output.value)))
+            .collect(),
         set_aside: items
             .iter()
             .filter(|item| of(&item.table))
             .map(|item| (item.kind.noun().to_owned(), item.name.clone()))
             .collect(),
-        stays: kept.iter().filter(|kept| of(&kept.table)).map(|kept| (kept.name.clone(), kept.reason.clone())).collect(),
+        stays: kept
+            .iter()
+            .filter(|kept| of(&kept.table))
+            .map(|kept| (kept.name.clone(), kept.reason.clone()))
+            .collect(),
         phase: prepared
             .begun
             .iter()

@@ -9,16 +9,25 @@ use uuid::Uuid;
 use super::prepare::{Prepared, prepare};
 use super::report::IdentityRecord;
 use crate::error::{EngineError, Result};
-use crate::store::schema::Presence;
 use crate::store::identity;
+use crate::store::schema::Presence;
 
 /// The identity of an entity's key. Several columns are a JSON array of texts.
 pub async fn get(spec: &Spec, entity: &str, key: &str) -> Result<Option<IdentityRecord>> {
     let prepared = present(spec).await?;
     let Some(plan) = prepared.plan.entity(entity) else {
-        let names: Vec<&str> = prepared.plan.entities.iter().map(|entity| entity.name.as_str()).collect();
-        return Err(EngineError::new(code::UNKNOWN_ENTITY, format!("entity {entity}"), "the mapping has no such entity")
-            .remedy(format!("there are: {}", names.join(", "))));
+        let names: Vec<&str> = prepared
+            .plan
+            .entities
+            .iter()
+            .map(|entity| entity.name.as_str())
+            .collect();
+        return Err(EngineError::new(
+            code::UNKNOWN_ENTITY,
+            format!("entity {entity}"),
+            "the mapping has no such entity",
+        )
+        .remedy(format!("there are: {}", names.join(", "))));
     };
     let session = Session::connect(&prepared.target, "ids").await?;
     let condition = format!("{} = $1", identity::key_text(plan, "i"));
@@ -62,7 +71,13 @@ async fn present(spec: &Spec) -> Result<Prepared> {
 }
 
 async fn exists(session: &Session, table: &str) -> Result<bool> {
-    Ok(session.query_one("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[Param::text(table)]).await?.get(0)?)
+    Ok(session
+        .query_one(
+            "SELECT pg_catalog.to_regclass($1) IS NOT NULL",
+            &[Param::text(table)],
+        )
+        .await?
+        .get(0)?)
 }
 
 async fn search(
@@ -76,8 +91,10 @@ async fn search(
     if !exists(session, &table).await? {
         return Ok(Vec::new());
     }
-    let targets: Vec<String> =
-        identity::target_columns(plan).iter().map(|column| format!("i.{column}::pg_catalog.text")).collect();
+    let targets: Vec<String> = identity::target_columns(plan)
+        .iter()
+        .map(|column| format!("i.{column}::pg_catalog.text"))
+        .collect();
     let sql = format!(
         "SELECT {}, ARRAY[{}], i.status, pg_catalog.to_char(i.created_at, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), i.execution \
          FROM {table} AS i WHERE {condition}",
@@ -95,7 +112,12 @@ async fn search(
                 key: row.get(0)?,
                 target: names.zip(values).collect(),
                 table: plan.into.to_string(),
-                status: if status == identity::LIVE { "live" } else { "adopted" }.to_owned(),
+                status: if status == identity::LIVE {
+                    "live"
+                } else {
+                    "adopted"
+                }
+                .to_owned(),
                 created_at: row.get(3)?,
                 execution: row.get(4)?,
             })
@@ -111,7 +133,9 @@ async fn look_recorded(
     params: &[Param],
 ) -> Result<Vec<IdentityRecord>> {
     let table = prepared.store.recorded_table(&plan.name).sql();
-    let [(column, _)] = plan.identity.target.as_slice() else { return Ok(Vec::new()) };
+    let [(column, _)] = plan.identity.target.as_slice() else {
+        return Ok(Vec::new());
+    };
     if !exists(session, &table).await? {
         return Ok(Vec::new());
     }

@@ -44,11 +44,6 @@ impl Shared {
         })
     }
 
-    /// What was counted so far.
-    pub fn counts(&self) -> BTreeMap<String, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     fn take(&self) -> Next {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).next()
     }

@@ -1,12 +1,11 @@
 //! The initial load: begins, continues, finishes. Started again it goes on where the last transaction ended.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use driftless_core::error::Finding;
 use driftless_core::plan::aside::{self, Silencing};
-use driftless_core::plan::{EntityPlan, Path};
+use driftless_core::plan::{Chunking, EntityPlan, Path};
 use driftless_core::spec::Spec;
 use driftless_pg::Session;
 
@@ -20,9 +19,9 @@ use super::settle;
 use super::stop::Stop;
 use super::{Events, watch};
 use crate::apply::aside::set_aside;
+use crate::apply::begin;
 use crate::apply::chunk::{ChunkWork, Progress};
 use crate::apply::lane::Lane;
-use crate::apply::begin;
 use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::extract::chunks;
@@ -32,8 +31,9 @@ use crate::shape::Shaping;
 use crate::shape::constants::{self, RunFacts};
 use crate::store::aside::Scope;
 use crate::store::chunk::{self, Checkpoint};
-use crate::store::entity::{self, Phase};
+use crate::store::entity::Phase;
 use crate::store::execution::{self, Counts};
+use crate::store::lease::Lease;
 use crate::store::reject;
 
 /// How long the rehearsal waits for a lock on a target table.
@@ -46,7 +46,7 @@ pub async fn migrate(spec: &Spec, only: &[String], events: &Events, stop: &Stop)
     for finding in &prepared.findings {
         events.send(Event::Note(finding.to_string())).ok();
     }
-    let agenda = Agenda::decide(&prepared.plan, &prepared.begun, only);
+    let agenda = Agenda::decide(&prepared.plan, &prepared.target_catalog, &prepared.begun, only);
     if agenda.is_empty() {
         if !agenda.refused.is_empty() {
             return Err(EngineError::findings(agenda.refused));
@@ -167,7 +167,8 @@ impl<'r> Run<'r> {
 
     async fn work(&self, held: &mut Held) -> Result<()> {
         let prepared = self.prepared;
-        let guard = held.lease.guard();
+        let lease = held.lease.clone();
+        let guard = lease.guard();
         let silencing = settle::silencing(&mut held.session).await?;
         self.step("snapshot");
         let snapshot = Snapshot::export(&prepared.source).await?;
@@ -185,18 +186,45 @@ impl<'r> Run<'r> {
         };
         let at_work = self.shapings(held, &facts).await?;
         let mut lanes = self.lanes(held, &snapshot, silencing).await?;
-        let shared = self.load(held, &snapshot, &at_work, &mut lanes).await?;
-        drop(shared);
+        let progress: Vec<Progress> = at_work.iter().map(|_| Progress::default()).collect();
+        let (queue, entities, mending) = self
+            .work_list(&held.session, &lease, &snapshot, &at_work, &progress)
+            .await?;
+        self.load(queue, &entities, &progress, &mut lanes).await?;
+        self.mend(&entities, mending, &mut lanes).await?;
+        let plans: Vec<&EntityPlan> = entities.iter().map(|entity| entity.work.shaping.plan).collect();
+        begin::advance(&mut held.session, &prepared.store, &guard, &plans, Phase::Loaded).await?;
         crash::point("loaded");
+        if !self.agenda.refused.is_empty() {
+            // What refers to a refused entity cannot be proven; the caller tells what is refused.
+            return Ok(());
+        }
         let settling = settle::Settling {
             prepared,
+            plan: self.agenda.settled_plan(&prepared.plan),
             scope: self.scope(&guard, silencing),
-            lease: &held.lease,
-            snapshot: snapshot.text(),
-            shapings: &at_work,
+            lease: &lease,
+            works: entities.iter().map(|entity| &entity.work).collect(),
             events: self.events,
         };
-        settling.finish(&mut lanes).await
+        settling.finish(&mut lanes).await?;
+        for entity in &entities {
+            let store = &prepared.store;
+            let (rejected, parked) = reject::counts(&held.session, store, entity.work.entity()).await?;
+            let read = chunk::all(&held.session, store, entity.work.entity())
+                .await?
+                .iter()
+                .map(|point| point.read)
+                .sum();
+            let sum = Counts {
+                read,
+                rejected,
+                parked,
+                ..Counts::default()
+            };
+            lanes::judge(entity.work.shaping.plan, &sum, true, entity.estimated_rows)?;
+        }
+        Ok(())
     }
 
     /// Records what begins, with its chunks and its adopted mappings, in one transaction.
@@ -211,7 +239,14 @@ impl<'r> Run<'r> {
                 .and_then(|name| prepared.source_catalog.relation(name));
             cut.push((*plan, chunks::cut(snapshot.session(), plan, from).await?));
         }
-        begin::entities(&mut held.session, &prepared.store, &held.lease, self.execution, &cut).await
+        begin::entities(
+            &mut held.session,
+            &prepared.store,
+            &held.lease,
+            self.execution,
+            &cut,
+        )
+        .await
     }
 
     /// Reads the UUIDs that the source has, for entities that others refer to.
@@ -277,29 +312,28 @@ impl<'r> Run<'r> {
         Ok(lanes)
     }
 
-    /// Loads every chunk that is not done, then mends what earlier runs loaded.
-    async fn load(
-        &self,
-        held: &Held,
-        snapshot: &Snapshot,
-        shapings: &[Shaping<'r>],
-        lanes: &mut [Lane],
-    ) -> Result<Arc<Shared>> {
-        self.step("loading");
-        let progress: Vec<Progress> = shapings.iter().map(|_| Progress::default()).collect();
+    /// What is to be loaded, with what, and what must be mended.
+    async fn work_list<'w>(
+        &'w self,
+        session: &Session,
+        lease: &'w Lease,
+        snapshot: &'w Snapshot,
+        shapings: &'w [Shaping<'r>],
+        progress: &'w [Progress],
+    ) -> Result<(Queue, Vec<Entity<'w, 'r>>, Vec<Mending>)> {
         let mut queue = Queue::default();
         let mut entities = Vec::new();
-        let mut mending: Vec<(usize, Option<Vec<chunk::Chunk>>)> = Vec::new();
+        let mut mending = Vec::new();
         for (number, shaping) in shapings.iter().enumerate() {
             let plan = shaping.plan;
-            let points = chunk::all(&held.session, &self.prepared.store, &plan.name).await?;
-            let (pending, stale) = split(plan, &points, snapshot.text());
+            let points = chunk::all(session, &self.prepared.store, &plan.name).await?;
+            let (chunks, stale) = split(self.cut_as_before(plan), &points, snapshot.text());
             mending.extend(stale.map(|ranges| (number, ranges)));
             queue.entities.push(Waiting {
                 entity: plan.name.clone(),
                 after: plan.after.clone(),
                 one_by_one: plan.path == Path::Beside,
-                chunks: pending,
+                chunks,
                 running: 0,
             });
             let estimated_rows = self.estimate(plan);
@@ -312,7 +346,7 @@ impl<'r> Run<'r> {
             entities.push(Entity {
                 work: ChunkWork {
                     store: &self.prepared.store,
-                    lease: &held.lease,
+                    lease,
                     shaping,
                     execution: self.execution,
                     snapshot: snapshot.text(),
@@ -327,30 +361,46 @@ impl<'r> Run<'r> {
                 },
             });
         }
+        Ok((queue, entities, mending))
+    }
+
+    /// Loads every chunk that is not done.
+    async fn load(
+        &self,
+        queue: Queue,
+        entities: &[Entity<'_, '_>],
+        progress: &[Progress],
+        lanes: &mut [Lane],
+    ) -> Result<()> {
+        self.step("loading");
         let shared = Shared::new(queue);
-        let names: Vec<&str> = shapings
-            .iter()
-            .map(|shaping| shaping.plan.name.as_str())
-            .collect();
-        let working = lanes.iter_mut().map(|lane| lanes::work(lane, &shared, &entities));
+        let names: Vec<&str> = entities.iter().map(|entity| entity.work.entity()).collect();
+        let working = lanes.iter_mut().map(|lane| lanes::work(lane, &shared, entities));
         watch::show(
             self.events,
             &names,
-            &progress,
+            progress,
             futures_util::future::try_join_all(working),
         )
         .await?;
-        self.mend(&entities, mending, lanes).await?;
-        for entity in &entities {
-            self.loaded(held, entity).await?;
+        Ok(())
+    }
+
+    /// Whether the recorded chunks are ranges of a key that the plan still cuts by.
+    fn cut_as_before(&self, plan: &EntityPlan) -> Cut {
+        let now = format!("{:?}", plan.chunking);
+        let before = self.prepared.begun.iter().find(|one| one.entity == plan.name);
+        match (&plan.chunking, before) {
+            (_, Some(before)) if before.chunking != now => Cut::Otherwise,
+            (Chunking::Integer(_) | Chunking::Uuid(_), _) => Cut::ByKey,
+            (Chunking::Pages | Chunking::Whole, _) => Cut::ByPlace,
         }
-        Ok(shared)
     }
 
     async fn mend(
         &self,
         entities: &[Entity<'_, '_>],
-        mending: Vec<(usize, Option<Vec<chunk::Chunk>>)>,
+        mending: Vec<Mending>,
         lanes: &mut [Lane],
     ) -> Result<()> {
         let Some(lane) = lanes.first_mut() else {
@@ -372,18 +422,6 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    async fn loaded(&self, held: &Held, entity: &Entity<'_, '_>) -> Result<()> {
-        let plan = entity.work.shaping.plan;
-        entity::advance(&held.session, &self.prepared.store, &plan.name, Phase::Loaded).await?;
-        self.events
-            .send(Event::Phase {
-                entity: plan.name.clone(),
-                phase: "loaded",
-            })
-            .ok();
-        Ok(())
-    }
-
     fn estimate(&self, plan: &EntityPlan) -> u64 {
         let from = plan
             .origin
@@ -394,29 +432,42 @@ impl<'r> Run<'r> {
     }
 }
 
-/// What is still to be loaded, and which finished ranges stand under an older snapshot. Pages move under updates, so an
-/// entity that is cut by pages is mended as a whole and has nothing left to load.
-type Split = (VecDeque<chunk::Chunk>, Option<Option<Vec<chunk::Chunk>>>);
+/// An entity by number, and the finished ranges that stand under an older snapshot; `None` for all of it.
+type Mending = (usize, Option<Vec<chunk::Chunk>>);
 
-fn split(plan: &EntityPlan, points: &[Checkpoint], snapshot: &str) -> Split {
-    use driftless_core::plan::Chunking;
+/// What recorded chunks are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// Ranges of a key, which rows keep.
+    ByKey,
+    /// Places of rows, which updates change.
+    ByPlace,
+    /// Something that the plan no longer cuts by.
+    Otherwise,
+}
+
+/// Chunks still to be loaded, and what must be mended. What was begun and is not cut by key is mended as a whole: a row
+/// may have moved from a finished range into an open one.
+fn split(
+    cut: Cut,
+    points: &[Checkpoint],
+    snapshot: &str,
+) -> (VecDeque<chunk::Chunk>, Option<Option<Vec<chunk::Chunk>>>) {
     let begun = points.iter().any(|point| point.snapshot.is_some());
-    let by_key = matches!(plan.chunking, Chunking::Integer(_) | Chunking::Uuid(_));
-    if begun && !by_key {
+    if cut == Cut::Otherwise || (begun && cut == Cut::ByPlace) {
         let stale = points
             .iter()
             .any(|point| point.snapshot.as_deref() != Some(snapshot));
         return (VecDeque::new(), stale.then_some(None));
     }
-    let pending = points
-        .iter()
-        .filter(|point| point.snapshot.is_none())
-        .map(|point| point.chunk.clone())
-        .collect();
+    let open = points.iter().filter(|point| point.snapshot.is_none());
     let stale: Vec<chunk::Chunk> = points
         .iter()
         .filter(|point| point.snapshot.as_deref().is_some_and(|old| old != snapshot))
         .map(|point| point.chunk.clone())
         .collect();
-    (pending, (!stale.is_empty()).then_some(Some(stale)))
+    (
+        open.map(|point| point.chunk.clone()).collect(),
+        (!stale.is_empty()).then_some(Some(stale)),
+    )
 }

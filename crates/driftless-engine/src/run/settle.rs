@@ -2,8 +2,8 @@
 //! is an entity done.
 
 use driftless_core::error::Finding;
-use driftless_core::plan::EntityPlan;
 use driftless_core::plan::aside::Silencing;
+use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::Session;
 
 use super::Events;
@@ -11,15 +11,15 @@ use super::prepare::Prepared;
 use super::report::Event;
 use crate::apply::aside::{Failure, Part, Restored, restore};
 use crate::apply::chunk::ChunkWork;
-use crate::apply::{begin, finish, lane, proof};
 use crate::apply::lane::Lane;
+use crate::apply::{begin, finish, lane, proof};
 use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::preflight::replica_role;
 use crate::store::aside::Scope;
 use crate::store::entity::Phase;
-use crate::store::{aside, reject};
 use crate::store::lease::Lease;
+use crate::store::{aside, reject};
 
 /// Keys that are tried again in one transaction.
 pub const RETRIED_AT_ONCE: usize = 1000;
@@ -37,6 +37,8 @@ pub async fn silencing(session: &mut Session) -> Result<Silencing> {
 pub struct Settling<'s, 'p> {
     /// What was prepared.
     pub prepared: &'s Prepared,
+    /// The plan of everything that is in the target now.
+    pub plan: Plan,
     /// Whose record of set-aside DDL.
     pub scope: Scope<'s>,
     /// The lease.
@@ -62,7 +64,7 @@ impl Settling<'_, '_> {
 
     /// Proves, restores, and marks the entities as done.
     pub async fn finish(&self, lanes: &mut [Lane]) -> Result<()> {
-        let plan = &self.prepared.plan;
+        let plan = &self.plan;
         let mut sessions: Vec<Session> = Vec::new();
         for _ in 0..lanes.len() {
             sessions.push(lane::writer(&self.prepared.target, self.lease, self.scope.silencing).await?);
@@ -81,7 +83,14 @@ impl Settling<'_, '_> {
         self.step("proving references");
         let records = aside::list(&sessions[0], &self.scope).await?;
         let foreign = proof::foreign_sites(plan, &self.prepared.target_catalog, &records);
-        proof::references(&mut sessions[0], &self.scope, plan, &foreign).await?;
+        proof::references(
+            &mut sessions[0],
+            &self.scope,
+            plan,
+            &self.prepared.target_catalog,
+            &foreign,
+        )
+        .await?;
         crash::point("references-proven");
         self.step("restoring constraints");
         refuse(&restore(&mut sessions, &self.scope, Part::All).await?)?;
@@ -98,7 +107,9 @@ impl Settling<'_, '_> {
 
     /// Rows that left the target because their identities could not be told apart are read again.
     async fn again(&self, lanes: &mut [Lane]) -> Result<()> {
-        let Some(lane) = lanes.first_mut() else { return Ok(()) };
+        let Some(lane) = lanes.first_mut() else {
+            return Ok(());
+        };
         for work in &self.works {
             let keys = reject::parked_at(&lane.writer, &self.prepared.store, work.entity(), "unique").await?;
             for part in keys.chunks(RETRIED_AT_ONCE) {
@@ -110,7 +121,9 @@ impl Settling<'_, '_> {
 
     /// Rejects that a proof found get their source rows; then the share of rejects is judged for good.
     async fn describe(&self, lanes: &mut [Lane]) -> Result<()> {
-        let Some(lane) = lanes.first_mut() else { return Ok(()) };
+        let Some(lane) = lanes.first_mut() else {
+            return Ok(());
+        };
         for work in &self.works {
             work.describe_rejects(lane).await?;
         }
@@ -120,7 +133,14 @@ impl Settling<'_, '_> {
     /// All entities become done in one transaction: what is half proven is not done.
     async fn done(&self, session: &mut Session) -> Result<()> {
         let plans: Vec<&EntityPlan> = self.plans().collect();
-        begin::advance(session, &self.prepared.store, self.scope.guard, &plans, Phase::Done).await?;
+        begin::advance(
+            session,
+            &self.prepared.store,
+            self.scope.guard,
+            &plans,
+            Phase::Done,
+        )
+        .await?;
         for plan in self.plans() {
             self.events
                 .send(Event::Phase {
@@ -135,7 +155,11 @@ impl Settling<'_, '_> {
 
 fn refuse(restored: &Restored) -> Result<()> {
     let findings: Vec<Finding> = restored.failures.iter().map(Failure::finding).collect();
-    if findings.is_empty() { Ok(()) } else { Err(EngineError::findings(findings)) }
+    if findings.is_empty() {
+        Ok(())
+    } else {
+        Err(EngineError::findings(findings))
+    }
 }
 
 /// After a run that did not end well: puts back what can be put back at once.

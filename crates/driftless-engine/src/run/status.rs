@@ -28,17 +28,30 @@ pub async fn status(spec: &Spec) -> Result<StatusReport> {
     if !report.present {
         return Ok(report);
     }
-    report.holder = lease::living_holder(&session, &store).await?.map(|holder| holder.name);
+    report.holder = lease::living_holder(&session, &store)
+        .await?
+        .map(|holder| holder.name);
     for begun in entity::begun(&session, &store).await? {
-        report.entities.push(entity_status(&session, &store, begun).await?);
+        report
+            .entities
+            .push(entity_status(&session, &store, begun).await?);
     }
-    report.executions = execution::last(&session, &store, EXECUTIONS).await?.into_iter().map(shown).collect();
+    report.executions = execution::last(&session, &store, EXECUTIONS)
+        .await?
+        .into_iter()
+        .map(shown)
+        .collect();
     report.set_aside = aside::outstanding(&session, &store)
         .await?
         .into_iter()
         .map(|record| {
             let item = record.item;
-            (item.table.to_string(), item.kind.noun().to_owned(), item.name, record.state.name().to_owned())
+            (
+                item.table.to_string(),
+                item.kind.noun().to_owned(),
+                item.name,
+                record.state.name().to_owned(),
+            )
         })
         .collect();
     Ok(report)

@@ -185,7 +185,7 @@ impl<'i> Columns<'i> {
 fn unreadable(store: &Store, what: &str) -> EngineError {
     EngineError::new(
         code::STATE_NEWER,
-        format!("table {}", scope.store.table("set_aside")),
+        format!("table {}", store.table("set_aside")),
         format!("a record that this version cannot read: {what}"),
     )
     .remedy("use the version of driftless that wrote it")
