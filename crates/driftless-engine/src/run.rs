@@ -26,11 +26,18 @@ mod explain;
 mod status;
 /// From a legacy key to the target's, and back.
 pub mod ids;
+/// Rejects: looked at, tried again, dismissed.
+pub mod rejects;
+/// Takes back what was loaded; puts back what was set aside.
+mod restart;
+/// Removes the state.
+pub mod teardown;
 
 pub use explain::{plan, plan as check};
 pub use migrate::migrate;
 pub use prepare::{Prepared, endpoints, prepare};
 pub use report::Event;
+pub use restart::{abandon, anything_aside, preview as restart_preview, restart};
 pub use status::status;
 pub use stop::Stop;
 

@@ -2,9 +2,10 @@
 
 use driftless_core::code;
 use driftless_core::plan::{EntityPlan, Plan};
-use driftless_pg::{Param, Session, Transaction};
+use driftless_pg::{BeginMode, Param, Session, Transaction};
 
 use crate::error::{EngineError, Result};
+use crate::store::lease::Lease;
 use crate::store::{Store, identity};
 
 /// The entities that go with these: those that refer to them, and theirs.
@@ -65,7 +66,7 @@ async fn exists(session: &Session, store: &Store, plan: &EntityPlan) -> Result<b
 }
 
 /// Deletes an entity's rows, identities, checkpoints and rejects. Rows that the map does not know are not touched.
-pub async fn delete(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> Result<i64> {
+async fn delete(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> Result<i64> {
     let mut deleted = 0;
     if exists(tx, store, plan).await? {
         let identities = store.identity_table(&plan.name).sql();
@@ -95,27 +96,45 @@ pub async fn delete(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> R
     Ok(deleted)
 }
 
-/// Refuses where rows of tables outside the plan refer to rows that are gone now: (child table, constraint, condition).
-pub async fn prove_no_orphans(
-    tx: &Transaction<'_>,
-    plan: &EntityPlan,
-    outside: &[(String, String, String)],
-) -> Result<()> {
-    for (child, constraint, orphan) in outside {
-        let row = tx
-            .query_one(
-                &format!("SELECT EXISTS (SELECT FROM {child} AS c WHERE {orphan})"),
-                &[],
-            )
-            .await?;
-        if row.get::<bool>(0)? {
+/// A foreign key of a table outside the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outside {
+    /// The referencing table.
+    pub child: String,
+    /// The constraint's name.
+    pub constraint: String,
+    /// A query that says whether some row of it has no parent.
+    pub orphan: String,
+}
+
+/// Deletes these entities' rows and all that is recorded about them, in one transaction. Refuses where rows of others
+/// refer to what would be gone: they are neither left as orphans nor deleted along.
+pub async fn delete_all(
+    writer: &mut Session,
+    store: &Store,
+    lease: &Lease,
+    plans: &[&EntityPlan],
+    outside: &[Outside],
+) -> Result<Vec<i64>> {
+    let tx = writer.begin(BeginMode::ReadWrite).await?;
+    tx.batch(&lease.guard()).await?;
+    let mut deleted = Vec::new();
+    for plan in plans {
+        deleted.push(delete(&tx, store, plan).await?);
+    }
+    for foreign in outside {
+        if tx.query_one(&foreign.orphan, &[]).await?.get::<bool>(0)? {
             return Err(EngineError::new(
                 code::INTEGRITY,
-                format!("entity {}", plan.name),
-                format!("rows of {child} refer to rows that would be deleted (constraint {constraint})"),
+                format!("table {}", foreign.child),
+                format!(
+                    "rows of it refer to rows that would be deleted (constraint {})",
+                    foreign.constraint
+                ),
             )
             .remedy("they belong to somebody else: remove or redirect them first"));
         }
     }
-    Ok(())
+    tx.commit().await?;
+    Ok(deleted)
 }

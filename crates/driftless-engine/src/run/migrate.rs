@@ -68,10 +68,10 @@ pub async fn migrate(spec: &Spec, only: &[String], events: &Events, stop: &Stop)
         Ok(()) if !agenda.refused.is_empty() => Err(EngineError::findings(agenda.refused.clone())),
         other => other,
     };
-    let done = held.end(done).await;
-    if let Err(error) = done {
-        return Err(settle::put_back(&prepared, error, events).await);
+    if let Err(error) = &done {
+        settle::put_back(&prepared, &held, error, events).await;
     }
+    held.end(done).await?;
     let entities = reports(&prepared, execution).await?;
     Ok(MigrateReport {
         execution,

@@ -1,12 +1,16 @@
 //! The end of a load: uniqueness and references proven, everything back in place, statistics, sequences, and only then
 //! is an entity done.
 
+use std::time::Duration;
+
+use driftless_core::code::{self, Exit};
 use driftless_core::error::Finding;
 use driftless_core::plan::aside::Silencing;
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::Session;
 
 use super::Events;
+use super::held::Held;
 use super::prepare::Prepared;
 use super::report::Event;
 use crate::apply::aside::{Failure, Part, Restored, restore};
@@ -162,7 +166,68 @@ fn refuse(restored: &Restored) -> Result<()> {
     }
 }
 
-/// After a run that did not end well: puts back what can be put back at once.
-pub async fn put_back(_prepared: &Prepared, error: EngineError, _events: &Events) -> EngineError {
-    error
+/// The part of a plan whose entities have begun.
+pub fn begun_plan(prepared: &Prepared) -> Plan {
+    let mut plan = prepared.plan.clone();
+    plan.entities
+        .retain(|entity| prepared.begun.iter().any(|one| one.entity == entity.name));
+    plan
+}
+
+/// Most sessions that build indexes side by side.
+pub const BUILDERS: usize = 4;
+
+/// How long an interrupted run may put things back: it ends within five seconds.
+const INTERRUPTED_LIMIT: Duration = Duration::from_secs(3);
+
+/// After a run that did not end well: puts back what was set aside. A run that was asked to stop takes only a moment for
+/// it; what is still aside then is on record, and the next start or `--abandon` finds it.
+pub async fn put_back(prepared: &Prepared, held: &Held, error: &EngineError, events: &Events) {
+    if error.code() == code::LEASE_LOST {
+        return;
+    }
+    let limit = (error.exit() == Exit::Interrupted).then_some(INTERRUPTED_LIMIT);
+    if let Ok(left) = restore_within(prepared, held, limit).await
+        && left > 0
+    {
+        let note = format!(
+            "{left} constraint(s), index(es) or trigger(s) are still set aside: `driftless migrate` continues and puts them \
+             back at its end, `driftless migrate --abandon` puts them back now"
+        );
+        events.send(Event::Note(note)).ok();
+    }
+}
+
+/// Restores within a limit; how much is still aside.
+async fn restore_within(prepared: &Prepared, held: &Held, limit: Option<Duration>) -> Result<usize> {
+    let mut control = Session::connect(&prepared.target, "restore").await?;
+    let silencing = silencing(&mut control).await?;
+    if aside::outstanding(&control, &prepared.store).await?.is_empty() {
+        return Ok(0);
+    }
+    let guard = held.lease.guard();
+    let scope = Scope {
+        store: &prepared.store,
+        execution: held.execution,
+        guard: &guard,
+        silencing,
+    };
+    let mut sessions = Vec::new();
+    for _ in 0..prepared.plan.target_connections.clamp(1, BUILDERS) {
+        sessions.push(lane::writer(&prepared.target, &held.lease, silencing).await?);
+    }
+    let cancellers: Vec<_> = sessions.iter().map(Session::canceller).collect();
+    let work = restore(&mut sessions, &scope, Part::All);
+    match limit {
+        None => drop(work.await?),
+        Some(limit) => {
+            if tokio::time::timeout(limit, work).await.is_err() {
+                // The server would go on building an index for somebody who has left.
+                for canceller in cancellers {
+                    canceller.cancel().await.ok();
+                }
+            }
+        }
+    }
+    Ok(aside::outstanding(&control, &prepared.store).await?.len())
 }

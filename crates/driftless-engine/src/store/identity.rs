@@ -4,12 +4,13 @@
 //! `offered` the fingerprints of what the plan produced (8 bytes a written column, in order), `stored` those of
 //! what the target held right after the write where they differ, `execution`, `status`, `created_at`, `validated_at`.
 
+use driftless_core::code;
 use driftless_core::name::{QualifiedName, quote_ident};
 use driftless_core::plan::EntityPlan;
-use driftless_pg::Session;
+use driftless_pg::{Param, Session};
 
 use super::Store;
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 
 /// Status of an identity whose row is in the target.
 pub const LIVE: i16 = 0;
@@ -57,9 +58,24 @@ pub fn belongs(plan: &EntityPlan, identity: &str, target: &str) -> String {
     pairs.join(" AND ")
 }
 
-/// Makes the identity table without its indexes, which [`index`] builds behind the load.
+/// Makes the identity table without its indexes, which are built behind the load. One that is there already belongs
+/// to a load that was torn down without forgetting it, and is refused.
 pub async fn create(session: &Session, store: &Store, plan: &EntityPlan) -> Result<()> {
     let table = store.identity_table(&plan.name).sql();
+    let there = session
+        .query_one(
+            "SELECT pg_catalog.to_regclass($1) IS NOT NULL",
+            &[Param::text(table.as_str())],
+        )
+        .await?;
+    if there.get(0)? {
+        return Err(EngineError::new(
+            code::INTEGRITY,
+            format!("entity {}", plan.name),
+            "the target keeps its identities of a load that was torn down",
+        )
+        .remedy("they are the only map between old and new keys: keep them, or remove them with `driftless teardown --forget-identities`"));
+    }
     let mut columns = Vec::new();
     for (name, part) in key_columns(plan).iter().zip(&plan.identity.key) {
         columns.push(format!("{name} {} NOT NULL", part.type_sql));

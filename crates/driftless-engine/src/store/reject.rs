@@ -175,3 +175,35 @@ pub async fn parked_at(session: &Session, store: &Store, entity: &str, stage: &s
         .await?;
     Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
 }
+
+/// Dismisses what a condition over `r` finds. Gives how many.
+pub async fn discard(
+    session: &mut Session,
+    store: &Store,
+    guard: &str,
+    condition: &str,
+    params: &[Param],
+) -> Result<i64> {
+    let tx = session.begin(driftless_pg::BeginMode::ReadWrite).await?;
+    tx.batch(guard).await?;
+    let sql = format!(
+        "UPDATE {{state}}.rejects AS r SET state = 'discarded', last_seen = pg_catalog.clock_timestamp() \
+         WHERE r.state <> 'discarded' AND {condition}"
+    );
+    let discarded = tx.execute(&store.sql(&sql), params).await?;
+    tx.commit().await?;
+    Ok(discarded.cast_signed())
+}
+
+/// How many of these keys are on record.
+pub async fn known(session: &Session, store: &Store, entity: &str, keys: &[String]) -> Result<i64> {
+    let row = session
+        .query_one(
+            &store.sql(
+                "SELECT pg_catalog.count(*) FROM {state}.rejects WHERE pipeline = $1 AND entity = $2 AND key = ANY ($3)",
+            ),
+            &[Param::text(store.pipeline()), Param::text(entity), Param::text_array(keys)],
+        )
+        .await?;
+    Ok(row.get(0)?)
+}

@@ -117,3 +117,16 @@ pub async fn drop(session: &mut Session, store: &Store, guard: &str) -> Result<(
     tx.commit().await?;
     Ok(())
 }
+
+/// Empties the state but for the identities, the recorded mappings and the function that looks them up.
+pub async fn drop_all_but_identities(session: &mut Session, store: &Store, guard: &str) -> Result<()> {
+    let tx = session.begin(BeginMode::ReadWrite).await?;
+    tx.batch(guard).await?;
+    tx.batch(&store.sql(
+        "TRUNCATE {state}.execution, {state}.execution_entity, {state}.entity, {state}.chunk, {state}.rejects, \
+         {state}.warning, {state}.conflict, {state}.set_aside, {state}.lease_backend, {state}.lease_holder",
+    ))
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
