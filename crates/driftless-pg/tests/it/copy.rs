@@ -81,7 +81,7 @@ async fn rows_of_many_types_go_out_and_in_unchanged() {
     assert_eq!(copy.finish().await.unwrap(), 20_000);
     let differing: i64 = one(
         &session,
-        "SELECT count(*) FROM (SELECT a::text FROM public.a EXCEPT ALL SELECT t::text FROM public.t) AS d",
+        "SELECT count(*) FROM (SELECT a.*::text FROM public.a EXCEPT ALL SELECT t.*::text FROM public.t) AS d",
     )
     .await;
     assert_eq!(differing, 0);
