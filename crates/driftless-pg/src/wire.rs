@@ -502,3 +502,6 @@ fn is_aside(tag: u8) -> bool {
         backend::NOTICE_RESPONSE_TAG | backend::NOTIFICATION_RESPONSE_TAG | backend::PARAMETER_STATUS_TAG
     )
 }
+
+#[cfg(test)]
+mod tests;
