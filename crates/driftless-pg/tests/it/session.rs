@@ -38,6 +38,9 @@ async fn settings_hold_against_the_databases_own() {
             "{name}"
         );
     }
+    if session.server_version() >= 170_000 {
+        assert_eq!(one::<String>(&session, "SHOW transaction_timeout").await, "0");
+    }
     assert_eq!(
         one::<String>(&session, "SHOW application_name").await,
         "driftless test"
