@@ -106,6 +106,17 @@ impl ServerError {
     /// One line without row values: state, condition, names of objects, and the message where it speaks of
     /// statements rather than of data.
     pub fn summary(&self) -> String {
+        self.line(!self.may_hold_values())
+    }
+
+    /// Whether its texts may hold values of rows.
+    fn may_hold_values(&self) -> bool {
+        // RAISE in somebody's function can put anything under any state.
+        let raised = self.routine.as_deref() == Some("exec_stmt_raise");
+        raised || !message_is_free_of_values(&self.sqlstate)
+    }
+
+    fn line(&self, with_message: bool) -> String {
         let mut line = format!("{} {}", self.sqlstate, condition(&self.sqlstate));
         let named = [
             ("table", qualified(self.schema.as_deref(), self.table.as_deref())),
@@ -118,9 +129,7 @@ impl ServerError {
                 line.push_str(&format!(", {what} {name}"));
             }
         }
-        // RAISE in somebody's function can put anything under any state.
-        let raised = self.routine.as_deref() == Some("exec_stmt_raise");
-        if message_is_free_of_values(&self.sqlstate) && !raised {
+        if with_message {
             line.push_str(": ");
             line.push_str(&one_line(&self.message));
         }
@@ -194,6 +203,13 @@ impl PgError {
         out
     }
 
+    /// A refused log-in. Nobody is in yet, so no row's values are: the message is shown under any state.
+    pub(crate) fn login_refused(kind: ErrorKind, place: &str, error: &ServerError) -> PgError {
+        let mut out = PgError::new(kind, place, error.line(true));
+        out.0.server = Some(error.clone());
+        out
+    }
+
     pub(crate) fn remedy_is(mut self, remedy: impl Into<String>) -> PgError {
         self.0.remedy = Some(remedy.into());
         self
@@ -263,10 +279,12 @@ impl PgError {
     /// What to do about it, where that is known: ours first, else the server's hint.
     pub fn remedy(&self) -> Option<String> {
         let hint = || {
-            let server = self.0.server.as_ref()?;
-            message_is_free_of_values(&server.sqlstate)
-                .then(|| server.hint.as_deref().map(one_line))
-                .flatten()
+            let server = self
+                .0
+                .server
+                .as_ref()
+                .filter(|server| !server.may_hold_values())?;
+            server.hint.as_deref().map(one_line)
         };
         self.0.remedy.clone().or_else(hint)
     }
@@ -333,11 +351,13 @@ mod tests {
             ServerError {
                 sqlstate: "42501".to_owned(),
                 message: "anna@example.org may not".to_owned(),
+                hint: Some("ask anna@example.org".to_owned()),
                 routine: Some("exec_stmt_raise".to_owned()),
                 ..ServerError::default()
             },
         );
         assert_eq!(error.to_string(), "DL0204 42501 insufficient_privilege");
+        assert_eq!(error.remedy(), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Speaks PostgreSQL: connection strings, TLS, sessions, statements, binary COPY. Knows nothing of mappings.
 //!
-//! The wire protocol is spoken here directly (message formats and SCRAM come from `postgres-protocol`); the record of
-//! that decision is `docs/adr/0010-own-wire.md`. Every statement is unnamed and takes one round trip, no
+//! The wire protocol is spoken here directly (message formats and SCRAM come from `postgres-protocol`); why, says
+//! `docs/adr/0004-own-wire.md`. Every statement is unnamed and takes one round trip, no
 //! operation runs a query that its caller did not ask for, and no driver type shows in this crate's interface.
 //!
 //! The modules stand in the order in which data flows; a module uses only modules declared before it.

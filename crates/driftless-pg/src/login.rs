@@ -225,7 +225,7 @@ fn explain(config: &ConnectConfig, error: PgError) -> PgError {
         ),
         _ => (ErrorKind::Server, None),
     };
-    let out = PgError::server_said(&config.place(), server.clone()).with_kind(kind);
+    let out = PgError::login_refused(kind, &config.place(), server);
     match remedy {
         Some(remedy) => out.remedy_is(remedy),
         None => out,

@@ -9,6 +9,7 @@ use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -33,9 +34,23 @@ pub(crate) enum Address {
 impl Socket {
     /// Opens a socket by the connection string, trying every address of the host in turn, and encrypts it as demanded.
     pub(crate) async fn open(config: &ConnectConfig) -> Result<(Socket, Address), PgError> {
+        let addresses = addresses(config).await?;
+        // An address that is silent must leave time for the next one.
+        let share = u32::try_from(addresses.len()).unwrap_or(1).max(1);
+        let limit = config
+            .connect_timeout
+            .filter(|_| share > 1)
+            .map(|limit| limit / share);
         let mut last = None;
-        for address in addresses(config).await? {
-            match Socket::open_at(config, &address).await {
+        for address in addresses {
+            let opening = Socket::open_at(config, &address);
+            let opened = match limit {
+                Some(limit) => timeout(limit, opening)
+                    .await
+                    .unwrap_or_else(|_| Err(unreachable_error(config, &"no answer in time"))),
+                None => opening.await,
+            };
+            match opened {
                 Ok(socket) => return Ok((socket, address)),
                 // Only silence is a reason to try the next address: an answer is the same at all of them.
                 Err(error) if error.kind() == ErrorKind::Unreachable => last = Some(error),

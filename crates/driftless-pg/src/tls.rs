@@ -300,3 +300,31 @@ pub(crate) fn server_end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, SignatureAlgorithm};
+
+    use super::*;
+
+    fn self_signed(algorithm: &'static SignatureAlgorithm) -> CertificateDer<'static> {
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        CertificateParams::new(Vec::new())
+            .unwrap()
+            .self_signed(&key)
+            .unwrap()
+            .der()
+            .clone()
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_certificates_own_signature() {
+        let certificate = self_signed(&PKCS_ECDSA_P384_SHA384);
+        assert_eq!(
+            server_end_point(&certificate),
+            Some(Sha384::digest(&certificate).to_vec())
+        );
+        assert_eq!(server_end_point(&self_signed(&PKCS_ED25519)), None);
+        assert_eq!(server_end_point(&CertificateDer::from(vec![0x30, 3, 1])), None);
+    }
+}

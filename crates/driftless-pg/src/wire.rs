@@ -108,17 +108,27 @@ impl Wire {
     pub(crate) fn post(&mut self, make: impl FnOnce(&mut BytesMut) -> io::Result<()>) -> Result<(), PgError> {
         let before = self.draft.len();
         let made = make(&mut self.draft);
-        let size = self.draft.len() - before;
-        if made.is_ok() && size < MAX_MESSAGE_BYTES {
+        let fault = match made {
+            Ok(()) => match self.admit(self.draft.len() - before) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            },
+            Err(error) => {
+                let cause = format!("a message cannot be made: {error}");
+                PgError::new(ErrorKind::Usage, &self.place, cause)
+            }
+        };
+        self.draft.truncate(before);
+        Err(fault)
+    }
+
+    /// Refuses messages of a size that the server would end the connection for.
+    pub(crate) fn admit(&self, size: usize) -> Result<(), PgError> {
+        if size < MAX_MESSAGE_BYTES {
             return Ok(());
         }
-        self.draft.truncate(before);
-        let cause = match made {
-            Ok(()) => format!(
-                "a statement with its parameters has {size} bytes; the server takes no more than 1 GiB"
-            ),
-            Err(error) => format!("a message cannot be made: {error}"),
-        };
+        let cause =
+            format!("a statement with its parameters has {size} bytes; the server takes no more than 1 GiB");
         Err(PgError::new(ErrorKind::Usage, &self.place, cause))
     }
 
@@ -492,3 +502,6 @@ fn is_aside(tag: u8) -> bool {
         backend::NOTICE_RESPONSE_TAG | backend::NOTIFICATION_RESPONSE_TAG | backend::PARAMETER_STATUS_TAG
     )
 }
+
+#[cfg(test)]
+mod tests;

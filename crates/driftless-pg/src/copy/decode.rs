@@ -64,7 +64,7 @@ enum State {
     Extension(usize),
     Row,
     FieldLength,
-    Field { left: usize },
+    Field { length: usize, left: usize },
     Skipped { left: usize },
     End,
 }
@@ -170,15 +170,16 @@ impl CopyDecoder {
                     };
                     self.begin_field(i32::from_be_bytes(length), arena, cells)?;
                 }
-                State::Field { left } => {
+                State::Field { length, left } => {
                     let (here, behind) = rest.split_at(left.min(rest.len()));
                     arena.extend_from_slice(here);
                     *rest = behind;
                     let left = left - here.len();
                     if left > 0 {
-                        self.state = State::Field { left };
+                        self.state = State::Field { length, left };
                         return Ok(Step::NeedMore);
                     }
+                    cells.push(Cell::new((arena.len() - length) as u32, length as u32));
                     self.state = State::FieldLength;
                 }
                 State::Skipped { left } => {
@@ -285,8 +286,7 @@ impl CopyDecoder {
             return Err(CopyFormatError::ArenaFull);
         }
         self.row_bytes += left;
-        self.state = State::Field { left };
-        cells.push(Cell::new(arena.len() as u32, left as u32));
+        self.state = State::Field { length: left, left };
         Ok(())
     }
 

@@ -55,13 +55,8 @@ fn decode(stream: &[u8], columns: usize, limit: usize, sizes: &[usize]) -> Resul
         stream.len()
     );
     let value = |cell: &Cell| cell.bytes(&arena).map(<[u8]>::to_vec);
-    let whole = if columns == 0 {
-        0
-    } else {
-        cells.len() / columns * columns
-    };
-    let rows = cells[..whole]
-        .chunks(columns.max(1))
+    let rows = cells
+        .chunks_exact(columns)
         .map(|row| row.iter().map(value).collect());
     Ok(Decoded {
         rows: rows.collect(),

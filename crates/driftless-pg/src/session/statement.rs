@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::backend::Message;
@@ -56,6 +57,9 @@ pub(super) async fn run(
     params: &[Param],
     keep_rows: bool,
 ) -> Result<Outcome, PgError> {
+    // Looked at before gigabytes are copied together, only to be refused.
+    let values = params.iter().filter_map(Param::value).map(Bytes::len);
+    wire.admit(values.sum())?;
     wire.post(|buf| {
         frontend::parse("", sql, params.iter().map(Param::type_oid), buf)?;
         // All parameters and all results in binary form.
@@ -74,10 +78,7 @@ pub(super) async fn run(
     wire.after(outcome).await
 }
 
-fn serialize(
-    param: &Param,
-    buf: &mut bytes::BytesMut,
-) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+fn serialize(param: &Param, buf: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
     Ok(match param.value() {
         Some(value) => {
             buf.extend_from_slice(value);
