@@ -36,6 +36,12 @@ impl Work {
         &self.mapping.spec
     }
 
+    /// Whether what was just described shall be done; nobody is waited for once the work shall stop.
+    async fn confirm(&self, question: &str) -> Result<bool, Failure> {
+        let asked = async { Ok(self.terminal.confirm(question).await) };
+        self.stop.or(asked).await?
+    }
+
     /// Prints a report: as a document of `driftless/NAME/1`, or as the text that fits the terminal.
     fn report<T: Serialize>(
         &self,

@@ -1,9 +1,11 @@
 use std::env;
+use std::ffi::OsStr;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use console::Term;
 use driftless_core::code;
 use indicatif::{MultiProgress, ProgressDrawTarget};
+use tokio::task::spawn_blocking;
 
 use crate::failure::Failure;
 
@@ -36,17 +38,16 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Looks at the streams of this process.
     pub(crate) fn detect(wishes: Wishes) -> Terminal {
-        let dumb = env::var("TERM").is_ok_and(|term| term == "dumb");
+        let (term, no_color) = (env::var_os("TERM"), env::var_os("NO_COLOR"));
         let error = io::stderr().is_terminal();
-        let no_color = wishes.no_color || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let width = Term::stdout()
             .size_checked()
             .map(|(_, columns)| usize::from(columns));
         Terminal {
             wishes,
             interactive: error && io::stdin().is_terminal(),
-            live: error && !dumb && !wishes.quiet,
-            color: error && !dumb && !no_color,
+            live: error && !is_dumb(term.as_deref()) && !wishes.quiet,
+            color: colored(error, wishes.no_color, no_color.as_deref(), term.as_deref()),
             width: width.filter(|_| io::stdout().is_terminal()),
             bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
         }
@@ -111,7 +112,7 @@ impl Terminal {
     /// Whether what was just described shall be done. Asks on a terminal; `--yes` answers.
     ///
     /// Without a terminal and without `--yes` it fails: nobody said yes.
-    pub(crate) fn confirm(&self, question: &str) -> Result<bool, Failure> {
+    pub(crate) async fn confirm(&self, question: &str) -> Result<bool, Failure> {
         if self.wishes.yes {
             return Ok(true);
         }
@@ -123,13 +124,62 @@ impl Terminal {
             )
             .remedy("look at what it would do, then repeat the command with --yes"));
         }
-        let answer = self.bars.suspend(|| {
+        self.bars.suspend(|| {
             let mut error = io::stderr().lock();
+            // A question that cannot be shown is not answered either.
             let _ = write!(error, "{question} [y/N] ").and_then(|()| error.flush());
+        });
+        // Apart from the runtime's own threads: a signal must find them free.
+        let answer = spawn_blocking(|| {
             let mut answer = String::new();
             io::stdin().lock().read_line(&mut answer).map(|_| answer)
         });
-        let answer = answer.unwrap_or_default();
+        let answer = answer.await.ok().and_then(Result::ok).unwrap_or_default();
         Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+}
+
+/// Whether a stream may carry colour. `NO_COLOR` counts unless it is empty, as its authors want it.
+fn colored(is_terminal: bool, refused: bool, no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
+    let no_color = no_color.is_some_and(|value| !value.is_empty());
+    is_terminal && !refused && !no_color && !is_dumb(term)
+}
+
+fn is_dumb(term: Option<&OsStr>) -> bool {
+    term.is_some_and(|term| term == "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_needs_a_terminal_and_nobody_against_it() {
+        let set = |text: &'static str| Some(OsStr::new(text));
+        assert!(colored(true, false, None, set("xterm")));
+        assert!(colored(true, false, set(""), None));
+        assert!(!colored(false, false, None, set("xterm")));
+        assert!(!colored(true, true, None, set("xterm")));
+        assert!(!colored(true, false, set("1"), set("xterm")));
+        assert!(!colored(true, false, None, set("dumb")));
+    }
+
+    #[tokio::test]
+    async fn yes_answers_and_silence_does_not() {
+        let asked = |yes| {
+            let terminal = Terminal {
+                interactive: false,
+                ..Terminal::detect(Wishes {
+                    yes,
+                    ..Wishes::default()
+                })
+            };
+            async move { terminal.confirm("Delete it?").await }
+        };
+        assert!(asked(true).await.unwrap());
+        assert_eq!(
+            asked(false).await.unwrap_err().findings()[0].code,
+            code::NEEDS_YES
+        );
     }
 }

@@ -75,8 +75,8 @@ async fn restart(only: &[String], work: &Work) -> Result<bool, Failure> {
         table(&preview, work)
     ));
     if !work
-        .terminal
-        .confirm(&format!("Delete {} and load again?", render::rows(rows)))?
+        .confirm(&format!("Delete {} and load again?", render::rows(rows)))
+        .await?
     {
         return Ok(false);
     }

@@ -182,10 +182,7 @@ async fn discard(arguments: &Discard, work: &Work) -> Result<Exit, Failure> {
         let groups = rejects::groups(work.spec(), &filter).await?;
         let table = render::reject_groups(&groups, work.terminal.width());
         work.terminal.warn(&format!("this forgets:\n{table}"));
-        if work
-            .terminal
-            .confirm(&format!("Forget {}?", render::rows(number)))?
-        {
+        if work.confirm(&format!("Forget {}?", render::rows(number))).await? {
             discarded = rejects::discard(work.spec(), &filter).await?;
         }
     }

@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: &Arguments, work: &Work) -> Result<Exit, Fail
     work.terminal.warn(&format!(
         "this removes from the target what is marked so:\n{table}"
     ));
-    if !work.terminal.confirm("Remove it?")? {
+    if !work.confirm("Remove it?").await? {
         work.terminal.tell("nothing was removed");
         return Ok(Exit::Done);
     }

@@ -40,8 +40,8 @@ pub(crate) fn duration(milliseconds: i64) -> String {
     let seconds = milliseconds / 1000;
     match milliseconds {
         ..1000 => format!("{milliseconds} ms"),
-        ..60_000 => format!("{:.1} s", milliseconds as f64 / 1000.0),
-        ..3_600_000 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        1000..60_000 => format!("{:.1} s", milliseconds as f64 / 1000.0),
+        60_000..3_600_000 => format!("{} min {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
     }
 }

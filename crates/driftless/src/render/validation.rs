@@ -1,6 +1,6 @@
 //! What a comparison of both sides found.
 
-use driftless_engine::verify::report::{Check, EntityValidation, TableValidation, Validation};
+use driftless_engine::verify::report::{Check, EntityValidation, Validation};
 
 use super::figure::{count, rows};
 use super::table::{Align, Table, clean};
@@ -115,7 +115,7 @@ fn checks(found: &[(&str, &Check)]) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use driftless_engine::verify::report::{EntityCounts, ReadAt};
+    use driftless_engine::verify::report::{EntityCounts, ReadAt, TableValidation};
 
     fn check(name: &str, ok: Option<bool>) -> Check {
         Check {

@@ -1,5 +1,7 @@
 //! The demonstration, as a newcomer runs it.
 
+#![expect(clippy::unwrap_used, reason = "a test cannot go on either where these fail")]
+
 use std::fs;
 use std::path::Path;
 

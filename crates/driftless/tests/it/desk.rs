@@ -1,5 +1,7 @@
 //! A directory with a mapping, two databases, and the program.
 
+#![expect(clippy::unwrap_used, reason = "a test cannot go on either where these fail")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,16 +12,16 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// What a program came to.
-pub struct Outcome {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Outcome {
     /// Fails with everything that was said unless the exit code is this.
     #[track_caller]
-    pub fn expect(self, code: i32) -> Outcome {
+    pub(crate) fn expect(self, code: i32) -> Outcome {
         let Outcome { code: got, out, err } = &self;
         assert_eq!(*got, code, "\n--- stdout\n{out}\n--- stderr\n{err}");
         self
@@ -27,13 +29,13 @@ impl Outcome {
 
     /// The document that was printed.
     #[track_caller]
-    pub fn document(&self) -> Value {
+    pub(crate) fn document(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err))
     }
 }
 
 /// The program with these arguments in this directory, with nothing of the tester's own settings.
-pub fn program(dir: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn program(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_driftless"));
     command
         .current_dir(dir)
@@ -47,12 +49,12 @@ pub fn program(dir: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Runs the program to its end.
-pub fn run(dir: &Path, arguments: &[&str]) -> Outcome {
+pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Outcome {
     end(program(dir, arguments).spawn().unwrap())
 }
 
 /// Waits for the end of a program.
-pub fn end(child: Child) -> Outcome {
+pub(crate) fn end(child: Child) -> Outcome {
     let output = child.wait_with_output().unwrap();
     Outcome {
         code: output.status.code().unwrap_or(-1),
@@ -113,15 +115,15 @@ amount = { sql = "amount::numeric(12,2)" }
 "#;
 
 /// A shop on its way from one database to another.
-pub struct Desk {
+pub(crate) struct Desk {
     dir: TempDir,
-    pub source: TestDatabase,
-    pub target: TestDatabase,
+    pub(crate) source: TestDatabase,
+    pub(crate) target: TestDatabase,
 }
 
 impl Desk {
     /// Both databases filled, the mapping written, the connection strings in `.env`.
-    pub async fn new(hint: &str) -> Desk {
+    pub(crate) async fn new(hint: &str) -> Desk {
         let servers = servers();
         let desk = Desk {
             dir: tempfile::tempdir().unwrap(),
@@ -141,32 +143,32 @@ impl Desk {
         desk
     }
 
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.dir().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
         run(self.dir(), arguments)
     }
 
     /// Starts the program and goes on.
-    pub fn start(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         program(self.dir(), arguments).spawn().unwrap()
     }
 
     /// One number of the target.
-    pub async fn count(&self, sql: &str) -> i64 {
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
         self.target.value(sql).await.unwrap().parse().unwrap()
     }
 
     /// Replaces the customers of the source by a view that stops at one of them until [`Gate::open`].
-    pub async fn gate(&self) -> Gate {
+    pub(crate) async fn gate(&self) -> Gate {
         let config = ConnectConfig::parse(&self.source.url()).unwrap();
         let holder = Session::connect(&config, "gate").await.unwrap();
         holder.batch("SELECT pg_advisory_lock(42)").await.unwrap();
@@ -190,7 +192,7 @@ impl Desk {
     }
 
     /// Waits until somebody stands before the gate.
-    pub async fn somebody_waits(&self) {
+    pub(crate) async fn somebody_waits(&self) {
         let waiting = format!(
             "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
              WHERE l.locktype = 'advisory' AND NOT l.granted AND d.datname = '{}'",
@@ -204,17 +206,17 @@ impl Desk {
 }
 
 /// A closed gate in the source.
-pub struct Gate(Session);
+pub(crate) struct Gate(Session);
 
 impl Gate {
     /// Lets everybody pass from now on.
-    pub async fn open(self) {
+    pub(crate) async fn open(self) {
         self.0.batch("SELECT pg_advisory_unlock(42)").await.unwrap();
     }
 }
 
 /// Sends a signal to a running program.
-pub fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill")
         .arg(format!("-{name}"))
         .arg(child.id().to_string())
