@@ -173,6 +173,10 @@ codes! {
     // ---- command line and demo (600-699)
     USAGE = 600, Usage, "the command line cannot be understood";
     NEEDS_YES = 601, Usage, "a command that changes something needs a yes";
+    NOT_WRITTEN = 602, Usage, "a file or the output cannot be written";
+    NOT_ON_RECORD = 603, Usage, "nothing on record under this key";
+    DEMO_SERVERS = 604, Server, "the demonstration's servers cannot be started or stopped";
+    DEMO_RUNNING = 605, Usage, "a demonstration was left running";
 }
 
 #[cfg(test)]

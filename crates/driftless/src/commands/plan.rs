@@ -1,0 +1,50 @@
+use clap::Args;
+use driftless_core::code::Exit;
+use driftless_engine::run;
+
+use super::{Format, Scope, Work};
+use crate::failure::{Failure, findings_text};
+use crate::render;
+
+/// Show what `migrate` would do, and why
+///
+/// Entities in the order in which they start, the way each one is written and the reason for it, estimates of rows
+/// and bytes, and what is set aside. With --entity also how each column's value travels, which constraints and indexes are
+/// set aside, and which stay in place.
+#[derive(Debug, Default, Args)]
+#[command(after_long_help = "Examples:
+  driftless plan                      every entity, a line each
+  driftless plan --entity orders      everything about one
+  driftless plan --json | jq '.entities[] | {entity, path, reason}'")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) scope: Scope,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+/// # Errors
+/// What forbids planning.
+pub(crate) async fn run(arguments: &Arguments, work: &Work) -> Result<Exit, Failure> {
+    let only = arguments.scope.of(work.spec())?;
+    let mut report = run::plan(work.spec()).await?;
+    report
+        .entities
+        .retain(|entity| arguments.scope.includes(&entity.entity));
+    if !report.findings.is_empty() {
+        let text = findings_text(&report.findings, &work.mapping.sources, work.terminal.color());
+        work.terminal.warn(&text);
+    }
+    work.report(&arguments.format, "plan", &report, |report, width| {
+        if only.is_empty() {
+            return render::planned(report, width);
+        }
+        let details: Vec<String> = report
+            .entities
+            .iter()
+            .map(|entity| render::detail(entity, width))
+            .collect();
+        details.join("\n")
+    })?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,55 @@
+use clap::Args;
+use driftless_core::code::Exit;
+use driftless_engine::run::report::TeardownReport;
+use driftless_engine::run::teardown;
+
+use super::{Format, Work};
+use crate::failure::Failure;
+use crate::render;
+
+/// Remove the pipeline's state from the target
+///
+/// Names everything first, then asks. The rows that were loaded stay. The identities stay as well, unless
+/// --forget-identities is given: without them nobody can tell any more which source row became which target row, and
+/// no later run knows what was loaded.
+#[derive(Debug, Default, Args)]
+#[command(after_long_help = "Examples:
+  driftless teardown                             names what goes, and asks
+  driftless teardown --yes                       does not ask
+  driftless teardown --forget-identities --yes   nothing of the pipeline is left")]
+pub(crate) struct Arguments {
+    /// Remove the identities too.
+    #[arg(long)]
+    pub(crate) forget_identities: bool,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+/// # Errors
+/// Nobody said yes, or the state cannot be removed.
+pub(crate) async fn run(arguments: &Arguments, work: &Work) -> Result<Exit, Failure> {
+    let forget = arguments.forget_identities;
+    let preview = teardown::preview(work.spec()).await?;
+    if nothing(&preview, forget) {
+        return removed(arguments, work, &preview, "nothing to remove");
+    }
+    let table = render::teardown(&preview, forget, work.terminal.width());
+    work.terminal.warn(&format!(
+        "this removes from the target what is marked so:\n{table}"
+    ));
+    if !work.confirm("Remove it?").await? {
+        work.terminal.tell("nothing was removed");
+        return Ok(Exit::Done);
+    }
+    let report = teardown::remove(work.spec(), forget).await?;
+    removed(arguments, work, &report, "removed")
+}
+
+fn nothing(report: &TeardownReport, forget: bool) -> bool {
+    report.state.is_empty() && report.set_aside.is_empty() && (!forget || report.identities.is_empty())
+}
+
+fn removed(arguments: &Arguments, work: &Work, report: &TeardownReport, text: &str) -> Result<Exit, Failure> {
+    work.report(&arguments.format, "teardown", report, |_, _| format!("{text}\n"))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,184 @@
+//! The plan, and what checking it found.
+
+use driftless_core::error::{Finding, Severity};
+use driftless_engine::run::report::{PlanReport, PlannedEntity};
+
+use super::figure::{bytes, count};
+use super::table::{Align, Table, clean};
+
+/// What `check` says when nothing forbids going on.
+pub(crate) fn checked(report: &PlanReport) -> String {
+    let number = report.entities.len();
+    let entities = if number == 1 { "entity" } else { "entities" };
+    let warnings = tally(&report.findings, Severity::Warning, "warning");
+    let notes = tally(&report.findings, Severity::Note, "note");
+    format!(
+        "{}\nchecked: {number} {entities}, no errors, {warnings}, {notes}\n",
+        heading(report)
+    )
+}
+
+fn tally(findings: &[Finding], severity: Severity, noun: &str) -> String {
+    match findings
+        .iter()
+        .filter(|finding| finding.severity == severity)
+        .count()
+    {
+        0 => format!("no {noun}s"),
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
+    }
+}
+
+fn heading(report: &PlanReport) -> String {
+    format!(
+        "pipeline  {}\nsource    {}\ntarget    {}\ntriggers  {}\n",
+        clean(&report.pipeline),
+        clean(&report.source),
+        clean(&report.target),
+        clean(&report.triggers),
+    )
+}
+
+/// The whole plan: a line per entity in the order in which they start, and why each goes its path.
+pub(crate) fn planned(report: &PlanReport, width: Option<usize>) -> String {
+    let mut table = Table::new(&[
+        ("entity", Align::Left),
+        ("from", Align::Left),
+        ("into", Align::Left),
+        ("path", Align::Left),
+        ("rows", Align::Right),
+        ("size", Align::Right),
+        ("set aside", Align::Right),
+        ("state", Align::Left),
+    ]);
+    for entity in &report.entities {
+        table.row([
+            entity.entity.clone(),
+            entity.from.clone(),
+            entity.into.clone(),
+            entity.path.clone(),
+            format!("~{}", count(entity.estimated_rows)),
+            bytes(entity.estimated_bytes),
+            count(entity.set_aside.len() as i64),
+            entity.phase.clone(),
+        ]);
+    }
+    let mut text = format!("{}\n{}\n", heading(report), table.text(width));
+    for (path, reason, entities) in reasons(&report.entities) {
+        text.push_str(&format!("{path}: {} ({})\n", clean(reason), entities.join(", ")));
+    }
+    text.push_str("\ncolumns and what is set aside: driftless plan --entity NAME\n");
+    text
+}
+
+/// The paths with their reasons, each with the entities it holds for, in plan order.
+fn reasons(entities: &[PlannedEntity]) -> Vec<(&str, &str, Vec<&str>)> {
+    let mut found: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+    for entity in entities {
+        let key = (entity.path.as_str(), entity.reason.as_str());
+        match found.iter_mut().find(|(path, reason, _)| (*path, *reason) == key) {
+            Some((_, _, names)) => names.push(&entity.entity),
+            None => found.push((key.0, key.1, vec![&entity.entity])),
+        }
+    }
+    found
+}
+
+/// Everything that the plan says about one entity.
+pub(crate) fn detail(entity: &PlannedEntity, width: Option<usize>) -> String {
+    let mut text = format!(
+        "{}\n  from    {}, about {} rows, {}\n  into    {}\n  path    {}: {}\n  chunks  {}\n  state   {}\n\n",
+        entity.entity,
+        clean(&entity.from),
+        count(entity.estimated_rows),
+        bytes(entity.estimated_bytes),
+        clean(&entity.into),
+        entity.path,
+        clean(&entity.reason),
+        entity.chunks,
+        entity.phase,
+    );
+    text.push_str(&pairs(
+        ["column", "how its value travels"],
+        &entity.columns,
+        width,
+    ));
+    if !entity.set_aside.is_empty() {
+        text.push('\n');
+        text.push_str(&pairs(["set aside", "name"], &entity.set_aside, width));
+    }
+    if !entity.stays.is_empty() {
+        text.push('\n');
+        text.push_str(&pairs(["stays in place", "why"], &entity.stays, width));
+    }
+    text
+}
+
+fn pairs(headings: [&'static str; 2], pairs: &[(String, String)], width: Option<usize>) -> String {
+    let mut table = Table::new(&headings.map(|heading| (heading, Align::Left)));
+    for (first, second) in pairs {
+        table.row([first.clone(), second.clone()]);
+    }
+    table.text(width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use driftless_core::code;
+
+    fn text(text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn entity(name: &str, path: &str, reason: &str) -> PlannedEntity {
+        PlannedEntity {
+            entity: text(name),
+            from: format!("public.dispatch_{name}"),
+            into: format!("public.{name}s"),
+            path: text(path),
+            reason: text(reason),
+            chunks: text("ranges of id"),
+            estimated_rows: 40_000,
+            estimated_bytes: 4_800_000,
+            columns: vec![
+                (text("id"), text("identity")),
+                (text("price"), text("evaluated by the target")),
+            ],
+            set_aside: vec![(text("primary key"), format!("{name}s_pkey"))],
+            stays: vec![(text("check_price"), text("a check is kept"))],
+            phase: text("-"),
+        }
+    }
+
+    fn report() -> PlanReport {
+        PlanReport {
+            pipeline: text("lab"),
+            source: text("reader@127.0.0.1:5432/legacy"),
+            target: text("owner@127.0.0.1:5433/target"),
+            triggers: text("replica role"),
+            entities: vec![
+                entity("user", "beside", "the table is not ours to alter"),
+                entity("order", "load", "the table is empty and ours to alter"),
+                entity("case", "load", "the table is empty and ours to alter"),
+            ],
+            findings: vec![Finding::warning(code::LOSSY_COPY, "entity order", "could cut")],
+        }
+    }
+
+    #[test]
+    fn a_plan_is_a_line_per_entity_and_its_reasons() {
+        insta::assert_snapshot!(planned(&report(), None));
+    }
+
+    #[test]
+    fn an_entity_in_detail() {
+        insta::assert_snapshot!(detail(&report().entities[1], None));
+    }
+
+    #[test]
+    fn a_check_counts_what_it_found() {
+        insta::assert_snapshot!(checked(&report()));
+    }
+}

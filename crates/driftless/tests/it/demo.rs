@@ -1,0 +1,94 @@
+//! The demonstration, as a newcomer runs it.
+
+#![expect(clippy::unwrap_used, reason = "a test cannot go on either where these fail")]
+
+use std::fs;
+use std::path::Path;
+
+use crate::desk::{Outcome, end, program, signal};
+use tempfile::tempdir;
+
+/// A temporary directory of its own shows what is left behind.
+fn demo(home: &Path, arguments: &[&str]) -> std::process::Child {
+    program(home, &[&["demo"], arguments].concat())
+        .env("TMPDIR", home.join("tmp"))
+        .env("XDG_STATE_HOME", home.join("state"))
+        .spawn()
+        .unwrap()
+}
+
+fn left_behind(home: &Path) -> Vec<String> {
+    let below = |dir: &str| fs::read_dir(home.join(dir)).into_iter().flatten().flatten();
+    let names = below("tmp")
+        .chain(below("state/driftless"))
+        .map(|entry| entry.file_name().into_string().unwrap());
+    names.collect()
+}
+
+fn home() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = tempdir().unwrap();
+    fs::create_dir(home.path().join("tmp")).unwrap();
+    // Servers started by root run as somebody else.
+    for path in [home.path().to_owned(), home.path().join("tmp")] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    home
+}
+
+#[test]
+fn the_whole_story_is_told_and_nothing_left() {
+    let home = home();
+    let Outcome { out, .. } = end(demo(home.path(), &[])).expect(0);
+    for command in [
+        "check",
+        "plan",
+        "migrate",
+        "rejects list",
+        "rejects show",
+        "ids get",
+        "ids find",
+        "validate",
+    ] {
+        assert!(
+            out.contains(&format!("$ driftless {command}")),
+            "{command}\n{out}"
+        );
+    }
+    assert!(out.contains("Every row is in the target, or on record"), "{out}");
+    assert_eq!(left_behind(home.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_demonstration_left_running_can_be_used_and_ended() {
+    let home = home();
+    let kept = end(demo(home.path(), &["--keep"])).expect(0).out;
+    let mapping = kept
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("mapping "))
+        .unwrap()
+        .trim()
+        .to_owned();
+    let second = end(demo(home.path(), &["--keep"])).expect(2);
+    assert!(second.err.contains("error[DL0605]"), "{}", second.err);
+    let status = crate::desk::run(home.path(), &["--config", &mapping, "status"]).expect(0);
+    assert!(status.out.contains("patients"), "{}", status.out);
+    end(demo(home.path(), &["--stop"])).expect(0);
+    assert_eq!(left_behind(home.path()), Vec::<String>::new());
+    let nothing = end(demo(home.path(), &["--stop"])).expect(0);
+    assert_eq!(nothing.out, "no demonstration is running\n");
+}
+
+#[tokio::test]
+async fn an_interrupted_demonstration_leaves_nothing() {
+    let home = home();
+    let running = demo(home.path(), &[]);
+    driftless_testkit::wait_until("a server's directory", async || {
+        !left_behind(home.path()).is_empty()
+    })
+    .await;
+    signal(&running, "INT");
+    end(running).expect(130);
+    // The guards remove what their servers leave, after the program has ended.
+    driftless_testkit::wait_until("everything gone", async || left_behind(home.path()).is_empty()).await;
+}

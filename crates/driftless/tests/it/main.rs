@@ -1,0 +1,9 @@
+//! The program as operators use it. One binary, so that one process shares what is expensive.
+
+mod desk;
+mod usage;
+mod mapping;
+mod migration;
+mod records;
+mod signals;
+mod demo;
