@@ -210,6 +210,28 @@ pub fn set_aside(plan: &Plan, target: &Catalog, silencing: Silencing) -> AsidePl
     }
 }
 
+/// Keys and exclusions of the plan's tables that are checked late (DEFERRABLE). A trigger checks them, so replica role
+/// silences the check: where they stay in place, they have to be proven after the load like those set aside.
+pub fn late_keys(plan: &Plan, target: &Catalog) -> Vec<AsideItem> {
+    let tables: BTreeSet<&QualifiedName> = plan.entities.iter().map(|entity| &entity.into).collect();
+    let relations = tables.into_iter().filter_map(|table| target.relation(table));
+    let late = relations.flat_map(|relation| {
+        let constraints = relation
+            .constraints
+            .iter()
+            .filter(|constraint| constraint.deferrable);
+        constraints.filter_map(move |constraint| {
+            let kind = keep::kind(constraint.kind).filter(|kind| *kind != AsideKind::ForeignKey)?;
+            Some(item::constraint(relation, constraint, kind))
+        })
+    });
+    late.map(|item| AsideItem {
+        entity: writers(plan, &item.table),
+        ..item
+    })
+    .collect()
+}
+
 /// What is found table by table, items with their age.
 #[derive(Default)]
 struct Draft {

@@ -23,12 +23,9 @@ pub(super) async fn rows<'s>(session: &'s mut Session, scope: &Scope<'_>) -> Res
         Silencing::ReplicaRole => "; SET LOCAL session_replication_role = replica",
         Silencing::EachTrigger => "",
     };
-    begin(
-        session,
-        scope,
-        &format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'{silence}"),
-    )
-    .await
+    let settings =
+        format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET CONSTRAINTS ALL IMMEDIATE{silence}");
+    begin(session, scope, &settings).await
 }
 
 async fn begin<'s>(session: &'s mut Session, scope: &Scope<'_>, settings: &str) -> Result<Transaction<'s>> {

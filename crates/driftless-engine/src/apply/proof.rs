@@ -22,8 +22,9 @@ mod twin;
 
 use std::collections::BTreeMap;
 
+use driftless_core::catalog::Catalog;
 use driftless_core::plan::Plan;
-use driftless_core::plan::aside::AsideItem;
+use driftless_core::plan::aside::{AsideItem, Silencing, late_keys};
 use driftless_pg::Session;
 
 pub use reference::references;
@@ -33,7 +34,7 @@ pub use unique::uniqueness;
 
 use crate::apply::aside::{Failure, Part, Restored, restore};
 use crate::error::Result;
-use crate::store::aside::Scope;
+use crate::store::aside::{Scope, list};
 
 /// What proofs did to an entity's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -87,8 +88,9 @@ pub async fn settle_keys(
     sessions: &mut [Session],
     scope: &Scope<'_>,
     plan: &Plan,
+    target: &Catalog,
 ) -> Result<(Restored, Corrections)> {
-    let mut corrections = Corrections::default();
+    let mut corrections = late(sessions, scope, plan, target).await?;
     let mut restored = 0;
     loop {
         let attempt = restore(sessions, scope, Part::Keys).await?;
@@ -101,6 +103,31 @@ pub async fn settle_keys(
         }
         corrections.add(&found);
     }
+}
+
+/// Proves deferrable keys that stayed in place: replica role silences the trigger that checks them, and duplicates
+/// slip in beside a valid index.
+async fn late(
+    sessions: &mut [Session],
+    scope: &Scope<'_>,
+    plan: &Plan,
+    target: &Catalog,
+) -> Result<Corrections> {
+    let mut corrections = Corrections::default();
+    let Some(session) = sessions
+        .first_mut()
+        .filter(|_| scope.silencing == Silencing::ReplicaRole)
+    else {
+        return Ok(corrections);
+    };
+    let records = list(session, scope).await?;
+    for item in late_keys(plan, target) {
+        let aside = |own: &AsideItem| own.table == item.table && own.name == item.name;
+        if !records.iter().any(|record| aside(&record.item)) {
+            corrections.add(&uniqueness(session, scope, plan, &item).await?);
+        }
+    }
+    Ok(corrections)
 }
 
 async fn remove<'f>(

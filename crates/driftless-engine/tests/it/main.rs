@@ -8,5 +8,6 @@ mod expression;
 mod pair;
 mod load;
 mod plan;
+mod proof;
 mod aside;
 mod transform;

@@ -34,20 +34,25 @@ impl Leaving<'_> {
 
     /// Deletes the rows of the target by their keys.
     pub(super) fn delete_rows(&self) -> String {
+        format!(
+            "DELETE FROM {} AS c USING {} WHERE {}",
+            self.plan.into.sql(),
+            self.rows,
+            self.same_row("c")
+        )
+    }
+
+    /// True where a row of the target is a leaving row.
+    pub(super) fn same_row(&self, alias: &str) -> String {
         let pairs: Vec<String> = self
             .plan
             .identity
             .target
             .iter()
             .zip(identity::target_columns(self.plan))
-            .map(|((column, _), own)| format!("c.{} = {}", quote_ident(column), self.column(&own)))
+            .map(|((column, _), own)| format!("{alias}.{} = {}", quote_ident(column), self.column(&own)))
             .collect();
-        format!(
-            "DELETE FROM {} AS c USING {} WHERE {}",
-            self.plan.into.sql(),
-            self.rows,
-            pairs.join(" AND ")
-        )
+        pairs.join(" AND ")
     }
 
     /// Deletes the identities.

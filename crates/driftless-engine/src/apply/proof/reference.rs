@@ -84,17 +84,14 @@ async fn correct(
         match &site.missing {
             Missing::Leave { parked } => leave(&tx, scope, entity, site, *parked, &mut tally).await?,
             Missing::Null { assignments, outputs } => {
-                let sql = null_sql(scope, entity, site, assignments, outputs);
-                tx.batch("SAVEPOINT site").await?;
-                match tx.execute(&sql, &[]).await {
-                    Ok(rows) => tally.nulled += rows,
-                    // A constraint that does not bear the null: then the rows themselves have to go.
-                    Err(error) if error.sqlstate().is_some_and(|state| state.starts_with("23")) => {
-                        tx.batch("ROLLBACK TO SAVEPOINT site").await?;
-                        leave(&tx, scope, entity, site, false, &mut tally).await?;
-                    }
-                    Err(error) => return Err(error.into()),
-                }
+                let nulling = Nulling {
+                    scope,
+                    entity,
+                    site,
+                    assignments,
+                    outputs,
+                };
+                nulling.run(&tx, &mut tally).await?;
             }
         }
     }
@@ -199,45 +196,102 @@ fn leave_sql(scope: &Scope<'_>, entity: &EntityPlan, site: &Site, parked: bool) 
     )
 }
 
-/// Sets the reference to null, and with it the fingerprints of what the plan is taken to have offered.
-fn null_sql(
-    scope: &Scope<'_>,
-    entity: &EntityPlan,
-    site: &Site,
-    assignments: &str,
-    outputs: &[(usize, bool)],
-) -> String {
-    let leaving = Leaving {
-        scope,
-        plan: entity,
-        rows: "orphan",
-        prefix: "",
-    };
-    let offered = outputs
-        .iter()
-        .fold("i.offered".to_owned(), |offered, (output, null)| {
-            // Of a json column only the whole has a fingerprint, and it cannot be computed here: zero, not known.
-            let fingerprint = if *null { NULL_FINGERPRINT } else { 0 };
-            format!(
-                "overlay({offered} PLACING '\\x{fingerprint:016x}'::bytea FROM {} FOR 8)",
-                output * 8 + 1
-            )
-        });
-    let own: Vec<String> = entity
-        .identity
-        .target
-        .iter()
-        .zip(identity::target_columns(entity))
-        .map(|((column, _), name)| format!("c.{} = orphan.{name}", quote_ident(column)))
-        .collect();
-    format!(
-        "WITH {orphans},
-              offered AS (UPDATE {identities} AS i SET offered = {offered} FROM orphan WHERE {same})
-         UPDATE {table} AS c SET {assignments} FROM orphan WHERE {own}",
-        orphans = orphans(scope, entity, site),
-        identities = scope.store.identity_table(&entity.name).sql(),
-        same = leaving.same_key("i"),
-        table = entity.into.sql(),
-        own = own.join(" AND "),
-    )
+/// References that become null.
+struct Nulling<'a> {
+    scope: &'a Scope<'a>,
+    entity: &'a EntityPlan,
+    site: &'a Site,
+    assignments: &'a str,
+    outputs: &'a [(usize, bool)],
+}
+
+impl Nulling<'_> {
+    async fn run(&self, tx: &Transaction<'_>, tally: &mut Tally) -> Result<()> {
+        let orphans = orphans(self.scope, self.entity, self.site);
+        tx.batch("SAVEPOINT site").await?;
+        let together = format!(
+            "WITH {orphans}, offered AS ({} FROM orphan WHERE {}) {} FROM orphan WHERE {}",
+            self.offer_null(),
+            self.same_key(),
+            self.set_null(),
+            self.same_row(),
+        );
+        match tx.execute(&together, &[]).await {
+            Ok(rows) => {
+                tally.nulled += rows;
+                Ok(())
+            }
+            Err(error) if error.sqlstate().is_some_and(|state| state.starts_with("23")) => {
+                tx.batch("ROLLBACK TO SAVEPOINT site").await?;
+                self.one_by_one(tx, tally).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Where a constraint does not bear the null in some row, that row has to go.
+    async fn one_by_one(&self, tx: &Transaction<'_>, tally: &mut Tally) -> Result<()> {
+        let orphans = orphans(self.scope, self.entity, self.site);
+        let before = tx
+            .query_one(&format!("WITH {orphans} SELECT count(*) FROM orphan"), &[])
+            .await?;
+        let body = format!(
+            "DECLARE orphan record;
+             BEGIN
+                 FOR orphan IN WITH {orphans} SELECT * FROM orphan LOOP
+                     BEGIN
+                         {} WHERE {};
+                         {} WHERE {};
+                     EXCEPTION WHEN integrity_constraint_violation THEN NULL;
+                     END;
+                 END LOOP;
+             END",
+            self.set_null(),
+            self.same_row(),
+            self.offer_null(),
+            self.same_key(),
+        );
+        tx.batch(&format!("DO {}", quote_literal(&body))).await?;
+        let rejected = tally.rejected;
+        leave(tx, self.scope, self.entity, self.site, false, tally).await?;
+        let left = tally.rejected - rejected;
+        tally.nulled += before.get::<i64>(0)?.unsigned_abs().saturating_sub(left);
+        Ok(())
+    }
+
+    fn set_null(&self) -> String {
+        format!("UPDATE {} AS c SET {}", self.entity.into.sql(), self.assignments)
+    }
+
+    /// Sets the fingerprints of what the plan is from now on taken to have offered.
+    fn offer_null(&self) -> String {
+        let offered = self
+            .outputs
+            .iter()
+            .fold("i.offered".to_owned(), |offered, (output, null)| {
+                // Of a json column only the whole has a fingerprint, and it cannot be computed here: zero, not known.
+                let fingerprint = if *null { NULL_FINGERPRINT } else { 0 };
+                let first = output * 8 + 1;
+                format!("overlay({offered} PLACING decode('{fingerprint:016x}', 'hex') FROM {first} FOR 8)")
+            });
+        let identities = self.scope.store.identity_table(&self.entity.name).sql();
+        format!("UPDATE {identities} AS i SET offered = {offered}")
+    }
+
+    fn leaving(&self) -> Leaving<'_> {
+        Leaving {
+            scope: self.scope,
+            plan: self.entity,
+            rows: "orphan",
+            prefix: "",
+        }
+    }
+
+    fn same_key(&self) -> String {
+        self.leaving().same_key("i")
+    }
+
+    fn same_row(&self) -> String {
+        self.leaving().same_row("c")
+    }
 }

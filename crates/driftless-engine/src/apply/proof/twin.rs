@@ -1,5 +1,5 @@
 use driftless_core::code;
-use driftless_core::name::{quote_ident, quote_literal};
+use driftless_core::name::quote_literal;
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::{Session, Transaction};
 
@@ -169,7 +169,7 @@ impl Twins<'_> {
 
     fn delete_by_target(&self) -> String {
         let table = self.entity.into.sql();
-        let same = self.same("c", "g");
+        let same = self.leaving("g").same_row("c");
         let targets = self.targets();
         let identities = self.identities();
         format!(
@@ -193,24 +193,12 @@ impl Twins<'_> {
         let identities = self.identities();
         format!(
             "DELETE FROM {table} AS c USING pg_temp.driftless_double AS g WHERE {same};
-             UPDATE {identities} AS i SET row_hash = NULL FROM pg_temp.driftless_double AS t WHERE {key};
+             UPDATE {identities} AS i SET row_hash = NULL FROM pg_temp.driftless_double AS t
+              WHERE {key} AND i.ctid <> t.row_at;
              DELETE FROM {identities} AS i USING pg_temp.driftless_double AS t WHERE i.ctid = t.row_at",
             table = self.entity.into.sql(),
-            same = self.same("c", "g"),
-            key = format!("{} AND i.ctid <> t.row_at", self.leaving("t").same_key("i")),
+            same = self.leaving("g").same_row("c"),
+            key = self.leaving("t").same_key("i"),
         )
-    }
-
-    /// True where a row of the target has the target key of a row of `twins`.
-    fn same(&self, target: &str, twins: &str) -> String {
-        let pairs: Vec<String> = self
-            .entity
-            .identity
-            .target
-            .iter()
-            .zip(identity::target_columns(self.entity))
-            .map(|((column, _), own)| format!("{target}.{} = {twins}.{own}", quote_ident(column)))
-            .collect();
-        pairs.join(" AND ")
     }
 }

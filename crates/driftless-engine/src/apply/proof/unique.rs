@@ -2,7 +2,7 @@ use driftless_core::code;
 use driftless_core::name::{quote_ident, quote_literal};
 use driftless_core::plan::aside::{AsideItem, Uniqueness};
 use driftless_core::plan::{EntityPlan, Plan};
-use driftless_pg::{Session, Transaction};
+use driftless_pg::{Param, Session, Transaction};
 
 use super::leave::{Leaving, text_of};
 use super::{Corrections, Tally, absent};
@@ -31,18 +31,19 @@ pub async fn uniqueness(
     let Some(unique) = item.unique.as_ref().filter(|_| !entities.is_empty()) else {
         return Ok(Corrections::default());
     };
+    absent::make(session).await?;
     let proof = Proof {
         scope,
+        rows_of: rows_of(session, item).await?,
         item,
         entities,
     };
-    absent::make(session).await?;
     let tx = guarded::rows(session, scope).await?;
     // Functions in expressions may count on the role's own search path, as they do in the application.
     // What has lost is deleted by its place, so nobody may move rows meanwhile.
-    let table = item.table.sql();
     tx.batch(&format!(
-        "SET LOCAL search_path TO DEFAULT; LOCK TABLE ONLY {table} IN SHARE ROW EXCLUSIVE MODE"
+        "SET LOCAL search_path TO DEFAULT; LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",
+        proof.rows_of
     ))
     .await?;
     let corrections = proof
@@ -53,9 +54,23 @@ pub async fn uniqueness(
     Ok(corrections)
 }
 
+/// The table as it stands in FROM: a key of a partitioned table is one over all partitions, any other ends at its table.
+async fn rows_of(session: &Session, item: &AsideItem) -> Result<String> {
+    let table = item.table.sql();
+    let sql = "SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass($1) AND relkind = 'p')";
+    let partitioned = session.query_one(sql, &[Param::text(table.as_str())]).await?;
+    Ok(if partitioned.get(0)? {
+        table
+    } else {
+        format!("ONLY {table}")
+    })
+}
+
 struct Proof<'a> {
     scope: &'a Scope<'a>,
     item: &'a AsideItem,
+    /// The table, with ONLY where that is meant.
+    rows_of: String,
     entities: Vec<&'a EntityPlan>,
 }
 
@@ -88,9 +103,10 @@ impl Proof<'_> {
             "CREATE TEMPORARY TABLE driftless_loser ON COMMIT DROP AS {losers}"
         ))
         .await?;
-        let table = self.item.table.sql();
         tx.batch(&format!(
-            "DELETE FROM ONLY {table} AS c USING pg_temp.driftless_loser AS l WHERE c.ctid = l.row_at"
+            "DELETE FROM {} AS c USING pg_temp.driftless_loser AS l
+              WHERE c.ctid = l.row_at AND c.tableoid = l.row_in",
+            self.rows_of
         ))
         .await?;
         let mut corrections = Corrections::default();
@@ -140,7 +156,7 @@ impl Proof<'_> {
         )
     }
 
-    /// Joins each row (`row_at` and target keys `c1…` of `rows`) with its identity in every entity.
+    /// Joins each row (target keys `c1…` of `rows`) with its identity in every entity.
     fn known(&self, rows: &str) -> String {
         let mut joins = String::new();
         for (number, entity) in self.entities.iter().enumerate() {
@@ -265,11 +281,11 @@ impl Proof<'_> {
         let partition = values.join(", ");
         format!(
             "SELECT * FROM (
-                 SELECT twin.row_at, {identities}, {foreign} AS others,
+                 SELECT twin.row_in, twin.row_at, {identities}, {foreign} AS others,
                         row_number() OVER g AS place, first_value({label}) OVER g AS winner
                    FROM (SELECT *, count(*) OVER (PARTITION BY {partition}) AS twins
-                           FROM (SELECT ctid AS row_at, {carried}, {expressions}
-                                   FROM ONLY {table} WHERE {predicate}) AS r
+                           FROM (SELECT tableoid AS row_in, ctid AS row_at, {carried}, {expressions}
+                                   FROM {rows_of} WHERE {predicate}) AS r
                           WHERE {set}) AS twin
                         {known}
                   WHERE twin.twins > 1
@@ -280,7 +296,7 @@ impl Proof<'_> {
             label = self.label(),
             carried = self.carried_columns(),
             expressions = expressions.join(", "),
-            table = self.item.table.sql(),
+            rows_of = self.rows_of,
             predicate = predicate.unwrap_or("true"),
             known = self.known("twin"),
             order = self.order(),
@@ -289,21 +305,22 @@ impl Proof<'_> {
 
     /// Copies the table, winners first, under the same index or constraint: what does not get in has lost.
     async fn copy(&self, tx: &Transaction<'_>, constraint: &str) -> Result<()> {
-        let table = self.item.table.sql();
-        let row = quote_ident(ROW_AT);
         tx.batch(&format!(
             "CREATE TEMPORARY TABLE driftless_copy ON COMMIT DROP AS
-             SELECT t.ctid AS {row}, t.* FROM ONLY {table} AS t WITH NO DATA; {constraint}"
+             SELECT t.tableoid AS {ROW_IN}, t.ctid AS {ROW_AT}, t.* FROM {} AS t WITH NO DATA; {constraint}",
+            self.rows_of
         ))
         .await?;
         tx.execute(
             &format!(
                 "INSERT INTO pg_temp.driftless_copy
-                 SELECT t.ctid, t.* FROM ONLY {table} AS t
-                   JOIN (SELECT ctid AS row_at, {carried} FROM ONLY {table}) AS r ON r.row_at = t.ctid
+                 SELECT t.tableoid, t.ctid, t.* FROM {rows_of} AS t
+                   JOIN (SELECT tableoid AS row_in, ctid AS row_at, {carried} FROM {rows_of}) AS r
+                     ON r.row_at = t.ctid AND r.row_in = t.tableoid
                         {known}
                   ORDER BY {order}
                  ON CONFLICT DO NOTHING",
+                rows_of = self.rows_of,
                 carried = self.carried_columns(),
                 known = self.known("r"),
                 order = self.order(),
@@ -316,23 +333,24 @@ impl Proof<'_> {
 
     fn losers_by_copy(&self) -> String {
         format!(
-            "SELECT r.row_at, {identities}, NULL::text AS winner
-               FROM (SELECT ctid AS row_at, {carried} FROM ONLY {table} AS t
-                      WHERE NOT EXISTS (SELECT FROM pg_temp.driftless_copy AS k WHERE k.{row} = t.ctid)) AS r
+            "SELECT r.row_in, r.row_at, {identities}, NULL::text AS winner
+               FROM (SELECT tableoid AS row_in, ctid AS row_at, {carried} FROM {rows_of} AS t
+                      WHERE NOT EXISTS (SELECT FROM pg_temp.driftless_copy AS k
+                                         WHERE k.{ROW_AT} = t.ctid AND k.{ROW_IN} = t.tableoid)) AS r
                     {known}
               WHERE NOT {foreign}",
             identities = self.identities(),
             carried = self.carried_columns(),
-            table = self.item.table.sql(),
-            row = quote_ident(ROW_AT),
+            rows_of = self.rows_of,
             known = self.known("r"),
             foreign = self.foreign(),
         )
     }
 }
 
-/// The copy's own column: no table that we load has one of this name.
-const ROW_AT: &str = "driftless row";
+/// The copy's own columns: no table that we load has columns of these names.
+const ROW_IN: &str = "\"driftless row in\"";
+const ROW_AT: &str = "\"driftless row at\"";
 
 fn prefix(number: usize) -> String {
     format!("e{number}_")
