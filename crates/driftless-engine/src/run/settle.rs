@@ -81,7 +81,8 @@ impl Settling<'_, '_> {
             finish::analyze(&sessions[0], &self.prepared.store, entity).await?;
         }
         self.step("building indexes");
-        let (keys, _) = proof::settle_keys(&mut sessions, &self.scope, plan).await?;
+        let (keys, _) =
+            proof::settle_keys(&mut sessions, &self.scope, plan, &self.prepared.target_catalog).await?;
         refuse(&keys)?;
         crash::point("keys-restored");
         self.step("proving references");
