@@ -25,3 +25,5 @@ pub mod plan;
 pub mod identity;
 /// The row program run over a batch: rows in, shaped rows and faults out.
 pub mod transform;
+/// Both sides compared: keys that are missing, sums that differ.
+pub mod compare;

@@ -18,5 +18,7 @@ pub mod extract;
 pub mod shape;
 /// Into the target: the only writer of user tables.
 pub mod apply;
+/// Both sides read and compared; never writes.
+pub mod verify;
 /// Tasks: start, supervise, resume, shut down. Composes everything above.
 pub mod run;

@@ -32,6 +32,8 @@ pub mod rejects;
 mod restart;
 /// Removes the state.
 pub mod teardown;
+/// Both sides compared.
+mod validate;
 
 pub use explain::{plan, plan as check};
 pub use migrate::migrate;
@@ -40,6 +42,7 @@ pub use report::Event;
 pub use restart::{abandon, anything_aside, preview as restart_preview, restart};
 pub use status::status;
 pub use stop::Stop;
+pub use validate::validate;
 
 /// Where events go. Nobody need listen.
 pub type Events = tokio::sync::mpsc::UnboundedSender<Event>;

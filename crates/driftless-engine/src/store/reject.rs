@@ -1,5 +1,7 @@
 //! Rejects and warnings: state, not events. One per entity and key, written in the transaction that decides.
 
+use std::collections::BTreeMap;
+
 use driftless_core::code::Code;
 use driftless_pg::{Param, Session, Transaction};
 
@@ -60,8 +62,14 @@ pub async fn record(
     execution: i64,
     rejects: &[Reject],
 ) -> Result<()> {
-    for part in rejects.chunks(500) {
-        let rows: Vec<serde_json::Value> = part.iter().map(as_json).collect();
+    // Rows without a key, and rows that share one, share one record: the last one's.
+    let last: BTreeMap<&str, &Reject> = rejects
+        .iter()
+        .map(|reject| (reject.key.as_str(), reject))
+        .collect();
+    let last: Vec<&Reject> = last.into_values().collect();
+    for part in last.chunks(500) {
+        let rows: Vec<serde_json::Value> = part.iter().map(|reject| as_json(reject)).collect();
         // U+0000 cannot stand in jsonb; a row that has it is recorded with a sign in its place.
         let text = serde_json::Value::Array(rows)
             .to_string()

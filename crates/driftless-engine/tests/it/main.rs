@@ -7,6 +7,7 @@ mod query;
 mod expression;
 mod pair;
 mod load;
+mod verify;
 mod plan;
 mod proof;
 mod aside;
