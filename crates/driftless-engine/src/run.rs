@@ -24,8 +24,6 @@ pub mod migrate;
 mod explain;
 /// How far a pipeline is.
 mod status;
-/// Both sides compared.
-mod validate;
 /// From a legacy key to the target's, and back.
 pub mod ids;
 /// Rejects: looked at, tried again, dismissed.
@@ -44,7 +42,6 @@ pub use report::Event;
 pub use restart::{abandon, anything_aside, preview as restart_preview, restart};
 pub use status::status;
 pub use stop::Stop;
-pub use validate::validate;
 pub use validate::validate;
 
 /// Where events go. Nobody need listen.

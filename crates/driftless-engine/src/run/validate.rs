@@ -1,4 +1,4 @@
-//! Both sides compared, through the plan.
+//! Both sides of a mapping compared.
 
 use driftless_core::spec::Spec;
 
@@ -6,7 +6,11 @@ use super::prepare::prepare;
 use crate::error::Result;
 use crate::verify::{Validation, validate_plan};
 
-/// Compares both sides of a mapping: all entities, or only these.
+/// Compares what the source gives through the mapping with what the target holds: every entity, or only these. Writes
+/// nothing.
+///
+/// # Errors
+/// Where the mapping cannot be planned, nothing of it was ever loaded, or a server fails. Differences are no errors.
 pub async fn validate(spec: &Spec, only: &[String]) -> Result<Validation> {
     let prepared = prepare(spec).await?;
     validate_plan(
