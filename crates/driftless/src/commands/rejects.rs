@@ -115,7 +115,8 @@ pub(crate) struct Retry {
 
 /// Forget rejected rows without loading them
 ///
-/// They stay out of the target, and are no longer on record: validate then counts them as missing.
+/// They stay out of the target, and no longer count as rows that somebody has to look at. The record says that they were
+/// discarded.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   driftless rejects discard --entity orders --key 1207

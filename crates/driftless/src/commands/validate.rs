@@ -1,6 +1,6 @@
 use clap::Args;
 use driftless_core::code::Exit;
-use driftless_engine::run as engine;
+use driftless_engine::run;
 
 use super::{Format, Scope, Work};
 use crate::failure::Failure;
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 /// What kept it from comparing. Differences are no error; the exit code tells.
 pub(crate) async fn run(arguments: &Arguments, work: &Work) -> Result<Exit, Failure> {
     let only = arguments.scope.of(work.spec())?;
-    let validation = engine::validate(work.spec(), only).await?;
+    let validation = run::validate(work.spec(), only).await?;
     work.report(&arguments.format, "validate", &validation, |validation, width| {
         render::validated(validation, width)
     })?;

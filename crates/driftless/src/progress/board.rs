@@ -13,6 +13,9 @@ const MOVING: [&str; 2] = [LOADING, "mending"];
 /// The first phase of an entity.
 const LOADING: &str = "loading";
 
+/// The phase behind it.
+const LOADED: &str = "loaded";
+
 /// One entity.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
@@ -88,9 +91,20 @@ impl Board {
                 self.lines[index].phase = phase;
                 Change::Phase(index)
             }
-            Event::Step { step } => Change::Step(step.clone()),
+            Event::Step { step } => {
+                if !MOVING.contains(&step.as_str()) {
+                    self.settle();
+                }
+                Change::Step(step.clone())
+            }
             Event::Note(note) => Change::Said(note.clone()),
         }
+    }
+
+    /// Rows have moved, whether or not each entity's end was told.
+    fn settle(&mut self) {
+        let moving = self.lines.iter_mut().filter(|line| line.is_moving());
+        moving.for_each(|line| line.phase = LOADED);
     }
 
     fn index(&mut self, entity: &str) -> usize {
@@ -200,6 +214,20 @@ mod tests {
         assert_eq!(board.apply(&progress(10, 0), Instant::now()), Change::Phase(0));
         assert_eq!(board.line(0).phase, LOADING);
         assert_eq!(board.apply(&progress(20, 0), Instant::now()), Change::Figures);
+    }
+
+    #[test]
+    fn a_step_behind_the_loading_ends_it() {
+        let mut board = Board::default();
+        let step = |step: &str| Event::Step {
+            step: step.to_owned(),
+        };
+        board.apply(&progress(10, 0), Instant::now());
+        board.apply(&step("loading"), Instant::now());
+        assert_eq!(board.moving().count(), 1);
+        board.apply(&step("building indexes"), Instant::now());
+        assert_eq!(board.moving().count(), 0);
+        assert_eq!(board.line(0).phase, LOADED);
     }
 
     #[test]

@@ -36,7 +36,10 @@ impl Live {
     pub(super) fn changed(&mut self, board: &Board, change: &Change) {
         match change {
             Change::Figures => {}
-            Change::Step(step) => self.step.set_message(step.clone()),
+            Change::Step(step) => {
+                self.step.set_message(step.clone());
+                self.settle(board);
+            }
             Change::Said(note) => self.terminal.tell(&render::clean(note)),
             Change::Phase(index) => self.phase(*index, board.line(*index)),
         }
@@ -49,7 +52,7 @@ impl Live {
                 let bar = self
                     .bars
                     .insert_before(&self.step, ProgressBar::new(line.expected()));
-                bar.set_style(style("  {prefix:20!} {bar:20} {msg}").progress_chars(BLOCKS));
+                bar.set_style(style("  {prefix:20!} {bar:20} {wide_msg}").progress_chars(BLOCKS));
                 bar.set_prefix(line.entity.clone());
                 self.entities.insert(index, bar);
             }
@@ -62,6 +65,13 @@ impl Live {
                 line.phase,
                 line.figures()
             ));
+        }
+    }
+
+    fn settle(&mut self, board: &Board) {
+        let shown: Vec<usize> = self.entities.keys().copied().collect();
+        for index in shown {
+            self.phase(index, board.line(index));
         }
     }
 

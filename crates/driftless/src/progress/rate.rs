@@ -15,7 +15,9 @@ pub(super) struct Rate {
     last: Option<(Instant, u64)>,
     /// When the count was last seen to grow, and to what.
     grown: Option<(Instant, u64)>,
-    per_second: Option<f64>,
+    /// Samples, weighted by how lately they were taken, and the sum of the weights.
+    weighted: f64,
+    weights: f64,
 }
 
 impl Rate {
@@ -34,10 +36,9 @@ impl Rate {
         }
         let seconds = span.as_secs_f64();
         let sample = count.saturating_sub(before) as f64 / seconds;
-        let weight = 1.0 - (-seconds / MEMORY.as_secs_f64()).exp();
-        // The first sample is all there is to go by.
-        let known = self.per_second.unwrap_or(sample);
-        self.per_second = Some(known + weight * (sample - known));
+        let keep = (-seconds / MEMORY.as_secs_f64()).exp();
+        self.weighted = self.weighted * keep + sample * (1.0 - keep);
+        self.weights = self.weights * keep + (1.0 - keep);
         self.last = Some((now, count));
     }
 
@@ -50,12 +51,12 @@ impl Rate {
 
     /// Rows per second, once there is a sample.
     pub(super) fn per_second(&self) -> Option<f64> {
-        self.per_second
+        (self.weights > 0.0).then(|| self.weighted / self.weights)
     }
 
     /// Seconds until so many more have come, if any come at all.
     pub(super) fn seconds_for(&self, more: u64) -> Option<u64> {
-        let rate = self.per_second.filter(|rate| *rate >= 0.1)?;
+        let rate = self.per_second().filter(|rate| *rate >= 0.1)?;
         Some((more as f64 / rate).ceil() as u64)
     }
 }
@@ -81,6 +82,17 @@ mod tests {
         // Waiting is not part of the whole.
         rate.observe(23_000, start + Duration::from_secs(600));
         assert!((rate.overall().unwrap() - 23_000.0 / 59.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_slow_start_is_not_held_against_it() {
+        let start = Instant::now();
+        let mut rate = Rate::default();
+        for (seconds, count) in [(0, 0), (1, 0), (2, 2000), (3, 4000)] {
+            rate.observe(count, start + Duration::from_secs(seconds));
+        }
+        let found = rate.per_second().unwrap();
+        assert!((1300.0..1500.0).contains(&found), "{found}");
     }
 
     #[test]

@@ -6,6 +6,9 @@ use driftless_engine::run::report::{PlanReport, PlannedEntity};
 use super::figure::{bytes, count};
 use super::table::{Align, Table, clean};
 
+/// Most entities that are named beside a reason; more are counted, so that it stays one line.
+const NAMED: usize = 5;
+
 /// What `check` says when nothing forbids going on.
 pub(crate) fn checked(report: &PlanReport) -> String {
     let number = report.entities.len();
@@ -66,7 +69,11 @@ pub(crate) fn planned(report: &PlanReport, width: Option<usize>) -> String {
     }
     let mut text = format!("{}\n{}\n", heading(report), table.text(width));
     for (path, reason, entities) in reasons(&report.entities) {
-        text.push_str(&format!("{path}: {} ({})\n", clean(reason), entities.join(", ")));
+        let which = match entities.len() {
+            ..=NAMED => entities.join(", "),
+            number => format!("{number} entities"),
+        };
+        text.push_str(&format!("{path}: {} ({which})\n", clean(reason)));
     }
     text.push_str("\ncolumns and what is set aside: driftless plan --entity NAME\n");
     text

@@ -1,5 +1,7 @@
 //! Rows that are on record instead of in the target.
 
+use std::collections::BTreeMap;
+
 use driftless_engine::run::report::{RejectGroup, RejectRecord, RetryReport};
 use serde_json::Value;
 
@@ -30,7 +32,21 @@ pub(crate) fn reject_groups(groups: &[RejectGroup], width: Option<usize>) -> Str
             group.state.clone(),
         ]);
     }
-    table.text(width)
+    table.text(width) + "\n" + &categories(groups)
+}
+
+/// How many rows of which category.
+fn categories(groups: &[RejectGroup]) -> String {
+    let mut sums: BTreeMap<&str, i64> = BTreeMap::new();
+    for group in groups {
+        *sums.entry(&group.category).or_default() += group.rows;
+    }
+    let total = sums.values().sum();
+    let parts: Vec<String> = sums
+        .iter()
+        .map(|(category, sum)| format!("{category} {}", count(*sum)))
+        .collect();
+    format!("{}: {}\n", rows(total), parts.join(", "))
 }
 
 fn title(code: &str) -> &'static str {
@@ -54,6 +70,15 @@ pub(crate) fn reject_rows(rejects: &[RejectRecord], width: Option<usize>) -> Str
             at.cloned().unwrap_or_default(),
             reject.message.clone(),
         ]);
+    }
+    table.text(width)
+}
+
+/// Rows that were loaded with a warning: entity, key, rule.
+pub(crate) fn warnings(warnings: &[(String, String, String)], width: Option<usize>) -> String {
+    let mut table = Table::new(&["entity", "key", "rule"].map(|heading| (heading, Align::Left)));
+    for (entity, key, rule) in warnings {
+        table.row([entity.clone(), key.clone(), rule.clone()]);
     }
     table.text(width)
 }

@@ -1,7 +1,7 @@
 use clap::Args;
 use driftless_core::code::Exit;
 use driftless_engine::run::rejects;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::{Format, Work};
 use super::Selection;
@@ -38,6 +38,9 @@ pub(crate) struct List {
 /// # Errors
 /// The state cannot be read.
 pub(crate) async fn list(arguments: &List, work: &Work) -> Result<Exit, Failure> {
+    if arguments.warnings {
+        return warnings(arguments, work).await;
+    }
     let filter = arguments.selection.filter(work.spec())?;
     let groups = rejects::groups(work.spec(), &filter).await?;
     let rows = match arguments.groups {
@@ -69,5 +72,22 @@ pub(crate) async fn list(arguments: &List, work: &Work) -> Result<Exit, Failure>
         ));
     }
     work.terminal.print(&text)?;
+    Ok(Exit::Done)
+}
+
+/// Rows that were loaded although a rule warns of them.
+async fn warnings(arguments: &List, work: &Work) -> Result<Exit, Failure> {
+    let warnings = rejects::warnings(work.spec(), i64::from(arguments.limit)).await?;
+    if arguments.format.json {
+        let warning = |(entity, key, rule)| json!({ "entity": entity, "key": key, "rule": rule });
+        let warnings: Vec<Value> = warnings.into_iter().map(warning).collect();
+        let document = json!({ "warnings": warnings });
+        work.report(&arguments.format, "warnings", document, |_, _| String::new())?;
+    } else if warnings.is_empty() {
+        work.terminal.print("no warnings\n")?;
+    } else {
+        work.terminal
+            .print(&render::warnings(&warnings, work.terminal.width()))?;
+    }
     Ok(Exit::Done)
 }
