@@ -26,6 +26,9 @@ enum Cause {
     },
 }
 
+/// The SQLSTATE that a transaction raises whose lease was taken over; no server raises it by itself.
+pub(crate) const LEASE_LOST_STATE: &str = "DL501";
+
 /// What a function of the engine gives.
 pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 
@@ -75,6 +78,7 @@ impl EngineError {
     /// The stable code; of several findings, that of the first one that forbids going on.
     pub fn code(&self) -> Code {
         match &self.0.cause {
+            Cause::Pg(error) if error.sqlstate() == Some(LEASE_LOST_STATE) => code::LEASE_LOST,
             Cause::Pg(error) => error.code(),
             Cause::Own { code, .. } => *code,
             Cause::Findings(findings) => findings

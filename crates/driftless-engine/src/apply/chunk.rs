@@ -49,6 +49,21 @@ pub struct Progress {
     pub bytes: AtomicU64,
 }
 
+impl Progress {
+    fn reading(&self) -> (u64, u64) {
+        (
+            self.read.load(Ordering::Relaxed),
+            self.bytes.load(Ordering::Relaxed),
+        )
+    }
+
+    /// What was read for nothing does not count. Another lane's reading may get lost with it: this is only for display.
+    fn back_to(&self, read: u64, bytes: u64) {
+        self.read.store(read, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+}
+
 impl ChunkWork<'_, '_> {
     /// The entity's name.
     pub fn entity(&self) -> &str {
@@ -57,8 +72,10 @@ impl ChunkWork<'_, '_> {
 
     /// Loads a chunk: fast, and again with care if the target refused a row.
     pub async fn load(&self, lane: &mut Lane, chunk: &Chunk) -> Result<Counts> {
+        let (read, bytes) = self.progress.reading();
         match self.attempt(lane, chunk, Care::Fast).await {
             Err(error) if error.disposition() == Disposition::Row => {
+                self.progress.back_to(read, bytes);
                 self.attempt(lane, chunk, Care::Isolating).await
             }
             other => other,

@@ -207,24 +207,7 @@ impl<'r> Run<'r> {
             works: entities.iter().map(|entity| &entity.work).collect(),
             events: self.events,
         };
-        settling.finish(&mut lanes).await?;
-        for entity in &entities {
-            let store = &prepared.store;
-            let (rejected, parked) = reject::counts(&held.session, store, entity.work.entity()).await?;
-            let read = chunk::all(&held.session, store, entity.work.entity())
-                .await?
-                .iter()
-                .map(|point| point.read)
-                .sum();
-            let sum = Counts {
-                read,
-                rejected,
-                parked,
-                ..Counts::default()
-            };
-            lanes::judge(entity.work.shaping.plan, &sum, true, entity.estimated_rows)?;
-        }
-        Ok(())
+        settling.finish(&mut lanes).await
     }
 
     /// Records what begins, with its chunks and its adopted mappings, in one transaction.

@@ -99,6 +99,7 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         }
     };
     if let Some(plan) = &plan {
+        adoptions(spec, plan, &target_session, &mut findings).await?;
         privileges::findings(plan, &source_catalog, &target_catalog, &mut findings);
         evaluations(plan, &mut target_session, &mut findings).await?;
     }
@@ -198,6 +199,40 @@ async fn filters(spec: &Spec, source: &Session, findings: &mut Vec<Finding>) -> 
                     .remedy("write a condition over the source's columns, as PostgreSQL there reads it"),
                 );
             }
+        }
+    }
+    Ok(())
+}
+
+/// What `adopt` yields must be a legacy key and a UUID.
+async fn adoptions(spec: &Spec, plan: &Plan, target: &Session, findings: &mut Vec<Finding>) -> Result<()> {
+    for entity in &plan.entities {
+        let Some(sql) = &entity.identity.adopt else {
+            continue;
+        };
+        let keys: Vec<String> = (1..=entity.identity.key.len())
+            .map(|number| format!("k{number}"))
+            .collect();
+        let names = keys.join(", ");
+        let sql = format!("SELECT {names}, (id)::pg_catalog.uuid FROM ({sql}\n) AS q ({names}, id)");
+        if let Err(error) = target.describe(&sql, &[]).await {
+            let Some(server) = error.server() else {
+                return Err(error.into());
+            };
+            let finding = Finding::error(
+                code::BAD_EXPRESSION,
+                format!("entity {}, adopt", entity.name),
+                server.message.clone(),
+            )
+            .remedy("write a query of the target that yields the legacy key's columns and the uuid, in this order");
+            let span = spec
+                .entity(&entity.name)
+                .and_then(|said| said.adopt.as_ref())
+                .map(|adopt| adopt.span);
+            findings.push(match span {
+                Some(span) => finding.at(span),
+                None => finding,
+            });
         }
     }
     Ok(())

@@ -11,6 +11,7 @@ use driftless_pg::Session;
 
 use super::Events;
 use super::held::Held;
+use super::lanes;
 use super::prepare::Prepared;
 use super::report::Event;
 use crate::apply::aside::{Failure, Part, Restored, restore};
@@ -22,8 +23,9 @@ use crate::error::{EngineError, Result};
 use crate::preflight::replica_role;
 use crate::store::aside::Scope;
 use crate::store::entity::Phase;
+use crate::store::execution::Counts;
 use crate::store::lease::Lease;
-use crate::store::{aside, reject};
+use crate::store::{aside, chunk, reject};
 
 /// Keys that are tried again in one transaction.
 pub const RETRIED_AT_ONCE: usize = 1000;
@@ -104,6 +106,7 @@ impl Settling<'_, '_> {
             finish::sequences(&sessions[0], self.scope.guard, entity).await?;
         }
         self.describe(lanes).await?;
+        self.judge(&sessions[0]).await?;
         crash::point("before-done");
         self.done(&mut sessions[0]).await?;
         crash::point("done");
@@ -124,13 +127,35 @@ impl Settling<'_, '_> {
         Ok(())
     }
 
-    /// Rejects that a proof found get their source rows; then the share of rejects is judged for good.
+    /// Rejects that a proof found get their source rows.
     async fn describe(&self, lanes: &mut [Lane]) -> Result<()> {
         let Some(lane) = lanes.first_mut() else {
             return Ok(());
         };
         for work in &self.works {
             work.describe_rejects(lane).await?;
+        }
+        Ok(())
+    }
+
+    /// Judges the share of rejects for good, those of the proofs included.
+    async fn judge(&self, session: &Session) -> Result<()> {
+        for entity in self.plans() {
+            let store = &self.prepared.store;
+            let (rejected, parked) = reject::counts(session, store, &entity.name).await?;
+            let points = chunk::all(session, store, &entity.name).await?;
+            let read = points.iter().map(|point| point.read).sum();
+            lanes::judge(
+                entity,
+                &Counts {
+                    read,
+                    rejected,
+                    parked,
+                    ..Counts::default()
+                },
+                true,
+                0,
+            )?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use driftless_core::code;
 use driftless_pg::{BeginMode, Param, Session};
 
 use super::Store;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, LEASE_LOST_STATE, Result};
 
 /// How often the holder beats.
 pub const BEAT: Duration = Duration::from_secs(5);
@@ -34,10 +34,10 @@ impl Lease {
     /// The statement with which every writing transaction begins: fails when somebody has taken over, and holds off
     /// whoever wants to until the transaction ends.
     pub fn guard(&self) -> String {
-        // A plain SELECT would only return no row; the division makes it an error that no later statement outlives.
+        // A plain SELECT would only return no row; raising makes it an error that no later statement outlives.
         self.store.sql(&format!(
             "DO $guard$ BEGIN PERFORM FROM {{state}}.lease WHERE pipeline = {{pipeline}} AND epoch = {} FOR SHARE; \
-             IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = 'DL501', MESSAGE = 'the lease was taken over'; END IF; END $guard$",
+             IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = '{LEASE_LOST_STATE}', MESSAGE = 'the lease was taken over'; END IF; END $guard$",
             self.epoch
         ))
     }
