@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::keep::Loaded;
 use super::entity::{Path, Plan};
-use crate::catalog::{Catalog, Constraint, Oid, Relation, TriggerMode};
+use crate::catalog::{Catalog, Constraint, ConstraintKind, Oid, Relation, TriggerMode};
 use crate::code;
 use crate::error::Finding;
 use crate::name::QualifiedName;
@@ -138,6 +138,9 @@ pub struct AsideItem {
     pub name: String,
     /// How PostgreSQL describes it (`pg_get_constraintdef`, `pg_get_indexdef`): what is there again when it is back.
     pub definition: String,
+    /// The columns of a constraint, in its order.
+    #[serde(default)]
+    pub columns: Vec<String>,
     /// The statement that takes it away.
     pub drop_sql: String,
     /// The statement of the first phase (CREATE INDEX); may run beside builds of the same table.
@@ -350,3 +353,30 @@ fn unsilenced_trigger(relation: &Relation, trigger: &str, silencing: Silencing) 
 
 #[cfg(test)]
 mod tests;
+
+/// The catalog as it was before these things were set aside, as far as keys go: a plan made while a load is under way is
+/// the plan that it was begun with.
+#[must_use]
+pub fn with_keys_back(mut target: Catalog, aside: &[AsideItem]) -> Catalog {
+    for item in aside.iter().filter(|item| item.kind == AsideKind::Primary) {
+        let Some(relation) = target.relations.get_mut(&item.table) else {
+            continue;
+        };
+        if relation.primary_key().is_empty() {
+            relation.constraints.push(Constraint {
+                oid: 0,
+                name: item.name.clone(),
+                kind: ConstraintKind::Primary,
+                columns: item.columns.clone(),
+                definition: item.definition.clone(),
+                foreign: None,
+                validated: true,
+                inherited: false,
+                deferrable: false,
+                index_oid: 0,
+                comment: None,
+            });
+        }
+    }
+    target
+}

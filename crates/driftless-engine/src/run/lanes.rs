@@ -45,7 +45,7 @@ impl Shared {
     }
 
     fn take(&self) -> Next {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).next()
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn ended(&self, entity: usize) -> bool {

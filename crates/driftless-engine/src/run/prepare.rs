@@ -3,6 +3,7 @@
 use driftless_core::catalog::{Catalog, ExpressionRequest};
 use driftless_core::code;
 use driftless_core::error::{Finding, blocks};
+use driftless_core::plan::aside::{AsideItem, with_keys_back};
 use driftless_core::plan::{self, EntityPlan, Facts, Plan};
 use driftless_core::spec::{From, Spec};
 use driftless_pg::{ConnectConfig, Session};
@@ -13,6 +14,7 @@ use crate::preflight::privileges;
 use crate::shape::constants::{self, RunFacts};
 use crate::shape::evaluate;
 use crate::store::Store;
+use crate::store::aside;
 use crate::store::entity::{self, Begun};
 use crate::store::schema::{self, Presence};
 
@@ -64,6 +66,15 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         introspect(&source_session, &from),
         introspect(&target_session, &into)
     )?;
+    // Keys that this pipeline has set aside are still keys.
+    let aside: Vec<AsideItem> = match presence {
+        Presence::Present => aside::outstanding(&target_session, &store).await?,
+        Presence::Absent => Vec::new(),
+    }
+    .into_iter()
+    .map(|record| record.item)
+    .collect();
+    let keyed_catalog = with_keys_back(target_catalog.clone(), &aside);
     let mut findings = Vec::new();
     let mut facts = Facts {
         begun: begun
@@ -78,13 +89,13 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
     expressions(
         spec,
         &source_catalog,
-        &target_catalog,
+        &keyed_catalog,
         &mut target_session,
         &mut facts,
         &mut findings,
     )
     .await?;
-    let plan = match plan::compile(spec, &source_catalog, &target_catalog, &facts) {
+    let plan = match plan::compile(spec, &source_catalog, &keyed_catalog, &facts) {
         Ok((plan, more)) => {
             findings.extend(more);
             Some(plan)

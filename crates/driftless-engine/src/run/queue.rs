@@ -46,7 +46,7 @@ pub struct Queue {
 
 impl Queue {
     /// Takes the next chunk.
-    pub fn next(&mut self) -> Next {
+    pub fn take(&mut self) -> Next {
         let finished: Vec<&str> = self
             .entities
             .iter()
@@ -120,12 +120,12 @@ mod tests {
                 },
             ],
         };
-        assert_eq!(queue.next(), Next::Chunk(1, chunk(0)));
-        assert_eq!(queue.next(), Next::Chunk(0, chunk(0)));
-        assert_eq!(queue.next(), Next::Chunk(1, chunk(1)));
-        assert_eq!(queue.next(), Next::Wait);
+        assert_eq!(queue.take(), Next::Chunk(1, chunk(0)));
+        assert_eq!(queue.take(), Next::Chunk(0, chunk(0)));
+        assert_eq!(queue.take(), Next::Chunk(1, chunk(1)));
+        assert_eq!(queue.take(), Next::Wait);
         assert!(queue.ended(0));
-        assert_eq!(queue.next(), Next::Chunk(2, chunk(0)));
+        assert_eq!(queue.take(), Next::Chunk(2, chunk(0)));
     }
 
     #[test]
@@ -136,11 +136,11 @@ mod tests {
                 ..waiting("users", 2)
             }],
         };
-        assert_eq!(queue.next(), Next::Chunk(0, chunk(0)));
-        assert_eq!(queue.next(), Next::Wait);
+        assert_eq!(queue.take(), Next::Chunk(0, chunk(0)));
+        assert_eq!(queue.take(), Next::Wait);
         assert!(!queue.ended(0));
-        assert_eq!(queue.next(), Next::Chunk(0, chunk(1)));
+        assert_eq!(queue.take(), Next::Chunk(0, chunk(1)));
         assert!(queue.ended(0));
-        assert_eq!(queue.next(), Next::End);
+        assert_eq!(queue.take(), Next::End);
     }
 }

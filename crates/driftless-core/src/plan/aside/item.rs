@@ -28,6 +28,7 @@ pub(super) fn constraint(relation: &Relation, constraint: &Constraint, kind: Asi
             &format!("DROP CONSTRAINT {}", quote_ident(&constraint.name)),
         ),
         definition: constraint.definition.clone(),
+        columns: constraint.columns.clone(),
         ..empty(relation, kind, &constraint.name)
     };
     let index = keep::behind(relation, constraint);
@@ -180,6 +181,7 @@ fn empty(relation: &Relation, kind: AsideKind, name: &str) -> AsideItem {
         restore: Vec::new(),
         validate: None,
         unique: None,
+        columns: Vec::new(),
         foreign: None,
     }
 }
