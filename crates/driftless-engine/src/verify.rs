@@ -46,8 +46,9 @@ pub async fn validate_plan(
     target: &ConnectConfig,
     only: &[String],
 ) -> Result<Validation> {
-    let (mut source, mut target, mut evaluator) = tokio::try_join!(
+    let (mut source, mut target, mut lookup, mut evaluator) = tokio::try_join!(
         open(source, "validate"),
+        open(target, "validate"),
         open(target, "validate"),
         evaluate::connect(target)
     )?;
@@ -61,6 +62,11 @@ pub async fn validate_plan(
     }
     let source = source.begin(BeginMode::ReadOnlySnapshot(None)).await?;
     let target = target.begin(BeginMode::ReadOnlySnapshot(None)).await?;
+    let exported = target
+        .query_one("SELECT pg_catalog.pg_export_snapshot()", &[])
+        .await?
+        .get(0)?;
+    let lookup = lookup.begin(BeginMode::ReadOnlySnapshot(Some(exported))).await?;
     let (source_read, target_read) = tokio::try_join!(read_at(&source), read_at(&target))?;
     let phases: BTreeMap<String, Phase> = stored::begun(&target, store)
         .await?
@@ -82,6 +88,7 @@ pub async fn validate_plan(
                     store,
                     source: &source,
                     target: &target,
+                    lookup: &lookup,
                     evaluator: &mut evaluator,
                 };
                 let found = sides

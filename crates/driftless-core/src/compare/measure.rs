@@ -239,6 +239,12 @@ impl Measure {
         .is_some()
     }
 
+    /// Counts so many values that were added as nulls too: of a reference whose parent is missing, the target holds null.
+    /// Of kinds that only count nulls.
+    pub fn count_as_null(&mut self, values: i64) {
+        self.summary.nulls += values;
+    }
+
     /// What they come to.
     pub fn summary(&self) -> Summary {
         let mut summary = self.summary.clone();

@@ -36,6 +36,8 @@ pub(super) struct Sides<'a> {
     pub(super) source: &'a Session,
     /// The same.
     pub(super) target: &'a Session,
+    /// The same snapshot as `target`, for questions while that one streams.
+    pub(super) lookup: &'a Session,
     /// Evaluates expressions.
     pub(super) evaluator: &'a mut Session,
 }
@@ -108,6 +110,7 @@ impl Sides<'_> {
                 let full = std::mem::replace(&mut batch, Batch::new(entity.inputs.len()));
                 let shaped = shaping.shape(self.evaluator, extracted(full)).await?;
                 expect(&shaping, &shaped, &mut columns, &mut refused);
+                columns.settle(self.lookup).await?;
             }
         }
         while !ledger.has_ended() {
@@ -118,6 +121,7 @@ impl Sides<'_> {
         if !batch.is_empty() {
             let shaped = shaping.shape(self.evaluator, extracted(batch)).await?;
             expect(&shaping, &shaped, &mut columns, &mut refused);
+            columns.settle(self.lookup).await?;
         }
         Ok(Compared {
             ledger,

@@ -3,9 +3,11 @@
 use driftless_core::compare::{Compared, Decimal, Extreme, Kind, Measure, Summary};
 use driftless_core::name::quote_ident;
 use driftless_core::plan::{EntityPlan, Value};
+use driftless_core::spec::WhenMissing;
 use driftless_core::transform::Shaped;
 use driftless_core::value::Numeric;
-use driftless_pg::{Row, Session};
+use driftless_pg::{Param, Row, Session};
+use uuid::Uuid;
 
 use super::report::Check;
 use crate::error::Result;
@@ -24,6 +26,10 @@ struct Column {
     expected: Measure,
     /// Values whose bytes are none of their type.
     unreadable: i64,
+    /// Counts those of some UUIDs that have no row, for references that are null where the parent is missing.
+    absent: Option<String>,
+    /// UUIDs that have not been looked up.
+    open: Vec<Uuid>,
 }
 
 /// The columns of one entity.
@@ -63,6 +69,8 @@ impl Columns {
                 oid: found.type_oid,
                 expected: Measure::new(Kind::of(found.type_oid)),
                 unreadable: 0,
+                absent: absent(plan, output),
+                open: Vec::new(),
             });
         }
         Ok(Columns { columns, skipped })
@@ -71,9 +79,27 @@ impl Columns {
     /// Adds a shaped row that must be in the target.
     pub(super) fn expect(&mut self, shaped: &Shaped, row: usize) {
         for column in &mut self.columns {
-            let readable = column.expected.add(shaped.output(row, column.output));
-            column.unreadable += i64::from(!readable);
+            let value = shaped.output(row, column.output);
+            column.unreadable += i64::from(!column.expected.add(value));
+            if let (Some(_), Some(id)) = (
+                &column.absent,
+                value.and_then(|bytes| Uuid::from_slice(bytes).ok()),
+            ) {
+                column.open.push(id);
+            }
         }
+    }
+
+    /// Looks up the parents of the rows that were added since the last time. Must follow every batch.
+    pub(super) async fn settle(&mut self, target: &Session) -> Result<()> {
+        for column in self.columns.iter_mut().filter(|column| !column.open.is_empty()) {
+            if let Some(sql) = &column.absent {
+                let found = target.query_one(sql, &[Param::uuid_array(&column.open)]).await?;
+                column.expected.count_as_null(found.get(0)?);
+                column.open.clear();
+            }
+        }
+        Ok(())
     }
 
     /// Compares with what the target's rows of the entity come to.
@@ -109,6 +135,27 @@ impl Column {
     fn check(&self, compared: Compared) -> Check {
         Check::figure(&self.name, compared, self.sensitive)
     }
+}
+
+/// Of a reference that is null where its parent is missing: the query that counts the UUIDs without a row.
+fn absent(plan: &EntityPlan, output: usize) -> Option<String> {
+    let program = &plan.program.outputs[output];
+    let site = plan
+        .refs
+        .iter()
+        .find(|site| site.column == program.column && site.path.is_empty())?;
+    let parents: Vec<String> = site
+        .parents
+        .iter()
+        .map(|parent| {
+            let (table, key) = (parent.table.sql(), quote_ident(&parent.column));
+            format!("NOT EXISTS (SELECT FROM {table} AS p WHERE p.{key} = u.id)")
+        })
+        .collect();
+    (site.missing == WhenMissing::Null).then(|| {
+        let parents = parents.join(" AND ");
+        format!("SELECT pg_catalog.count(*) FROM pg_catalog.unnest($1::pg_catalog.uuid[]) AS u (id) WHERE {parents}")
+    })
 }
 
 /// Whether a column may show a sensitive one of the source: it bears its name, or its value is made of it. Expressions

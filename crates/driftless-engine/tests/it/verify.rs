@@ -12,13 +12,13 @@ use crate::pair::Pair;
 const SOURCE: &str = "
     CREATE TABLE office (id int PRIMARY KEY, title text NOT NULL);
     CREATE TABLE patient (id bigint PRIMARY KEY, office_id int, name text, price numeric(12,2), ratio float8, small real,
-        born date, seen timestamp, woken time, visits smallint, secret numeric(8,2), gone boolean NOT NULL DEFAULT false);
+        born date, seen timestamp, woken time, visits smallint, helper int, secret numeric(8,2), gone boolean NOT NULL DEFAULT false);
     CREATE TABLE visit (day date, room text, patient_id bigint, amount numeric, PRIMARY KEY (day, room));
     CREATE TABLE file (code text PRIMARY KEY, about text, about_id int, bytes int);
     CREATE TABLE token (id uuid PRIMARY KEY, uses int);
     INSERT INTO office SELECT n, 'Office ' || n FROM generate_series(1, 20) AS n;
     INSERT INTO patient SELECT n, 1 + (n + 512) % 22, 'Patient ' || n, n * 0.25, n / 8.0, n / 4.0, '1980-01-01'::date + n::int,
-        '2024-06-01 12:00'::timestamp + n * interval '1.000001 minute', '08:00'::time + n * interval '1 s', n % 7, n * 10, n % 50 = 0
+        '2024-06-01 12:00'::timestamp + n * interval '1.000001 minute', '08:00'::time + n * interval '1 s', n % 7, NULLIF(15 + abs(n) % 9, 17), n * 10, n % 50 = 0
         FROM generate_series(-500, 500) AS n;
     INSERT INTO visit SELECT '2024-01-01'::date + n / 7, (ARRAY['A','a','b\"','Ä','ß','z-1','z 1'])[1 + n % 7], n + 1, n * 1.10
         FROM generate_series(0, 299) AS n;
@@ -30,7 +30,7 @@ const TARGET: &str = "
     CREATE DOMAIN money_amount AS numeric(12,2);
     CREATE TABLE offices (id uuid PRIMARY KEY, title text NOT NULL, legacy_id int UNIQUE);
     CREATE TABLE patients (id uuid PRIMARY KEY, office_id uuid REFERENCES offices, full_name text, amount money_amount,
-        ratio float8, small real, born date, seen timestamptz, woken time, visits int, secret numeric, metadata jsonb,
+        ratio float8, small real, born date, seen timestamptz, woken time, visits int, helper_id uuid REFERENCES offices, secret numeric, metadata jsonb,
         loaded_at timestamptz, legacy_id bigint NOT NULL UNIQUE);
     CREATE TABLE visits (day date, room text, patient_id uuid NOT NULL REFERENCES patients, amount numeric, PRIMARY KEY (day, room));
     CREATE TABLE files (id uuid PRIMARY KEY, code text, subject_id uuid, bytes bigint);
@@ -54,6 +54,7 @@ const MAPPING: &str = r#"
     legacy_id = "id"
     full_name = { sql = "upper(name)" }
     office_id = { ref = "offices", from = "office_id" }
+    helper_id = { ref = "offices", from = "helper", missing = "null" }
     amount = { sql = "price * 2" }
     metadata = { json = { office = { ref = "offices", from = "office_id" }, name = "name" } }
     loaded_at = { run = "started_at" }
@@ -145,6 +146,10 @@ async fn a_clean_load_shows_no_difference() {
         (
             "sum of seen",
             "SELECT trunc(sum(extract(epoch FROM seen) - 946684800) * 1000000) FROM patients",
+        ),
+        (
+            "nulls of helper_id",
+            "SELECT count(*) FROM patients WHERE helper_id IS NULL",
         ),
         (
             "nulls of full_name",
@@ -296,6 +301,13 @@ const CASES: &[Case] = &[
         &["patients: nulls of full_name"],
         None,
     ),
+    case(
+        Side::Target,
+        "UPDATE patients SET helper_id = NULL WHERE legacy_id = 9",
+        "UPDATE patients SET helper_id = (SELECT id FROM offices WHERE legacy_id = 15) WHERE legacy_id = 9",
+        &["patients: nulls of helper_id"],
+        None,
+    ),
     // A sum that stays the same under two changes shows in the extremes.
     case(
         Side::Target,
@@ -349,6 +361,7 @@ const CASES: &[Case] = &[
             "patients: sum of seen",
             "patients: sum of woken",
             "patients: sum of visits",
+            "patients: nulls of helper_id",
             "patients: sum of secret",
             "patients: sum of legacy_id",
         ],
