@@ -56,6 +56,10 @@ fn failure(error: &clap::Error) -> Failure {
         )
         .remedy("driftless --help lists the commands there are");
     }
+    if error.kind() == ErrorKind::MissingSubcommand {
+        return Failure::new(code::USAGE, "command line", "a command is missing")
+            .remedy("driftless --help lists the commands there are");
+    }
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let mut paragraphs = text.split("\n\n").map(one_line).filter(|text| !text.is_empty());
@@ -98,7 +102,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_in_our_form() {
-        let mistakes: [&[&str]; 8] = [
+        let mistakes: [&[&str]; 9] = [
+            &["--quiet"],
             &["chek"],
             &["sync"],
             &["migrate", "--restrat"],

@@ -177,10 +177,11 @@ async fn retry(arguments: &Retry, work: &Work) -> Result<Exit, Failure> {
 
 async fn discard(arguments: &Discard, work: &Work) -> Result<Exit, Failure> {
     let filter = arguments.selection.filter(work.spec())?;
-    let number = rejects::count(work.spec(), &filter).await?;
+    let mut groups = rejects::groups(work.spec(), &filter).await?;
+    groups.retain(render::is_open);
+    let number: i64 = groups.iter().map(|group| group.rows).sum();
     let mut discarded = 0;
     if number > 0 {
-        let groups = rejects::groups(work.spec(), &filter).await?;
         let table = render::reject_groups(&groups, work.terminal.width());
         work.terminal.warn(&format!("this forgets:\n{table}"));
         if work.confirm(&format!("Forget {}?", render::rows(number))).await? {

@@ -57,7 +57,7 @@ impl Rate {
     /// Seconds until so many more have come, if any come at all.
     pub(super) fn seconds_for(&self, more: u64) -> Option<u64> {
         let rate = self.per_second().filter(|rate| *rate >= 0.1)?;
-        Some((more as f64 / rate).ceil() as u64)
+        Some((more as f64 / rate).round() as u64)
     }
 }
 

@@ -63,7 +63,7 @@ mod tests {
         insta::assert_snapshot!(format!(
             "{}\n{}",
             identity(&record),
-            identities(&[record.clone()], None)
+            identities(std::slice::from_ref(&record), None)
         ));
     }
 }

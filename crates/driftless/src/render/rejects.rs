@@ -35,18 +35,31 @@ pub(crate) fn reject_groups(groups: &[RejectGroup], width: Option<usize>) -> Str
     table.text(width) + "\n" + &categories(groups)
 }
 
-/// How many rows of which category.
+/// Whether somebody has to look at these rows: they were not discarded.
+pub(crate) fn is_open(group: &RejectGroup) -> bool {
+    group.state != "discarded"
+}
+
+/// How many rows of which category are open, and how many were discarded.
 fn categories(groups: &[RejectGroup]) -> String {
     let mut sums: BTreeMap<&str, i64> = BTreeMap::new();
-    for group in groups {
+    for group in groups.iter().filter(|group| is_open(group)) {
         *sums.entry(&group.category).or_default() += group.rows;
     }
-    let total = sums.values().sum();
-    let parts: Vec<String> = sums
+    let mut text = format!("{} open", rows(sums.values().sum()));
+    for (index, (category, sum)) in sums.iter().enumerate() {
+        let before = if index == 0 { ": " } else { ", " };
+        text.push_str(&format!("{before}{category} {}", count(*sum)));
+    }
+    let discarded = groups
         .iter()
-        .map(|(category, sum)| format!("{category} {}", count(*sum)))
-        .collect();
-    format!("{}: {}\n", rows(total), parts.join(", "))
+        .filter(|group| !is_open(group))
+        .map(|group| group.rows)
+        .sum();
+    if discarded > 0 {
+        text.push_str(&format!("; {} discarded", count(discarded)));
+    }
+    text + "\n"
 }
 
 fn title(code: &str) -> &'static str {

@@ -5,8 +5,20 @@
 use std::fs;
 use std::path::Path;
 
-use crate::desk::{Outcome, end, program, signal};
+use crate::desk::{end, program, run, signal};
 use tempfile::tempdir;
+
+/// The commands of the story.
+const STORY: [&str; 8] = [
+    "check",
+    "plan",
+    "migrate",
+    "rejects list",
+    "rejects show",
+    "ids get",
+    "ids find",
+    "validate",
+];
 
 /// A temporary directory of its own shows what is left behind.
 fn demo(home: &Path, arguments: &[&str]) -> std::process::Child {
@@ -37,42 +49,26 @@ fn home() -> tempfile::TempDir {
 }
 
 #[test]
-fn the_whole_story_is_told_and_nothing_left() {
+fn the_whole_story_is_told_and_can_be_kept_and_ended() {
     let home = home();
-    let Outcome { out, .. } = end(demo(home.path(), &[])).expect(0);
-    for command in [
-        "check",
-        "plan",
-        "migrate",
-        "rejects list",
-        "rejects show",
-        "ids get",
-        "ids find",
-        "validate",
-    ] {
+    let out = end(demo(home.path(), &["--keep"])).expect(0).out;
+    for command in STORY {
         assert!(
             out.contains(&format!("$ driftless {command}")),
             "{command}\n{out}"
         );
     }
     assert!(out.contains("Every row is in the target, or on record"), "{out}");
-    assert_eq!(left_behind(home.path()), Vec::<String>::new());
-}
 
-#[test]
-fn a_demonstration_left_running_can_be_used_and_ended() {
-    let home = home();
-    let kept = end(demo(home.path(), &["--keep"])).expect(0).out;
-    let mapping = kept
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("mapping "))
-        .unwrap()
-        .trim()
-        .to_owned();
     let second = end(demo(home.path(), &["--keep"])).expect(2);
     assert!(second.err.contains("error[DL0605]"), "{}", second.err);
-    let status = crate::desk::run(home.path(), &["--config", &mapping, "status"]).expect(0);
+    let mapping = out
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("mapping "))
+        .unwrap();
+    let status = run(home.path(), &["--config", mapping.trim(), "status"]).expect(0);
     assert!(status.out.contains("patients"), "{}", status.out);
+
     end(demo(home.path(), &["--stop"])).expect(0);
     assert_eq!(left_behind(home.path()), Vec::<String>::new());
     let nothing = end(demo(home.path(), &["--stop"])).expect(0);

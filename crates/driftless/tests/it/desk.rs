@@ -27,10 +27,15 @@ impl Outcome {
         self
     }
 
-    /// The document that was printed.
+    /// The document that was printed, of a schema that the reference describes.
     #[track_caller]
     pub(crate) fn document(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err))
+        let document: Value = serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err));
+        let heading = format!("## {}\n", document["schema"].as_str().unwrap_or("no schema"));
+        let reference = include_str!("../../../../docs/reference/json.md");
+        assert!(reference.contains(&heading), "{heading}");
+        document
     }
 }
 

@@ -76,23 +76,20 @@ fn a_variable_of_the_process_wins_over_the_file() {
         SMALL.replace("form =", "from ="),
     )
     .unwrap();
-    fs::write(
-        dir.path().join(".env"),
-        "SHOP_SOURCE=postgres://reader@127.0.0.1:1/of_file\n",
-    )
-    .unwrap();
+    let variables = "SHOP_SOURCE=postgres://reader@127.0.0.1:1/source\n\
+                     DRIFTLESS_TARGET__URL=postgres://owner@127.0.0.1:1/of_file\n";
+    fs::write(dir.path().join(".env"), variables).unwrap();
     let outcome = run(dir.path(), &["status"]).expect(3);
-    assert!(outcome.err.contains("error[DL0201]"), "{}", outcome.err);
-    let child = program(dir.path(), &["check"])
-        .env("SHOP_SOURCE", "postgres://reader@127.0.0.1:2/of_process")
-        .spawn()
-        .unwrap();
-    let outcome = end(child).expect(3);
     assert!(
-        outcome.err.contains("of_process") && !outcome.err.contains("of_file"),
+        outcome.err.contains("error[DL0201]") && outcome.err.contains("of_file"),
         "{}",
         outcome.err
     );
+    let child = program(dir.path(), &["status"])
+        .env("DRIFTLESS_TARGET__URL", "postgres://owner@127.0.0.1:1/of_process")
+        .spawn();
+    let outcome = end(child.unwrap()).expect(3);
+    assert!(outcome.err.contains("of_process"), "{}", outcome.err);
 }
 
 #[test]
