@@ -12,3 +12,5 @@ mod plan;
 mod proof;
 mod aside;
 mod transform;
+mod expected;
+mod chinook;
