@@ -14,3 +14,4 @@ mod aside;
 mod transform;
 mod expected;
 mod chinook;
+mod lab;
