@@ -57,10 +57,7 @@ pub fn pg_dump_schema_without(url: &str, schema: &str) -> String {
 
 fn dump_schema(arguments: &[&str]) -> String {
     let mut command = client_program("pg_dump");
-    let output = command
-        .args(arguments)
-        .output()
-        .expect("pg_dump starts");
+    let output = command.args(arguments).output().expect("pg_dump starts");
     assert!(
         output.status.success(),
         "pg_dump: {}",

@@ -20,7 +20,12 @@ const KEYED: [(&str, &str, &str, &str); 9] = [
     ("staff", "staff", "employee", "employee_id"),
     ("customers", "customers", "customer", "customer_id"),
     ("invoices", "invoices", "invoice", "invoice_id"),
-    ("invoice_items", "invoice_items", "invoice_line", "invoice_line_id"),
+    (
+        "invoice_items",
+        "invoice_items",
+        "invoice_line",
+        "invoice_line_id",
+    ),
     ("playlists", "playlists", "playlist", "playlist_id"),
 ];
 
@@ -141,7 +146,10 @@ async fn every_row_key_and_reference_of_chinook() {
         "the dump has so many rows"
     );
     assert_eq!(
-        target.value("SELECT count(*) FROM music.journal").await.as_deref(),
+        target
+            .value("SELECT count(*) FROM music.journal")
+            .await
+            .as_deref(),
         Some("0")
     );
 
@@ -181,7 +189,8 @@ async fn shapes(target: &TestDatabase) {
     for (table, actual, expected) in SHAPES {
         same_rows(target, table, expected, actual).await;
     }
-    let unproven = "SELECT count(*) FROM pg_constraint WHERE connamespace = 'music'::regnamespace AND NOT convalidated";
+    let unproven =
+        "SELECT count(*) FROM pg_constraint WHERE connamespace = 'music'::regnamespace AND NOT convalidated";
     assert_eq!(target.value(unproven).await.as_deref(), Some("0"));
 }
 
@@ -199,7 +208,11 @@ async fn identities(target: &TestDatabase) {
         let wrong = format!(
             "SELECT count(*) FROM id WHERE entity = '{name}' AND driftless.uuid_for('{entity}', key) IS DISTINCT FROM id"
         );
-        assert_eq!(target.value(&wrong).await.as_deref(), Some("0"), "uuid_for {entity}");
+        assert_eq!(
+            target.value(&wrong).await.as_deref(),
+            Some("0"),
+            "uuid_for {entity}"
+        );
     }
     same_rows(
         target,

@@ -35,7 +35,10 @@ pub(crate) async fn expect_ids(database: &TestDatabase, namespace: Uuid, entity:
         )
         .await
         .expect("expected UUIDs");
-    client.batch_execute("ANALYZE expected.id").await.expect("statistics");
+    client
+        .batch_execute("ANALYZE expected.id")
+        .await
+        .expect("statistics");
 }
 
 /// Asserts that two queries in one database give the same rows, counted as often, and some.

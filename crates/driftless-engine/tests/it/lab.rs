@@ -10,7 +10,7 @@ use driftless_core::spec::{self, Sources, Spec};
 use driftless_engine::run::report::MigrateReport;
 use driftless_testkit::{TestDatabase, pg_dump_schema_without, servers};
 
-use crate::expected::{expect_ids, same_rows};
+use crate::expected::expect_ids;
 use crate::pair::migrate_spec;
 
 mod nulled;
@@ -54,8 +54,12 @@ fn mapping(source: &TestDatabase, target: &TestDatabase) -> Spec {
             target.url_as("lab_owner", "lab"),
         ),
     ]);
-    let (spec, _notes) = spec::read(&sources, &environment)
-        .unwrap_or_else(|findings| panic!("{}", spec::render(&findings, &sources, spec::Style { color: false })));
+    let (spec, _notes) = spec::read(&sources, &environment).unwrap_or_else(|findings| {
+        panic!(
+            "{}",
+            spec::render(&findings, &sources, spec::Style { color: false })
+        )
+    });
     spec
 }
 
@@ -64,10 +68,9 @@ async fn the_dental_laboratory() {
     let pair = servers();
     let source = TestDatabase::create(&pair.source, "lab").await;
     let target = TestDatabase::create(&pair.target, "lab").await;
-    tokio::join!(
-        async { source.run(&text("legacy.sql")).await },
-        async { target.run(&text("target.sql")).await }
-    );
+    tokio::join!(async { source.run(&text("legacy.sql")).await }, async {
+        target.run(&text("target.sql")).await
+    });
     let spec = mapping(&source, &target);
     let before = pg_dump_schema_without(&target.url(), "driftless");
     let report = migrate_spec(&spec).await.expect("a load");
@@ -219,5 +222,8 @@ async fn silent(target: &TestDatabase) {
     }
     let sensitive = "SELECT count(*) FROM driftless.rejects AS r JOIN public.dispatch_patient AS p ON p.id::text = r.key \
                      WHERE r.entity = 'patients' AND p.medical_notes <> ''";
-    assert!(number(target, sensitive).await > 0, "some rejected patient has notes");
+    assert!(
+        number(target, sensitive).await > 0,
+        "some rejected patient has notes"
+    );
 }

@@ -12,10 +12,20 @@ pub(super) const NULLED: [(&str, &str, &str, &str); 25] = [
     ("orders", "created_by", "dispatch_instruction", "created_by"),
     ("cases", "technician_id", "dispatch_case", "technician_id"),
     ("tasks", "depends_on_id", "dispatch_task", "depends_on"),
-    ("tasks", "technician_role_id", "dispatch_task", "assignee_id + length(l.assignee_role)"),
+    (
+        "tasks",
+        "technician_role_id",
+        "dispatch_task",
+        "assignee_id + length(l.assignee_role)",
+    ),
     ("projects", "doctor_id", "dispatch_project", "doctor_id"),
     ("projects", "office_id", "dispatch_project", "office_id"),
-    ("treatment_plans", "project_id", "dispatch_treatment_plan", "project_id"),
+    (
+        "treatment_plans",
+        "project_id",
+        "dispatch_treatment_plan",
+        "project_id",
+    ),
     ("files", "order_id", "dispatch_file", "instruction_id"),
     ("files", "uploader_id", "dispatch_file", "uploader_id"),
     ("discounts", "office_id", "dispatch_discount", "office_id"),
@@ -23,10 +33,25 @@ pub(super) const NULLED: [(&str, &str, &str, &str); 25] = [
     ("messages", "order_id", "dispatch_message", "instruction_id"),
     ("messages", "recipient_id", "dispatch_message", "recipient_id"),
     ("messages", "attachment_id", "dispatch_message", "file_id"),
-    ("system_messages", "recipient_id", "dispatch_system_message", "recipient_id"),
+    (
+        "system_messages",
+        "recipient_id",
+        "dispatch_system_message",
+        "recipient_id",
+    ),
     ("comments", "author_id", "dispatch_comment", "author_id"),
-    ("notifications", "message_id", "dispatch_notification", "message_id"),
-    ("feedback", "patient_id", "(SELECT f.id, i.patient_id FROM public.dispatch_feedback AS f JOIN public.dispatch_instruction AS i ON i.id = f.instruction_id)", "patient_id"),
+    (
+        "notifications",
+        "message_id",
+        "dispatch_notification",
+        "message_id",
+    ),
+    (
+        "feedback",
+        "patient_id",
+        "(SELECT f.id, i.patient_id FROM public.dispatch_feedback AS f JOIN public.dispatch_instruction AS i ON i.id = f.instruction_id)",
+        "patient_id",
+    ),
 ];
 
 /// The query that counts one of them in the target.
