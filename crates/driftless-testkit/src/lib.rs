@@ -25,3 +25,5 @@ pub use fault::{Direction, Fault, FaultProxy};
 pub use random::Random;
 pub use servers::{Server, ServerPair, servers};
 pub use wait::wait_until;
+/// A session of a test.
+pub use tokio_postgres::Client;
