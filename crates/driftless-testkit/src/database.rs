@@ -3,7 +3,7 @@ use std::hash::BuildHasher as _;
 use std::thread;
 
 use tokio::runtime;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::servers::Server;
 
@@ -101,6 +101,24 @@ impl TestDatabase {
         let row = client.query_one(&sql, &[]).await;
         row.unwrap_or_else(|error| panic!("{}\n{sql}", in_full(&error)))
             .get(0)
+    }
+
+    /// Every row of the answer, as PostgreSQL writes the values. Of several statements, the rows of all.
+    ///
+    /// # Panics
+    ///
+    /// A statement fails.
+    pub async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        let answer = self.client().await.simple_query(sql).await;
+        let answer = answer.unwrap_or_else(|error| panic!("{}\n{sql}", in_full(&error)));
+        let row = |message| match message {
+            SimpleQueryMessage::Row(row) => {
+                let values = (0..row.len()).map(|column| row.get(column).map(str::to_owned));
+                Some(values.collect())
+            }
+            _ => None,
+        };
+        answer.into_iter().filter_map(row).collect()
     }
 }
 

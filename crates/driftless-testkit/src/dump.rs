@@ -42,11 +42,22 @@ pub fn load_dump(url: &str, dump: &Path) {
 /// `pg_dump` is absent or fails.
 #[must_use]
 pub fn pg_dump_schema(url: &str) -> String {
+    dump_schema(&["--schema-only", "-d", url])
+}
+
+/// As [`pg_dump_schema`], without one schema: what a program keeps for itself there.
+///
+/// # Panics
+///
+/// As [`pg_dump_schema`].
+#[must_use]
+pub fn pg_dump_schema_without(url: &str, schema: &str) -> String {
+    dump_schema(&["--schema-only", "--exclude-schema", schema, "-d", url])
+}
+
+fn dump_schema(arguments: &[&str]) -> String {
     let mut command = client_program("pg_dump");
-    let output = command
-        .args(["--schema-only", "-d", url])
-        .output()
-        .expect("pg_dump starts");
+    let output = command.args(arguments).output().expect("pg_dump starts");
     assert!(
         output.status.success(),
         "pg_dump: {}",

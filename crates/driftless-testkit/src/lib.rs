@@ -20,8 +20,10 @@ pub mod fault;
 pub use data::shared_data;
 pub use database::TestDatabase;
 pub use driftless_cluster::{Binaries, Cluster, ClusterOptions};
-pub use dump::{load_dump, pg_dump_schema};
+pub use dump::{load_dump, pg_dump_schema, pg_dump_schema_without};
 pub use fault::{Direction, Fault, FaultProxy};
 pub use random::Random;
 pub use servers::{Server, ServerPair, servers};
 pub use wait::wait_until;
+/// A session of a test.
+pub use tokio_postgres::Client;

@@ -12,3 +12,8 @@ mod plan;
 mod proof;
 mod aside;
 mod transform;
+mod gate;
+mod expected;
+mod chinook;
+mod lab;
+mod parts;

@@ -35,6 +35,23 @@ impl Pair {
         read(&format!("{head}{entities}"))
     }
 
+    /// One number of the target.
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
+        let value = self.target.value(sql).await;
+        value.expect("a number").parse().expect("a number")
+    }
+
+    /// Rejects by entity: key and code, in the order of keys.
+    pub(crate) async fn rejects(&self, entity: &str) -> Vec<(String, String)> {
+        let sql = format!("SELECT key, code FROM driftless.rejects WHERE entity = '{entity}' ORDER BY length(key), key");
+        let rows = self.target.rows(&sql).await.into_iter();
+        rows.map(|mut row| {
+            let code = row.pop().flatten().expect("a code");
+            (row.pop().flatten().expect("a key"), code)
+        })
+        .collect()
+    }
+
     /// Loads everything.
     pub(crate) async fn migrate(&self, entities: &str) -> Result<MigrateReport, EngineError> {
         migrate_spec(&self.spec(entities)).await
@@ -43,8 +60,13 @@ impl Pair {
 
 /// Loads everything of a mapping.
 pub(crate) async fn migrate_spec(spec: &Spec) -> Result<MigrateReport, EngineError> {
+    migrate_until(spec, &Stop::new()).await
+}
+
+/// Loads until somebody wishes to stop.
+pub(crate) async fn migrate_until(spec: &Spec, stop: &Stop) -> Result<MigrateReport, EngineError> {
     let (events, _unheard) = tokio::sync::mpsc::unbounded_channel();
-    migrate(spec, &[], &events, &Stop::new()).await
+    migrate(spec, &[], &events, stop).await
 }
 
 /// Reads a mapping that has no findings.

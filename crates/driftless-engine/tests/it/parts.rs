@@ -1,0 +1,9 @@
+//! The parts of a load, each against real servers and each by itself.
+
+mod reading;
+mod rows;
+mod identities;
+mod references;
+mod resume;
+mod lease;
+mod rejects;
