@@ -24,6 +24,6 @@ pub use dump::{load_dump, pg_dump_schema, pg_dump_schema_without};
 pub use fault::{Direction, Fault, FaultProxy};
 pub use random::Random;
 pub use servers::{Server, ServerPair, servers};
-pub use wait::wait_until;
 /// A session of a test.
 pub use tokio_postgres::Client;
+pub use wait::wait_until;

@@ -22,7 +22,6 @@ pub(crate) struct Gate<'d> {
     shut_by: Client,
 }
 
-
 impl<'d> Gate<'d> {
     /// Shuts the gate of a database that has [`GATE`].
     pub(crate) async fn shut(database: &'d TestDatabase) -> Gate<'d> {

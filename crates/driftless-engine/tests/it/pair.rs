@@ -43,7 +43,9 @@ impl Pair {
 
     /// Rejects by entity: key and code, in the order of keys.
     pub(crate) async fn rejects(&self, entity: &str) -> Vec<(String, String)> {
-        let sql = format!("SELECT key, code FROM driftless.rejects WHERE entity = '{entity}' ORDER BY length(key), key");
+        let sql = format!(
+            "SELECT key, code FROM driftless.rejects WHERE entity = '{entity}' ORDER BY length(key), key"
+        );
         let rows = self.target.rows(&sql).await.into_iter();
         rows.map(|mut row| {
             let code = row.pop().flatten().expect("a code");

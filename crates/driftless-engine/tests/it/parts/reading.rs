@@ -55,7 +55,11 @@ async fn chunks_of_every_kind_hold_every_row_once() {
     let report = pair.migrate(WIDE_MAPPING).await.expect("a load");
     assert!(report.entities.iter().all(|one| one.rejected == 0), "{report:?}");
     for (entity, at_least) in [("by_int", 3), ("by_uuid", 3), ("by_text", 3), ("by_whole", 1)] {
-        let chunks = pair.count(&format!("SELECT count(*) FROM driftless.chunk WHERE entity = '{entity}' AND done")).await;
+        let chunks = pair
+            .count(&format!(
+                "SELECT count(*) FROM driftless.chunk WHERE entity = '{entity}' AND done"
+            ))
+            .await;
         assert!(chunks >= at_least, "{entity} has {chunks} chunk(s)");
         let undone = format!("SELECT count(*) FROM driftless.chunk WHERE entity = '{entity}' AND NOT done");
         assert_eq!(pair.count(&undone).await, 0);
@@ -64,8 +68,12 @@ async fn chunks_of_every_kind_hold_every_row_once() {
             let sum = format!("SELECT sum({counted}) FROM driftless.chunk WHERE entity = '{entity}'");
             assert_eq!(pair.count(&sum).await, rows, "{entity} {counted}");
         }
-        let busy = format!("SELECT count(*) FROM driftless.chunk WHERE entity = '{entity}' AND rows_read > 100");
-        assert!(pair.count(&busy).await >= at_least, "{entity}: chunks share the rows");
+        let busy =
+            format!("SELECT count(*) FROM driftless.chunk WHERE entity = '{entity}' AND rows_read > 100");
+        assert!(
+            pair.count(&busy).await >= at_least,
+            "{entity}: chunks share the rows"
+        );
     }
     for (source, target) in [
         ("SELECT id, v FROM by_int", "SELECT legacy_id, v FROM by_int"),
@@ -119,9 +127,21 @@ async fn all_workers_share_one_snapshot() {
             .await;
         gate.open().await;
     });
-    assert_eq!(report.expect("a load").entities.iter().map(|one| one.read).sum::<i64>(), 200);
+    assert_eq!(
+        report
+            .expect("a load")
+            .entities
+            .iter()
+            .map(|one| one.read)
+            .sum::<i64>(),
+        200
+    );
     assert_eq!(pair.count("SELECT count(*) FROM driftless.rejects").await, 0);
-    assert_eq!(pair.count("SELECT count(*) FROM parent WHERE legacy_id <= 100").await, 100);
+    assert_eq!(
+        pair.count("SELECT count(*) FROM parent WHERE legacy_id <= 100")
+            .await,
+        100
+    );
     assert_eq!(
         pair.count("SELECT count(*) FROM child AS c JOIN parent AS p ON p.id = c.parent_id WHERE c.legacy_id = p.legacy_id AND note = 'before'")
             .await,
@@ -135,7 +155,8 @@ async fn batches_are_bounded_in_rows_and_in_bytes() {
     let target = "CREATE FUNCTION public.batch(n int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS
             $$ BEGIN RETURN pg_current_xact_id()::text; END $$;
         CREATE TABLE few (id uuid PRIMARY KEY, batch text, body text); CREATE TABLE wide (id uuid PRIMARY KEY, batch text, body text);";
-    let source = "CREATE TABLE few (id int PRIMARY KEY, body text); CREATE TABLE wide (id int PRIMARY KEY, body text);
+    let source =
+        "CREATE TABLE few (id int PRIMARY KEY, body text); CREATE TABLE wide (id int PRIMARY KEY, body text);
         INSERT INTO few SELECT n, 'x' FROM generate_series(1, 1005) AS n;
         INSERT INTO wide SELECT n, repeat(n::text, 2000) FROM generate_series(1000, 1499) AS n;";
     let pair = Pair::create("batches", source, target).await;
@@ -155,13 +176,18 @@ async fn batches_are_bounded_in_rows_and_in_bytes() {
     )
     .await
     .expect("a load");
-    let sizes = "SELECT string_agg(n::text, ' ' ORDER BY n) FROM (SELECT count(*) AS n FROM few GROUP BY batch) AS b";
+    let sizes =
+        "SELECT string_agg(n::text, ' ' ORDER BY n) FROM (SELECT count(*) AS n FROM few GROUP BY batch) AS b";
     let expected = format!("5{}", " 100".repeat(10));
     assert_eq!(pair.target.value(sizes).await, Some(expected));
-    let bytes = "SELECT max(bytes) FROM (SELECT sum(octet_length(body)) AS bytes FROM wide GROUP BY batch) AS b";
+    let bytes =
+        "SELECT max(bytes) FROM (SELECT sum(octet_length(body)) AS bytes FROM wide GROUP BY batch) AS b";
     let most = pair.count(bytes).await;
     // A batch ends with the row that fills it.
-    assert!((40_000..=65_536 + 8_100).contains(&most), "{most} bytes in a batch");
+    assert!(
+        (40_000..=65_536 + 8_100).contains(&most),
+        "{most} bytes in a batch"
+    );
     assert_eq!(pair.count("SELECT count(*) FROM wide").await, 500);
 }
 
@@ -171,7 +197,12 @@ async fn rows_that_are_too_large_are_rejected_and_nothing_else() {
         INSERT INTO doc SELECT n, repeat('a', CASE WHEN n = 7 THEN 2000000 ELSE 10 END), repeat('b', CASE WHEN n = 8 THEN 700000 ELSE 10 END)
         FROM generate_series(1, 20) AS n;
         UPDATE doc SET a = repeat('a', 700000) WHERE id = 8;";
-    let pair = Pair::create("large", source, "CREATE TABLE doc (id int PRIMARY KEY, a text, b text);").await;
+    let pair = Pair::create(
+        "large",
+        source,
+        "CREATE TABLE doc (id int PRIMARY KEY, a text, b text);",
+    )
+    .await;
     let spec = read(&format!(
         "[pipeline]\nname = \"test\"\nmax_row_bytes = \"1MB\"\n[source]\nurl = \"{}\"\n[target]\nurl = \"{}\"\n\
          [defaults]\nmax_rejects = 5\n[entities.doc]\nfrom = \"public.doc\"\ninto = \"public.doc\"\nidentity = {{ by = \"columns\" }}\n",
@@ -181,10 +212,15 @@ async fn rows_that_are_too_large_are_rejected_and_nothing_else() {
     crate::pair::migrate_spec(&spec).await.expect("a load");
     let large = |key: &str| (key.to_owned(), "DL0408".to_owned());
     assert_eq!(pair.rejects("doc").await, [large("7"), large("8")]);
-    assert_eq!(pair.count("SELECT count(*) FROM doc WHERE length(a) = 10 AND length(b) = 10").await, 18);
+    assert_eq!(
+        pair.count("SELECT count(*) FROM doc WHERE length(a) = 10 AND length(b) = 10")
+            .await,
+        18
+    );
     // A row too large to load is too large to keep on record.
     assert_eq!(
-        pair.count("SELECT count(*) FROM driftless.rejects WHERE pg_column_size(source_row) > 100000").await,
+        pair.count("SELECT count(*) FROM driftless.rejects WHERE pg_column_size(source_row) > 100000")
+            .await,
         0
     );
 }
@@ -209,7 +245,9 @@ async fn sources_of_every_kind() {
         CREATE TABLE filtered (id int PRIMARY KEY, gone bool, v text);
         INSERT INTO filtered SELECT n, CASE n % 3 WHEN 0 THEN true WHEN 1 THEN false END, 'f' || n FROM generate_series(1, 9) AS n;
     "#;
-    let names = ["empty", "single", "texts", "pairs", "odd", "part", "seen", "kept", "filtered", "query"];
+    let names = [
+        "empty", "single", "texts", "pairs", "odd", "part", "seen", "kept", "filtered", "query",
+    ];
     let target: String = names
         .iter()
         .map(|name| format!("CREATE TABLE {name} (id uuid PRIMARY KEY, v text);"))
@@ -249,7 +287,9 @@ async fn sources_of_every_kind() {
         let pair = &pair;
         async move {
             pair.target
-                .value(&format!("SELECT string_agg(v, ' ' ORDER BY v) FROM public.{name}"))
+                .value(&format!(
+                    "SELECT string_agg(v, ' ' ORDER BY v) FROM public.{name}"
+                ))
                 .await
                 .unwrap_or_default()
         }

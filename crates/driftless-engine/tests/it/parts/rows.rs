@@ -46,7 +46,17 @@ const FAULTY_MAPPING: &str = r#"
 
 async fn faults_are_found(pair: &Pair) {
     let rejects = pair.rejects("item").await;
-    let unlike = [("3", 404), ("4", 404), ("5", 404), ("6", 402), ("7", 403), ("8", 401), ("9", 407), ("10", 407), ("11", 403)];
+    let unlike = [
+        ("3", 404),
+        ("4", 404),
+        ("5", 404),
+        ("6", 402),
+        ("7", 403),
+        ("8", 401),
+        ("9", 407),
+        ("10", 407),
+        ("11", 403),
+    ];
     assert_eq!(rejects[..9], expected(&unlike));
     assert_eq!(rejects[9..], expected(&[("150", 404), ("299", 404)]));
     let states = pair
@@ -55,7 +65,13 @@ async fn faults_are_found(pair: &Pair) {
         .await;
     let states: Vec<String> = states
         .iter()
-        .map(|row| format!("{} {}", row[0].as_deref().unwrap_or("-"), row[1].as_deref().unwrap_or("-")))
+        .map(|row| {
+            format!(
+                "{} {}",
+                row[0].as_deref().unwrap_or("-"),
+                row[1].as_deref().unwrap_or("-")
+            )
+        })
         .collect();
     assert_eq!(
         states.join(", "),
@@ -88,15 +104,26 @@ async fn faults_beside_rows_of_others() {
     pair.source
         .run("UPDATE item SET code = 'C200' WHERE id = 290; UPDATE item SET code = 'C31' WHERE id = 30")
         .await;
-    let mapping = FAULTY_MAPPING.replace("from = \"public.item\"", "from = \"public.item\"\nwhere = \"id > 0\"");
+    let mapping = FAULTY_MAPPING.replace(
+        "from = \"public.item\"",
+        "from = \"public.item\"\nwhere = \"id > 0\"",
+    );
     let report = pair.migrate(&mapping).await.expect("a load");
     assert_eq!(report.entities[0].path, "beside");
     let rejects = pair.rejects("item").await;
-    let duplicates: Vec<_> = rejects.iter().filter(|(_, code)| code == "DL0406").cloned().collect();
+    let duplicates: Vec<_> = rejects
+        .iter()
+        .filter(|(_, code)| code == "DL0406")
+        .cloned()
+        .collect();
     // 20 is theirs; of 30 and 31, and of 200 and 290, the smaller key has it.
     assert_eq!(duplicates, expected(&[("20", 406), ("31", 406), ("290", 406)]));
     assert_eq!(rejects.len(), 14);
-    assert_eq!(pair.count("SELECT count(*) FROM item WHERE code = 'theirs' AND price = 7").await, 2);
+    assert_eq!(
+        pair.count("SELECT count(*) FROM item WHERE code = 'theirs' AND price = 7")
+            .await,
+        2
+    );
     assert_eq!(pair.count("SELECT count(*) FROM item").await, 300 - 14 + 2);
 }
 
@@ -133,16 +160,29 @@ async fn rules_reject_warn_and_halt() {
         )
     };
     let pair = Pair::create("rules", source, target).await;
-    let error = pair.migrate(&mapping("age < 100")).await.expect_err("100 is no age");
+    let error = pair
+        .migrate(&mapping("age < 100"))
+        .await
+        .expect_err("100 is no age");
     assert_eq!(error.code(), code::RULE_HALTED);
     assert!(error.to_string().contains("age"), "{error}");
-    assert_eq!(pair.count("SELECT count(*) FROM person").await, 0, "what halts is not loaded by half");
+    assert_eq!(
+        pair.count("SELECT count(*) FROM person").await,
+        0,
+        "what halts is not loaded by half"
+    );
 
     let pair = Pair::create("rules", source, target).await;
     pair.migrate(&mapping("age <= 100")).await.expect("a load");
-    assert_eq!(pair.rejects("person").await, expected(&[("10", 405), ("40", 405)]));
+    assert_eq!(
+        pair.rejects("person").await,
+        expected(&[("10", 405), ("40", 405)])
+    );
     let rules = "SELECT string_agg(key || ' ' || rule, ', ' ORDER BY key) FROM driftless.warning";
-    assert_eq!(pair.target.value(rules).await.as_deref(), Some("20 mail, 21 mail"));
+    assert_eq!(
+        pair.target.value(rules).await.as_deref(),
+        Some("20 mail, 21 mail")
+    );
     let named = "SELECT count(*) FROM driftless.rejects WHERE rule = 'lower' AND category = 'business_rule'";
     assert_eq!(pair.count(named).await, 2);
     assert_eq!(pair.count("SELECT count(*) FROM person").await, 98);
@@ -165,14 +205,19 @@ fn many(max_rejects: &str) -> String {
 
 #[tokio::test]
 async fn more_rejects_than_allowed_halt_and_can_be_allowed() {
-    let target = "CREATE TABLE item (id uuid PRIMARY KEY, price numeric); CREATE INDEX item_price ON item (price);";
+    let target =
+        "CREATE TABLE item (id uuid PRIMARY KEY, price numeric); CREATE INDEX item_price ON item (price);";
     let pair = Pair::create("maxrejects", MANY, target).await;
     for too_few in ["0", "119", "\"2.9%\""] {
         let error = pair.migrate(&many(too_few)).await.expect_err("too many rejects");
         assert_eq!(error.code(), code::TOO_MANY_REJECTS, "{too_few}: {error}");
         assert!(error.to_string().contains("120"), "{error}");
         let undone = "SELECT count(*) FROM driftless.entity WHERE phase <> 'done'";
-        assert_eq!(pair.count(undone).await, 1, "max_rejects = {too_few}: what is halted is not done");
+        assert_eq!(
+            pair.count(undone).await,
+            1,
+            "max_rejects = {too_few}: what is halted is not done"
+        );
         let indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = 'item' AND schemaname = 'public'";
         assert_eq!(pair.count(indexes).await, 2, "what was set aside is back");
     }
@@ -190,11 +235,19 @@ async fn rejects_that_a_proof_finds_count_too() {
     let target = "CREATE TABLE a (id uuid PRIMARY KEY, b int UNIQUE);";
     let pair = Pair::create("proven", source, target).await;
     let mapping = |max: &str| {
-        format!("[entities.a]\nfrom = \"public.a\"\ninto = \"public.a\"\nmax_rejects = {max}\ncolumns = {{ id = {{ id = true }} }}\n")
+        format!(
+            "[entities.a]\nfrom = \"public.a\"\ninto = \"public.a\"\nmax_rejects = {max}\ncolumns = {{ id = {{ id = true }} }}\n"
+        )
     };
-    let error = pair.migrate(&mapping("\"10%\"")).await.expect_err("too many rejects");
+    let error = pair
+        .migrate(&mapping("\"10%\""))
+        .await
+        .expect_err("too many rejects");
     assert_eq!(error.code(), code::TOO_MANY_REJECTS, "{error}");
-    let error = pair.migrate(&mapping("\"10%\"")).await.expect_err("too many rejects, and again");
+    let error = pair
+        .migrate(&mapping("\"10%\""))
+        .await
+        .expect_err("too many rejects, and again");
     assert_eq!(error.code(), code::TOO_MANY_REJECTS, "{error}");
     pair.migrate(&mapping("50")).await.expect("a load");
     assert_eq!(pair.count("SELECT count(*) FROM a").await, 50);
@@ -227,7 +280,14 @@ async fn sensitive_values_are_stored_nowhere_in_clear() {
         )
         .await
         .expect("a load");
-        let rejects = [("3", 404), ("4", 406), ("5", 406), ("6", 407), ("7", 403), ("8", 402)];
+        let rejects = [
+            ("3", 404),
+            ("4", 406),
+            ("5", 406),
+            ("6", 407),
+            ("7", 403),
+            ("8", 402),
+        ];
         assert_eq!(pair.rejects("patient").await, expected(&rejects));
         // Every table of the state, as text.
         let clear = "SELECT coalesce(sum(length(x) - length(replace(x, 'hidden-', '')))::text, '0') FROM (SELECT \
@@ -270,7 +330,10 @@ async fn characters_of_every_kind() {
     .await
     .expect("a load");
     // jsonb knows no U+0000.
-    assert_eq!(pair.rejects("as_jsonb").await, expected(&[("3", 404), ("6", 404)]));
+    assert_eq!(
+        pair.rejects("as_jsonb").await,
+        expected(&[("3", 404), ("6", 404)])
+    );
     assert_eq!(pair.rejects("texts").await, expected(&[]));
     let read = "SELECT id, t, j::text, b, jsonb_build_object('t', t, 'b', b)::text, upper(t) FROM texts WHERE id <> 6 ORDER BY id";
     let written = "SELECT id, t, j::text, b, all_of_it::text, u FROM texts ORDER BY id";
