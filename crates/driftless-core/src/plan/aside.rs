@@ -2,8 +2,8 @@
 //! back, and which stay, with the reason.
 //!
 //! Items stand in the order in which they are dropped: what depends on something goes before it. They are put back
-//! in three phases: [`AsideItem::build`] of all (in parallel), then [`AsideItem::restore`] in reverse order, then
-//! [`AsideItem::validate`] (in parallel, one table at a time). Nothing is ever dropped with CASCADE; a rehearsal on the
+//! in three phases: `AsideItem::build` of all (in parallel), then `AsideItem::restore` in reverse order, then
+//! `AsideItem::validate` (in parallel, one table at a time). Nothing is ever dropped with CASCADE; a rehearsal on the
 //! target decides what remains of this list.
 
 mod definition;
