@@ -29,6 +29,18 @@ fn demo(home: &Path, arguments: &[&str]) -> std::process::Child {
         .unwrap()
 }
 
+/// Ends a demonstration that was left running, also when its test fails.
+struct Stopped<'h>(&'h Path);
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        let outcome = end(demo(self.0, &["--stop"]));
+        if !std::thread::panicking() {
+            outcome.expect(0);
+        }
+    }
+}
+
 fn left_behind(home: &Path) -> Vec<String> {
     let below = |dir: &str| fs::read_dir(home.join(dir)).into_iter().flatten().flatten();
     let names = below("tmp")
@@ -51,6 +63,7 @@ fn home() -> tempfile::TempDir {
 #[test]
 fn the_whole_story_is_told_and_can_be_kept_and_ended() {
     let home = home();
+    let stopped = Stopped(home.path());
     let out = end(demo(home.path(), &["--keep"])).expect(0).out;
     for command in STORY {
         assert!(
@@ -69,7 +82,7 @@ fn the_whole_story_is_told_and_can_be_kept_and_ended() {
     let status = run(home.path(), &["--config", mapping.trim(), "status"]).expect(0);
     assert!(status.out.contains("patients"), "{}", status.out);
 
-    end(demo(home.path(), &["--stop"])).expect(0);
+    drop(stopped);
     assert_eq!(left_behind(home.path()), Vec::<String>::new());
     let nothing = end(demo(home.path(), &["--stop"])).expect(0);
     assert_eq!(nothing.out, "no demonstration is running\n");
