@@ -154,34 +154,40 @@ impl Line {
     }
 
     /// Its figures: rows, speed, bytes, time left, rejects.
-    pub(super) fn figures(&self) -> String {
+    pub(super) fn figures(&self, now: Instant) -> String {
         let count = |number: u64| render::count(i64::try_from(number).unwrap_or(i64::MAX));
         let mut text = if self.is_moving() {
             format!("{} of ~{} rows", count(self.read), count(self.expected()))
         } else {
             render::rows(i64::try_from(self.read).unwrap_or(i64::MAX))
         };
-        let rate = if self.is_moving() {
-            self.rate.per_second()
-        } else {
-            self.rate.overall()
-        };
-        if let Some(rate) = rate {
-            text.push_str(&format!(", {} rows/s", count(rate.round() as u64)));
+        let (speed, left) = self.pace(now);
+        if let Some(speed) = speed {
+            text.push_str(&format!(", {} rows/s", count(speed.round() as u64)));
         }
-        text.push_str(&format!(
-            ", {}",
-            render::bytes(i64::try_from(self.bytes).unwrap_or(i64::MAX))
-        ));
-        if self.is_moving()
-            && let Some(seconds) = self.rate.seconds_for(self.expected() - self.read)
-        {
-            text.push_str(&format!(", ETA {}", render::clock(seconds)));
+        let bytes = i64::try_from(self.bytes).unwrap_or(i64::MAX);
+        text.push_str(&format!(", {}", render::bytes(bytes)));
+        if let Some(left) = left {
+            text.push_str(&format!(", ETA {}", render::clock(left)));
         }
         if self.rejected > 0 {
             text.push_str(&format!(", {} rejected", count(self.rejected)));
         }
         text
+    }
+
+    /// Rows per second, and seconds left: of now while rows move, of the whole afterwards.
+    fn pace(&self, now: Instant) -> (Option<f64>, Option<u64>) {
+        if !self.is_moving() {
+            return (self.rate.overall(), None);
+        }
+        if self.rate.rests(now) {
+            return (None, None);
+        }
+        (
+            self.rate.per_second(),
+            self.rate.seconds_for(self.expected() - self.read),
+        )
     }
 }
 
@@ -244,8 +250,12 @@ mod tests {
         board.apply(&progress(0, 0), start);
         board.apply(&progress(10_000, 7), start + Duration::from_secs(1));
         assert_eq!(
-            board.line(0).figures(),
+            board.line(0).figures(start + Duration::from_secs(1)),
             "10,000 of ~40,000 rows, 10,000 rows/s, 977 kB, ETA 0:03, 7 rejected"
+        );
+        assert_eq!(
+            board.line(0).figures(start + Duration::from_secs(60)),
+            "10,000 of ~40,000 rows, 977 kB, 7 rejected"
         );
         assert_eq!(board.total(), (10_000, 40_000));
         board.apply(&progress(40_250, 337), start + Duration::from_secs(4));
@@ -253,7 +263,7 @@ mod tests {
         board.apply(&phase("loaded"), start + Duration::from_secs(4));
         assert_eq!(board.moving().count(), 0);
         assert_eq!(
-            board.line(0).figures(),
+            board.line(0).figures(start + Duration::from_secs(1)),
             "40,250 rows, 10,063 rows/s, 3.8 MB, 337 rejected"
         );
     }

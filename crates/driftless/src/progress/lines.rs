@@ -1,5 +1,7 @@
 //! Progress as plain lines, for logs and pipes.
 
+use std::time::Instant;
+
 use super::board::{Board, Change};
 use crate::render;
 use crate::terminal::Terminal;
@@ -24,8 +26,12 @@ impl Lines {
 
     pub(super) fn tick(&self, board: &Board) {
         for (_, line) in board.moving() {
-            self.terminal
-                .tell(&format!("{}: {}: {}", line.entity, line.phase, line.figures()));
+            self.terminal.tell(&format!(
+                "{}: {}: {}",
+                line.entity,
+                line.phase,
+                line.figures(Instant::now())
+            ));
         }
         let (read, estimated) = board.total();
         if board.moving().count() > 1 {
@@ -47,7 +53,12 @@ fn text(board: &Board, change: &Change) -> Option<String> {
             let line = board.line(*index);
             Some(match line.read {
                 0 => format!("{}: {}", line.entity, line.phase),
-                _ => format!("{}: {}: {}", line.entity, line.phase, line.figures()),
+                _ => format!(
+                    "{}: {}: {}",
+                    line.entity,
+                    line.phase,
+                    line.figures(Instant::now())
+                ),
             })
         }
     }
@@ -57,7 +68,6 @@ fn text(board: &Board, change: &Change) -> Option<String> {
 mod tests {
     use super::*;
     use driftless_engine::run::report::Event;
-    use std::time::Instant;
 
     #[test]
     fn each_change_is_one_line() {

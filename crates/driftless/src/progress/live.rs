@@ -1,7 +1,7 @@
 //! Progress as lines that are redrawn: one per entity whose rows move, and one for the step of the run.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
@@ -63,7 +63,7 @@ impl Live {
                 "  {:<20} {}, {}",
                 line.entity,
                 line.phase,
-                line.figures()
+                line.figures(Instant::now())
             ));
         }
     }
@@ -80,7 +80,7 @@ impl Live {
             if let Some(bar) = self.entities.get(&index) {
                 bar.set_length(line.expected().max(1));
                 bar.set_position(line.read);
-                bar.set_message(line.figures());
+                bar.set_message(line.figures(Instant::now()));
             }
         }
     }
@@ -102,7 +102,6 @@ mod tests {
     use super::*;
     use crate::terminal::Wishes;
     use driftless_engine::run::report::Event;
-    use std::time::Instant;
 
     #[test]
     fn a_line_appears_while_rows_move_and_goes_afterwards() {

@@ -8,6 +8,9 @@ const MEMORY: Duration = Duration::from_secs(10);
 /// The shortest span that gives a sample: batches arrive in bursts.
 const SAMPLE: Duration = Duration::from_millis(500);
 
+/// A count that has not grown for so long rests: its speed tells nothing of what is to come.
+const REST: Duration = Duration::from_secs(3);
+
 /// A moving average of the speed at which a count grows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rate {
@@ -40,6 +43,12 @@ impl Rate {
         self.weighted = self.weighted * keep + sample * (1.0 - keep);
         self.weights = self.weights * keep + (1.0 - keep);
         self.last = Some((now, count));
+    }
+
+    /// Whether the count has not grown for a while.
+    pub(super) fn rests(&self, now: Instant) -> bool {
+        self.grown
+            .is_none_or(|(then, _)| now.saturating_duration_since(then) >= REST)
     }
 
     /// Rows per second over all the time in which the count grew, if that was long enough to tell.
@@ -79,6 +88,8 @@ mod tests {
         }
         let slow = rate.per_second().unwrap();
         assert!((100.0..120.0).contains(&slow), "{slow}");
+        assert!(!rate.rests(start + Duration::from_secs(61)));
+        assert!(rate.rests(start + Duration::from_secs(63)));
         // Waiting is not part of the whole.
         rate.observe(23_000, start + Duration::from_secs(600));
         assert!((rate.overall().unwrap() - 23_000.0 / 59.0).abs() < 1e-6);
