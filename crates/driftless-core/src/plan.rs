@@ -3,11 +3,15 @@
 mod program;
 mod entity;
 mod evaluation;
+mod sql_type;
+mod travel;
 mod fit;
+mod key_text;
 mod suggest;
 mod draft;
 mod request;
 mod keys;
+mod reference;
 mod columns;
 mod path;
 mod compile;
@@ -24,3 +28,6 @@ pub use program::{
     RefProgram, Resolution, Value,
 };
 pub use request::{AskedExpression, ExpressionKey, Facts, expressions};
+
+#[cfg(test)]
+mod tests;

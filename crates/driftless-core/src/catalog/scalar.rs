@@ -103,9 +103,15 @@ pub mod builtin {
         TEXT = 25, 1009, "text";
         OID = 26, 1028, "oid";
         JSON = 114, 199, "json";
+        XML = 142, 143, "xml";
+        POINT = 600, 1017, "point";
+        CIDR = 650, 651, "cidr";
         FLOAT4 = 700, 1021, "float4";
         FLOAT8 = 701, 1022, "float8";
+        MACADDR8 = 774, 775, "macaddr8";
         MONEY = 790, 791, "money";
+        MACADDR = 829, 1040, "macaddr";
+        INET = 869, 1041, "inet";
         BPCHAR = 1042, 1014, "bpchar";
         VARCHAR = 1043, 1015, "varchar";
         DATE = 1082, 1182, "date";
@@ -119,12 +125,25 @@ pub mod builtin {
         NUMERIC = 1700, 1231, "numeric";
         UUID = 2950, 2951, "uuid";
         RECORD = 2249, 2287, "record";
+        PG_LSN = 3220, 3221, "pg_lsn";
+        TSVECTOR = 3614, 3643, "tsvector";
         JSONB = 3802, 3807, "jsonb";
+        INT4RANGE = 3904, 3905, "int4range";
+        NUMRANGE = 3906, 3907, "numrange";
+        TSRANGE = 3908, 3909, "tsrange";
+        TSTZRANGE = 3910, 3911, "tstzrange";
+        DATERANGE = 3912, 3913, "daterange";
+        INT8RANGE = 3926, 3927, "int8range";
         TEXT_ARRAY = 1009, 0, "_text";
         INT8_ARRAY = 1016, 0, "_int8";
     }
 
-    /// The reference of a built-in base type.
+    /// Whether the type with this oid is one of these, so that [`array_name`] knows the type of its arrays.
+    pub fn is_listed(oid: Oid) -> bool {
+        TABLE.iter().any(|entry| entry.0 == oid && entry.1 != 0)
+    }
+
+    /// The reference of a built-in base or range type.
     ///
     /// # Panics
     /// Never for the constants of this module.
@@ -137,7 +156,11 @@ pub mod builtin {
         TypeRef {
             oid,
             name: QualifiedName::new("pg_catalog", text),
-            kind: TypeKind::Base,
+            kind: if text.ends_with("range") {
+                TypeKind::Range
+            } else {
+                TypeKind::Base
+            },
             array_oid,
             binary: true,
         }

@@ -3,33 +3,37 @@
 mod copy;
 mod expression;
 mod object;
+mod origin;
+mod placeholder;
 mod site;
-mod unmapped;
 
 use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::entity::RefSite;
-use super::fit::{End, type_with_modifier};
+use super::fit::End;
 use super::program::{Check, ConstantText, MapProgram, Output, RefProgram, Value};
-use super::request::{Facts, applicable, without_placeholders};
-use crate::catalog::{Catalog, Column, Generated, Relation, builtin};
+use super::request::{World, applicable, leaves};
+use super::sql_type::type_with_modifier;
+use crate::catalog::{Column, Generated, Relation, builtin};
 use crate::code;
 use crate::error::Finding;
-use crate::spec::{EntitySpec, Form, MapForm, Spec, Unknown};
+use crate::spec::{ColumnSpec, EntitySpec, Form, MapForm, Unknown};
 
 /// The compiler of one entity's columns.
 #[derive(Debug)]
 pub(super) struct Columns<'a, 'f> {
-    pub(super) spec: &'a Spec,
+    pub(super) world: World<'a>,
     pub(super) entity: &'a EntitySpec,
-    pub(super) source_catalog: &'a Catalog,
-    pub(super) facts: &'a Facts,
     pub(super) draft: Draft<'a>,
     pub(super) refs: Vec<RefProgram>,
     pub(super) sites: Vec<RefSite>,
     /// The written columns in order.
     pub(super) written: Vec<&'a Column>,
+    /// What is written to them, as far as it is compiled.
+    pub(super) outputs: Vec<Option<Output>>,
+    /// Whether rows have a UUID.
+    pub(super) has_uuid: bool,
     pub(super) findings: &'f mut Vec<Finding>,
 }
 
@@ -83,19 +87,36 @@ impl<'a> Columns<'a, '_> {
         })
     }
 
-    /// Compiles every written column.
-    pub(super) fn outputs(&mut self, from: &'a Relation) -> Vec<Output> {
+    /// Compiles every written column. Expressions come last: they may read the others.
+    pub(super) fn compile(&mut self, from: &'a Relation) {
         let unmapped = self.unmapped(from);
-        let written = self.written.clone();
-        written
-            .into_iter()
-            .filter_map(|target| self.output(from, target, &unmapped))
-            .collect()
+        let numbered = self.written.clone().into_iter().enumerate();
+        let (asking, native): (Vec<_>, Vec<_>) =
+            numbered.partition(|(_, target)| self.holds_sql(&target.name));
+        for (number, target) in native.into_iter().chain(asking) {
+            self.outputs[number] = self.output(from, target, &unmapped);
+        }
+    }
+
+    /// What the entity says of a target column.
+    fn said(&self, column: &str) -> Option<&'a ColumnSpec> {
+        let entity = self.entity;
+        entity.columns.iter().find(|said| said.name == column)
+    }
+
+    fn holds_sql(&self, column: &str) -> bool {
+        let mut found = false;
+        if let Some(said) = self.said(column) {
+            leaves(&said.form, "", &mut |_, form| {
+                found |= matches!(form, Form::Sql(_))
+            });
+        }
+        found
     }
 
     fn output(&mut self, from: &'a Relation, target: &'a Column, unmapped: &[&'a Column]) -> Option<Output> {
         let entity = self.entity;
-        let said = entity.columns.iter().find(|column| column.name == target.name);
+        let said = self.said(&target.name);
         let at = Compiling {
             from,
             target,
@@ -144,7 +165,9 @@ impl<'a> Columns<'a, '_> {
         let place = format!("column {}", target.name);
         let type_sql = type_with_modifier(&target.data_type, target.typmod);
         match form {
-            Form::Id => self.uuid_only(target, Value::Id),
+            Form::Id => self
+                .own_uuid(&place)
+                .and_then(|()| self.uuid_only(target, Value::Id)),
             Form::Ref(reference) => {
                 let number = self.reference(reference, at.from, &place)?;
                 self.site(reference, number, &target.name, Vec::new());
@@ -156,7 +179,7 @@ impl<'a> Columns<'a, '_> {
             }
             Form::Map(map) => Ok((Value::Map(self.map(map, at.from, &type_sql, &place)?), Vec::new())),
             Form::Extract { column, path } => {
-                let sql = self.extraction(column, path, at.from, &place)?;
+                let sql = self.extracted(column, path, at.from, &place)?;
                 self.expression(
                     &sql,
                     End {
@@ -169,12 +192,12 @@ impl<'a> Columns<'a, '_> {
             }
             Form::Sql(sql) => {
                 let facts = self.expression_facts(sql, &place)?;
-                self.lend_columns(&facts.columns, at.from)?;
+                let text = self.readable(sql, facts, at.from, &place)?;
                 let end = End {
                     data_type: &facts.result_type,
                     typmod: facts.result_typmod,
                 };
-                self.expression(&without_placeholders(&sql.value), end, at, &place)
+                self.expression(&text, end, at, &place)
             }
             Form::Const(text) => Ok((self.constant(text.as_deref(), &type_sql), Vec::new())),
             Form::Run(fact) => Ok((
@@ -259,4 +282,14 @@ struct Compiling<'a, 'u> {
     target: &'a Column,
     unmapped: &'u [&'a Column],
     lossy: bool,
+}
+
+impl Compiling<'_, '_> {
+    /// Where the value goes.
+    fn to(&self) -> End<'_> {
+        End {
+            data_type: &self.target.data_type,
+            typmod: self.target.typmod,
+        }
+    }
 }

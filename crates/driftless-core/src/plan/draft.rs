@@ -1,9 +1,10 @@
 //! What grows while an entity is compiled: inputs, constants, questions to the target; each once.
 
 use super::entity::{Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, Input};
-use super::fit::{Travel, travel};
+use super::key_text::{KeyForm, native_text};
 use super::program::{Canonical, Constant, ConstantText, KeyText};
-use crate::catalog::{Catalog, Column, TypeKind, TypeRef, builtin};
+use super::travel::{Travel, travel};
+use crate::catalog::{Catalog, Column, builtin};
 use crate::name::quote_ident;
 
 /// The growing parts of an entity's plan.
@@ -75,32 +76,36 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A column as the text that the target prints for it after a cast.
-    pub(super) fn key_answer(&mut self, column: &Column, cast: Option<&str>, place: &str) -> KeyText {
-        let (name, _) = self.lend(column, Round::Keys);
-        let value = match cast {
-            Some(cast) => format!("(({name})::{cast})::pg_catalog.text"),
-            None => format!("({name})::pg_catalog.text"),
-        };
-        KeyText::Answer(ask(&mut self.keys, value, place, None))
+    /// A column as the text of a key.
+    pub(super) fn key_text(&mut self, column: &Column, form: KeyForm, place: &str) -> KeyText {
+        match form {
+            KeyForm::Native(canonical) => KeyText::Input(self.raw(column), canonical),
+            KeyForm::Asked(sql) => {
+                let name = self.lend(column, Round::Keys);
+                let sql = sql.replace("{x}", &name);
+                KeyText::Answer(ask(&mut self.keys, sql, place, None))
+            }
+        }
     }
 
-    /// Puts a column into an evaluation; its quoted name and type inside.
-    pub(super) fn lend(&mut self, column: &Column, round: Round) -> (String, TypeRef) {
+    /// Puts a column into an evaluation; its quoted name inside.
+    pub(super) fn lend(&mut self, column: &Column, round: Round) -> String {
         let Travel {
             as_text,
             element,
             array,
             cast,
-            data_type,
+            ..
         } = travel(&column.data_type, self.target_catalog);
         let input = if as_text {
             self.text(column)
         } else {
             self.raw(column)
         };
+        let name = inner_name(&column.name);
+        let quoted = quote_ident(&name);
         let lent = EvaluationInput {
-            name: column.name.clone(),
+            name,
             from: EvaluationSource::Input(input),
             element,
             array,
@@ -111,7 +116,7 @@ impl<'a> Draft<'a> {
             Round::Main => &mut self.evaluation,
         };
         position_or_push(&mut evaluation.inputs, lent);
-        (quote_ident(&column.name), data_type)
+        quoted
     }
 
     /// Asks the main evaluation for a value; the number of the answer.
@@ -142,19 +147,25 @@ pub(super) fn ask(evaluation: &mut Evaluation, sql: String, place: &str, column:
     evaluation.outputs.len() - 1
 }
 
-/// How a type's bytes become text without asking anybody.
-pub(super) fn native_text(data_type: &TypeRef) -> Option<Canonical> {
-    let base = data_type.base();
-    match (&base.kind, base.oid) {
-        (TypeKind::Enum(_), _) => Some(Canonical::Text),
-        (_, builtin::INT2 | builtin::INT4 | builtin::INT8) => Some(Canonical::Integer),
-        (_, builtin::TEXT | builtin::VARCHAR | builtin::NAME) => Some(Canonical::Text),
-        (_, builtin::UUID) => Some(Canonical::Uuid),
-        _ => None,
+/// Whether a source column has a name that an evaluation keeps for itself: expressions cannot read it.
+pub(super) fn is_reserved(column: &str) -> bool {
+    column.starts_with(':') || column.starts_with(RESERVED)
+}
+
+/// A source column's name inside an evaluation.
+pub(super) fn inner_name(column: &str) -> String {
+    if is_reserved(column) {
+        format!("{RESERVED}column {column}")
+    } else {
+        column.to_owned()
     }
 }
 
-fn position_or_push<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
+/// How names begin that stand for something else than a column inside an evaluation.
+const RESERVED: &str = "driftless ";
+
+/// Where an item stands in a list, which it joins if it is new.
+pub(super) fn position_or_push<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
     if let Some(found) = list.iter().position(|other| *other == item) {
         return found;
     }

@@ -1,15 +1,17 @@
-//! Keys, identities and references: how one entity's rows are named, and how others name them.
+//! Keys and identities: how one entity's rows are named.
 
 use super::columns::Columns;
-use super::draft::native_text;
 use super::entity::{IdentityPlan, KeyPart, Mint};
-use super::fit::type_name;
-use super::program::{Canonical, KeyText, RefProgram, Resolution};
-use super::request::Facts;
-use crate::catalog::{Catalog, Column, Relation, TypeKind, builtin};
+use super::fit::end_of;
+use super::key_text::{is_comparable, is_derivable, key_form, native_text};
+use super::program::{Canonical, Resolution};
+use super::request::{World, applicable};
+use super::sql_type::type_name;
+use super::suggest::suggestion;
+use crate::catalog::{Catalog, Column, Relation, builtin};
 use crate::code;
-use crate::error::Finding;
-use crate::spec::{EntitySpec, Form, IdentitySpec, RefForm, RefSource, Spec, Unknown};
+use crate::error::{Finding, Span};
+use crate::spec::{EntitySpec, Form, IdentitySpec};
 
 /// What others must know of an entity to refer to it.
 #[derive(Debug, Clone)]
@@ -22,13 +24,21 @@ pub(super) struct Family<'a> {
     pub(super) key: Vec<&'a Column>,
 }
 
+/// The column of the target that holds an entity's UUIDs.
+pub(super) fn id_column<'s>(entity: &'s EntitySpec, target: &Catalog) -> Option<&'s str> {
+    let columns = match target.relation(&entity.into.value) {
+        Some(into) => applicable(entity, into),
+        None => entity.columns.iter().collect(),
+    };
+    let found = columns.into_iter().find(|column| column.form == Form::Id);
+    found.map(|column| column.name.as_str())
+}
+
 /// The identity that an entity has, said or by default.
-pub(super) fn identity_of(entity: &EntitySpec) -> IdentitySpec {
+pub(super) fn identity_of(entity: &EntitySpec, target: &Catalog) -> IdentitySpec {
     match &entity.identity {
         Some(identity) => identity.value.clone(),
-        None if entity.columns.iter().any(|column| column.form == Form::Id) => {
-            IdentitySpec::Derive { name: None }
-        }
+        None if id_column(entity, target).is_some() => IdentitySpec::Derive { name: None },
         None => IdentitySpec::Columns,
     }
 }
@@ -67,20 +77,15 @@ pub(super) fn key_columns<'a>(entity: &EntitySpec, from: &'a Relation) -> Result
 }
 
 /// Finds whose identity counts for an entity; the mapping's checker has refused circles.
-pub(super) fn family<'a>(
-    spec: &'a Spec,
-    source: &'a Catalog,
-    facts: &'a Facts,
-    entity: &'a EntitySpec,
-) -> Option<Family<'a>> {
+pub(super) fn family<'a>(world: World<'a>, entity: &'a EntitySpec) -> Option<Family<'a>> {
     let mut owner = entity;
-    while let IdentitySpec::SameAs(other) = identity_of(owner) {
-        owner = spec.entity(&other)?;
+    while let IdentitySpec::SameAs(other) = identity_of(owner, world.target) {
+        owner = world.spec.entity(&other)?;
     }
-    let key = key_columns(owner, facts.origin(owner, source)?).ok()?;
+    let key = key_columns(owner, world.facts.origin(owner, world.source)?).ok()?;
     Some(Family {
         owner,
-        identity: identity_of(owner),
+        identity: identity_of(owner, world.target),
         key,
     })
 }
@@ -94,7 +99,7 @@ impl Family<'_> {
     }
 
     /// How a reference to this family finds a UUID; `None` where its keys are no UUIDs.
-    fn resolution(&self) -> Option<Resolution> {
+    pub(super) fn resolution(&self) -> Option<Resolution> {
         let entity = self.owner.name.clone();
         match (&self.identity, &self.owner.adopt) {
             (IdentitySpec::Derive { .. }, None) => Some(Resolution::Derive {
@@ -121,66 +126,38 @@ fn identity_type(column: &Column) -> String {
     }
 }
 
-/// Whether equal keys of this type always print the same text.
-fn derivable(column: &Column) -> bool {
-    let base = column.data_type.base();
-    match base.oid {
-        builtin::FLOAT4 | builtin::FLOAT8 | builtin::MONEY | builtin::INTERVAL | builtin::TIMETZ => false,
-        builtin::JSON | builtin::JSONB => false,
-        builtin::NUMERIC => column.typmod >= 0,
-        _ => {
-            column.deterministic
-                && (base.is_builtin() || base.labels().is_some())
-                && base.kind != TypeKind::Composite
-        }
-    }
-}
-
 impl<'a> Columns<'a, '_> {
-    /// The identity of the entity at hand. Outputs must be known already.
-    pub(super) fn identity(
-        &mut self,
-        from: &'a Relation,
-        into: &Relation,
-    ) -> Result<IdentityPlan, Vec<Finding>> {
+    /// The identity of the entity at hand. Outputs must be known already. `None` where findings say why not.
+    pub(super) fn identity(&mut self, from: &'a Relation, into: &Relation) -> Option<IdentityPlan> {
         let entity = self.entity;
-        let columns = key_columns(entity, from).map_err(|finding| vec![finding])?;
-        let said = identity_of(entity);
-        let mut findings = Vec::new();
-        let key: Vec<KeyPart> = columns
-            .iter()
-            .map(|column| self.key_part(column, &said, &mut findings))
-            .collect();
-        let Some(family) = family(self.spec, self.source_catalog, self.facts, entity) else {
-            return Err(findings);
+        let columns = match key_columns(entity, from) {
+            Ok(columns) => columns,
+            Err(finding) => {
+                self.findings.push(finding);
+                return None;
+            }
         };
-        if family.key.len() != key.len() {
-            findings.push(self.finding(
-                code::REF_SHAPE,
-                "the key has another number of columns than that of the entity it is same_as",
-            ));
+        let said = identity_of(entity, self.world.target);
+        let family = family(self.world, entity)?;
+        if family.key.len() != columns.len() {
+            let message = "the key has another number of columns than that of the entity it is same_as";
+            let remedy = "name as many columns, in the order of the other's key: `key = [\"…\"]`";
+            let finding = self.finding(code::REF_SHAPE, message);
+            self.findings.push(finding.remedy(remedy).at(self.key_span()));
+            return None;
         }
-        let mint = self.mint(&family, &said, from, into, &mut findings);
-        let target = self.target_key(&said, into, &mut findings);
-        let owns = std::ptr::eq(family.owner, entity);
-        let signature = format!(
-            "{}|{}|{:?}|{}",
-            self.spec.pipeline.namespace,
-            family.derivation_name(),
-            std::mem::discriminant(&family.identity),
-            columns
-                .iter()
-                .map(|column| column.name.as_str())
-                .collect::<Vec<_>>()
-                .join(",")
-        );
-        let Some(mint) = mint.filter(|_| findings.is_empty()) else {
-            return Err(findings);
-        };
-        Ok(IdentityPlan {
-            key,
+        let key: Vec<Option<KeyPart>> = columns
+            .iter()
+            .zip(&family.key)
+            .map(|(column, owned)| self.key_part(column, owned, &said))
+            .collect();
+        let mint = self.mint(&family, &said, from, into);
+        let target = self.target_key(&said, into);
+        let (owns, mint) = (std::ptr::eq(family.owner, entity), mint?);
+        Some(IdentityPlan {
+            key: key.into_iter().collect::<Option<_>>()?,
             mint,
-            target,
+            target: target?,
             adopt: entity
                 .adopt
                 .as_ref()
@@ -191,38 +168,76 @@ impl<'a> Columns<'a, '_> {
                 IdentitySpec::Column(column) if owns => Some(column.clone()),
                 _ => None,
             },
-            signature,
+            signature: self.signature(&family, &columns),
         })
     }
 
-    fn key_part(&mut self, column: &Column, said: &IdentitySpec, findings: &mut Vec<Finding>) -> KeyPart {
-        if !derivable(column) && matches!(said, IdentitySpec::Derive { .. }) {
-            findings.push(
-                self.finding(
-                    code::UNUSABLE_KEY,
-                    format!("equal keys of column {} ({}) need not print the same text", column.name, column.type_sql),
-                )
-                .remedy("name another key, or take the UUID from the source: `identity = { by = \"column\", column = \"…\" }`"),
-            );
-        }
-        let text = match native_text(&column.data_type) {
-            Some(canonical) => KeyText::Input(self.draft.raw(column), canonical),
-            None => self
-                .draft
-                .key_answer(column, None, &format!("key {}", column.name)),
+    /// What must stay as it is between runs, in words that no release changes.
+    fn signature(&self, family: &Family<'_>, columns: &[&Column]) -> String {
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let how = match &family.identity {
+            IdentitySpec::Derive { .. } => "derive".to_owned(),
+            IdentitySpec::Column(column) => format!("column {column}"),
+            IdentitySpec::Columns | IdentitySpec::SameAs(_) => "columns".to_owned(),
         };
+        format!(
+            "{}|{}|{how}|{}",
+            self.world.spec.pipeline.namespace,
+            family.derivation_name(),
+            names.join(",")
+        )
+    }
+
+    /// Where the mapping names the key.
+    fn key_span(&self) -> Span {
+        let key = self.entity.key.as_ref().map(|key| key.span);
+        key.unwrap_or(self.entity.from.span)
+    }
+
+    /// One column of the key; `owned` is that column of the entity whose identity counts.
+    fn key_part(&mut self, column: &Column, owned: &Column, said: &IdentitySpec) -> Option<KeyPart> {
+        let what = format!("column {} ({})", column.name, column.type_sql);
+        let problem = if !is_comparable(&column.data_type) {
+            Some((
+                format!("values of {what} cannot be told apart by an index"),
+                "name another key",
+            ))
+        } else if matches!(said, IdentitySpec::Derive { .. }) && !is_derivable(column) {
+            Some((
+                format!("equal keys of {what} need not print the same text"),
+                "name another key, or take the UUID from the source: `identity = { by = \"column\", column = \"…\" }`",
+            ))
+        } else {
+            None
+        };
+        if let Some((message, remedy)) = problem {
+            let finding = self.finding(code::UNUSABLE_KEY, message).remedy(remedy);
+            self.findings.push(finding.at(self.key_span()));
+            return None;
+        }
+        let Some(form) = key_form(end_of(column), end_of(owned)) else {
+            let message = format!(
+                "{what} is part of a key that is shared, and {} ({}) is there",
+                owned.name, owned.type_sql
+            );
+            let finding = self.finding(code::REF_SHAPE, message);
+            let remedy = "name a column of the other key's type, in its order";
+            self.findings.push(finding.remedy(remedy).at(self.key_span()));
+            return None;
+        };
+        let text = self.draft.key_text(column, form, &format!("key {}", column.name));
         let base = column.data_type.base();
         let input = if base.is_builtin() || base.labels().is_some() {
             self.draft.raw(column)
         } else {
             self.draft.text(column)
         };
-        KeyPart {
+        Some(KeyPart {
             column: column.name.clone(),
             input,
             text,
             type_sql: identity_type(column),
-        }
+        })
     }
 
     fn mint(
@@ -231,7 +246,6 @@ impl<'a> Columns<'a, '_> {
         said: &IdentitySpec,
         from: &Relation,
         into: &Relation,
-        findings: &mut Vec<Finding>,
     ) -> Option<Mint> {
         let recorded = family.owner.adopt.is_some().then(|| family.owner.name.clone());
         match &family.identity {
@@ -240,196 +254,91 @@ impl<'a> Columns<'a, '_> {
                 recorded,
             }),
             IdentitySpec::Column(name) if matches!(said, IdentitySpec::Column(_)) && recorded.is_none() => {
-                self.uuid_column(name, from, findings).map(Mint::Column)
+                self.uuid_column(name, from).map(Mint::Column)
             }
             IdentitySpec::Column(_) => Some(Mint::Recorded {
                 entity: family.owner.name.clone(),
             }),
-            _ => self.kept_key(into, findings).map(Mint::Columns),
+            _ if matches!(said, IdentitySpec::SameAs(_)) => {
+                let message = format!(
+                    "entity {} keeps its own keys: there is no UUID to share",
+                    family.owner.name
+                );
+                let finding = self.finding(code::REF_SHAPE, message);
+                let remedy = "leave `identity` out, and map the key's columns";
+                self.findings
+                    .push(finding.remedy(remedy).at(self.identity_span()));
+                None
+            }
+            _ => self.kept_key(into).map(Mint::Columns),
         }
     }
 
-    fn uuid_column(&mut self, name: &str, from: &Relation, findings: &mut Vec<Finding>) -> Option<usize> {
+    /// Where the mapping says what the identity is.
+    fn identity_span(&self) -> Span {
+        let said = self.entity.identity.as_ref().map(|said| said.span);
+        said.unwrap_or(self.entity.span)
+    }
+
+    fn uuid_column(&mut self, name: &str, from: &Relation) -> Option<usize> {
+        let span = self.identity_span();
         let Some(column) = from.column(name) else {
-            findings.push(self.finding(
-                code::UNKNOWN_SOURCE_COLUMN,
-                format!("the identity column {name} does not exist in {}", from.name),
-            ));
+            let names: Vec<&str> = from.columns.iter().map(|column| column.name.as_str()).collect();
+            let message = format!("the identity column {name} does not exist in {}", from.name);
+            let finding = self.finding(code::UNKNOWN_SOURCE_COLUMN, message);
+            self.findings
+                .push(finding.remedy(suggestion(name, &names)).at(span));
             return None;
         };
         if column.data_type.base().oid != builtin::UUID {
-            findings.push(
-                self.finding(
-                    code::NOT_A_UUID,
-                    format!("the identity column {name} is {}", column.type_sql),
-                )
-                .remedy("name a column of type uuid, or derive the identity"),
-            );
+            let message = format!("the identity column {name} is {}", column.type_sql);
+            let finding = self.finding(code::NOT_A_UUID, message);
+            let remedy = "name a column of type uuid, or derive the identity";
+            self.findings.push(finding.remedy(remedy).at(span));
             return None;
         }
         Some(self.draft.raw(column))
     }
 
-    fn kept_key(&self, into: &Relation, findings: &mut Vec<Finding>) -> Option<Vec<usize>> {
+    fn kept_key(&mut self, into: &Relation) -> Option<Vec<usize>> {
         if into.primary_key().is_empty() {
-            findings.push(
-                self.finding(
-                    code::NO_KEY,
-                    format!("{} has no primary key that identifies a row", into.name),
-                )
-                .remedy("give the target a primary key, or a uuid column with { id = true }"),
-            );
+            let message = format!("{} has no primary key that identifies a row", into.name);
+            let finding = self.finding(code::NO_KEY, message);
+            let remedy = "give the target a primary key, or a uuid column with { id = true }";
+            self.findings
+                .push(finding.remedy(remedy).at(self.entity.into.span));
             return None;
         }
         let mut outputs = Vec::new();
         for name in into.primary_key() {
             match self.output_number(name) {
                 Some(number) => outputs.push(number),
-                None => findings.push(
-                    self.finding(
-                        code::UNFILLED_COLUMN,
-                        format!("the key column {name} of {} gets no value", into.name),
-                    )
-                    .remedy("map it, or give the entity a uuid identity with { id = true }"),
-                ),
+                None => {
+                    let message = format!("the key column {name} of {} gets no value", into.name);
+                    let finding = self.finding(code::UNFILLED_COLUMN, message);
+                    let remedy = "map it, or give the entity a uuid identity with { id = true }";
+                    self.findings.push(finding.remedy(remedy));
+                }
             }
         }
         (outputs.len() == into.primary_key().len()).then_some(outputs)
     }
 
-    fn target_key(
-        &self,
-        said: &IdentitySpec,
-        into: &Relation,
-        findings: &mut Vec<Finding>,
-    ) -> Vec<(String, String)> {
+    fn target_key(&mut self, said: &IdentitySpec, into: &Relation) -> Option<Vec<(String, String)>> {
         if *said == IdentitySpec::Columns {
-            return into
-                .primary_key()
-                .iter()
-                .filter_map(|name| into.column(name))
-                .map(|column| (column.name.clone(), column.type_sql.clone()))
-                .collect();
+            let columns = into.primary_key().iter().filter_map(|name| into.column(name));
+            return Some(
+                columns
+                    .map(|column| (column.name.clone(), column.type_sql.clone()))
+                    .collect(),
+            );
         }
-        let id = self.entity.columns.iter().find(|column| column.form == Form::Id);
-        match id {
-            Some(column) => vec![(column.name.clone(), "pg_catalog.uuid".to_owned())],
-            None => {
-                findings.push(
-                    self.finding(code::UNFILLED_COLUMN, "no column holds the row's UUID")
-                        .remedy("say which one does: `id = { id = true }`"),
-                );
-                Vec::new()
-            }
+        if let Some(column) = id_column(self.entity, self.world.target) {
+            return Some(vec![(column.to_owned(), "pg_catalog.uuid".to_owned())]);
         }
-    }
-
-    /// Compiles a reference; its number in the program.
-    pub(super) fn reference(
-        &mut self,
-        form: &RefForm,
-        from: &'a Relation,
-        place: &str,
-    ) -> Result<usize, Finding> {
-        let named: Vec<(&str, &str, crate::error::Span)> = match &form.to {
-            RefSource::Entity(entity) => vec![("", entity.value.as_str(), entity.span)],
-            RefSource::Polymorphic { values, .. } => values
-                .iter()
-                .map(|(text, entity)| (text.as_str(), entity.value.as_str(), entity.span))
-                .collect(),
-        };
-        let mut parents = Vec::new();
-        let mut parts: Option<Vec<KeyText>> = None;
-        for (text, name, span) in named {
-            let (resolution, own) = self
-                .parent(form, from, name, place)
-                .map_err(|finding| finding.at(span))?;
-            parents.push((text.as_bytes().to_vec(), resolution));
-            if parts.as_ref().is_some_and(|parts| *parts != own) {
-                return Err(self
-                    .finding(
-                        code::REF_SHAPE,
-                        format!("{place}: the parents have keys of different types"),
-                    )
-                    .at(span)
-                    .remedy("let one reference name parents whose keys have the same type"));
-            }
-            parts = Some(own);
-        }
-        let (discriminator, unknown) = match &form.to {
-            RefSource::Entity(_) => (None, Unknown::Reject),
-            RefSource::Polymorphic { by, unknown, .. } => {
-                let column = self.source_column(from, by, place)?;
-                (Some(self.draft.canonical(column)), unknown.clone())
-            }
-        };
-        self.refs.push(RefProgram {
-            parts: parts.unwrap_or_default(),
-            discriminator,
-            parents,
-            unknown,
-            missing: form.missing,
-        });
-        Ok(self.refs.len() - 1)
-    }
-
-    fn parent(
-        &mut self,
-        form: &RefForm,
-        from: &'a Relation,
-        name: &str,
-        place: &str,
-    ) -> Result<(Resolution, Vec<KeyText>), Finding> {
-        let family = self
-            .spec
-            .entity(name)
-            .and_then(|parent| family(self.spec, self.source_catalog, self.facts, parent))
-            .ok_or_else(|| {
-                self.finding(
-                    code::REF_SHAPE,
-                    format!("{place}: the key of entity {name} is not known"),
-                )
-                .remedy("mend that entity first")
-            })?;
-        let Some(resolution) = family.resolution() else {
-            return Err(self
-                .finding(
-                    code::REF_SHAPE,
-                    format!("{place}: entity {name} keeps its own keys and has no UUIDs"),
-                )
-                .remedy("copy the column instead of referring to the entity"));
-        };
-        if family.key.len() != form.from.len() {
-            return Err(self
-                .finding(
-                    code::REF_SHAPE,
-                    format!(
-                        "{place}: {} column(s) refer to a key of {} column(s)",
-                        form.from.len(),
-                        family.key.len()
-                    ),
-                )
-                .remedy("name as many columns, in the order of the parent's key"));
-        }
-        let mut parts = Vec::new();
-        for (child, parent) in form.from.iter().zip(&family.key) {
-            let column = self
-                .source_column(from, &child.value, place)
-                .map_err(|finding| finding.at(child.span))?;
-            parts.push(self.ref_part(column, parent, place));
-        }
-        Ok((resolution, parts))
-    }
-
-    /// A child's column as the text that the parent's key has: natively where both print alike, else by a cast.
-    fn ref_part(&mut self, child: &Column, parent: &Column, place: &str) -> KeyText {
-        match (native_text(&child.data_type), native_text(&parent.data_type)) {
-            (Some(own), Some(wanted)) if own == wanted => KeyText::Input(self.draft.raw(child), own),
-            (_, Some(Canonical::Text)) => self.draft.key_answer(child, None, place),
-            _ => {
-                let cast = super::fit::type_with_modifier(parent.data_type.base(), parent.typmod);
-                self.draft.key_answer(child, Some(&cast), place)
-            }
-        }
+        let finding = self.finding(code::UNFILLED_COLUMN, "no column holds the row's UUID");
+        self.findings
+            .push(finding.remedy("say which one does: `id = { id = true }`"));
+        None
     }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::fit::{travel, type_name};
-use crate::catalog::{Catalog, ExpressionFacts, ExpressionInput, ExpressionRequest, Relation};
+use super::draft::{inner_name, is_reserved};
+use super::sql_type::type_name;
+use super::travel::travel;
+use crate::catalog::{Catalog, Column, ExpressionFacts, ExpressionInput, ExpressionRequest, Relation};
 use crate::error::Span;
-use crate::name::quote_ident;
-use crate::spec::{ColumnSpec, EntitySpec, Form, From, JsonForm, RuleSide, Spanned, Spec, placeholder};
+use crate::name::{quote_ident, quote_literal};
+use crate::spec::{ColumnSpec, EntitySpec, Form, From, JsonForm, RuleSide, Spec, placeholder};
 
 /// Names an expression: its entity, and its place there (`column amount`, `rule positive`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +51,15 @@ impl Facts {
     }
 }
 
+/// Everything that a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct World<'a> {
+    pub(super) spec: &'a Spec,
+    pub(super) source: &'a Catalog,
+    pub(super) target: &'a Catalog,
+    pub(super) facts: &'a Facts,
+}
+
 /// Every expression of the mapping whose entity has a source and a target.
 pub fn expressions(spec: &Spec, source: &Catalog, target: &Catalog, facts: &Facts) -> Vec<AskedExpression> {
     let mut asked = Vec::new();
@@ -59,11 +70,19 @@ pub fn expressions(spec: &Spec, source: &Catalog, target: &Catalog, facts: &Fact
         };
         let inputs = readable(entity, from, into, target);
         for column in applicable(entity, into) {
-            walk(
+            leaves(
                 &column.form,
                 &format!("column {}", column.name),
-                &mut |place, sql| {
-                    asked.push(question(entity, place, sql, &inputs));
+                &mut |place, form| {
+                    let (sql, span) = match form {
+                        Form::Sql(sql) => (without_placeholders(&sql.value), sql.span),
+                        Form::Extract { column, path } => match from.column(column) {
+                            Some(column) => (extraction(column, &path.value), path.span),
+                            None => return,
+                        },
+                        _ => return,
+                    };
+                    asked.push(question(entity, place, sql, span, &inputs));
                 },
             );
         }
@@ -74,12 +93,9 @@ pub fn expressions(spec: &Spec, source: &Catalog, target: &Catalog, facts: &Fact
             } else {
                 &written
             };
-            asked.push(question(
-                entity,
-                &format!("rule {}", rule.name),
-                &rule.check,
-                inputs,
-            ));
+            let place = format!("rule {}", rule.name);
+            let sql = without_placeholders(&rule.check.value);
+            asked.push(question(entity, &place, sql, rule.check.span, inputs));
         }
     }
     asked
@@ -97,7 +113,8 @@ pub(super) fn applicable<'s>(entity: &'s EntitySpec, into: &Relation) -> Vec<&'s
 fn question(
     entity: &EntitySpec,
     place: &str,
-    sql: &Spanned<String>,
+    sql: String,
+    span: Span,
     inputs: &[ExpressionInput],
 ) -> AskedExpression {
     AskedExpression {
@@ -105,23 +122,34 @@ fn question(
             entity: entity.name.clone(),
             place: place.to_owned(),
         },
-        span: sql.span,
+        span,
         request: ExpressionRequest {
-            sql: without_placeholders(&sql.value),
+            sql,
             inputs: inputs.to_vec(),
         },
     }
 }
 
 /// The expression with `:name` written as the column `":name"`.
-pub(super) fn without_placeholders(sql: &str) -> String {
+fn without_placeholders(sql: &str) -> String {
     placeholder::replace(sql, |name| quote_ident(&format!(":{name}")))
+}
+
+/// The text of the first match of a JSON path in a column.
+pub(super) fn extraction(column: &Column, path: &str) -> String {
+    format!(
+        "pg_catalog.jsonb_path_query_first(({})::pg_catalog.jsonb, {}::pg_catalog.jsonpath) \
+         OPERATOR(pg_catalog.#>>) '{{}}'::pg_catalog.text[]",
+        quote_ident(&inner_name(&column.name)),
+        quote_literal(path)
+    )
 }
 
 fn readable(entity: &EntitySpec, from: &Relation, into: &Relation, target: &Catalog) -> Vec<ExpressionInput> {
     let mut inputs: Vec<ExpressionInput> = from
         .columns
         .iter()
+        .filter(|column| !is_reserved(&column.name))
         .map(|column| ExpressionInput {
             name: column.name.clone(),
             type_sql: type_name(&travel(&column.data_type, target).data_type),
@@ -165,15 +193,14 @@ fn written(entity: &EntitySpec, from: &Relation, into: &Relation) -> Vec<Express
         .collect()
 }
 
-/// Calls `each` with every SQL expression of a form and its place.
-pub(super) fn walk<'s>(form: &'s Form, place: &str, each: &mut impl FnMut(&str, &'s Spanned<String>)) {
+/// Calls `each` with every form that is no object of others, and its place.
+pub(super) fn leaves<'s>(form: &'s Form, place: &str, each: &mut impl FnMut(&str, &'s Form)) {
     match form {
-        Form::Sql(sql) => each(place, sql),
         Form::Json(JsonForm::Object(members)) => {
             for member in members {
-                walk(&member.form, &format!("{place}.{}", member.name), each);
+                leaves(&member.form, &format!("{place}.{}", member.name), each);
             }
         }
-        _ => {}
+        _ => each(place, form),
     }
 }

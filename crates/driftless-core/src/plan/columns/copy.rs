@@ -4,14 +4,27 @@ use super::{Columns, Compiling};
 use crate::catalog::Column;
 use crate::error::Finding;
 use crate::plan::draft::Round;
-use crate::plan::fit::{End, Fit, Misfit, Terms, fit, travel, type_with_modifier};
+use crate::plan::fit::{End, Fit, Misfit, Terms, fit};
 use crate::plan::program::{Check, Value};
+use crate::plan::travel::travel;
 
 impl<'a> Columns<'a, '_> {
     pub(super) fn terms(&self, lossy: bool) -> Terms<'a> {
         Terms {
-            source_zone: self.spec.source.zone.as_ref().map(|zone| zone.value.as_str()),
-            target_zone: self.spec.target.zone.as_ref().map(|zone| zone.value.as_str()),
+            source_zone: self
+                .world
+                .spec
+                .source
+                .zone
+                .as_ref()
+                .map(|zone| zone.value.as_str()),
+            target_zone: self
+                .world
+                .spec
+                .target
+                .zone
+                .as_ref()
+                .map(|zone| zone.value.as_str()),
             lossy,
         }
     }
@@ -30,10 +43,7 @@ impl<'a> Columns<'a, '_> {
         at: &Compiling<'a, '_>,
         place: &str,
     ) -> Result<(Value, Vec<Check>), Finding> {
-        let to = End {
-            data_type: &at.target.data_type,
-            typmod: at.target.typmod,
-        };
+        let to = at.to();
         let terms = self.terms(at.lossy);
         let own = End {
             data_type: &column.data_type,
@@ -68,8 +78,8 @@ impl<'a> Columns<'a, '_> {
                 };
                 let again = fit(end, to, terms)
                     .map_err(|misfit| self.misfit(misfit, place, &column.type_sql, at.target))?;
-                let (name, _) = self.draft.lend(column, Round::Main);
-                self.answer(again, &name, at, place)
+                let name = self.draft.lend(column, Round::Main);
+                self.answer(again, &name, end, at, place)
             }
         })
     }
@@ -79,40 +89,15 @@ impl<'a> Columns<'a, '_> {
         &mut self,
         found: Fit,
         sql: &str,
+        from: End<'_>,
         at: &Compiling<'a, '_>,
         place: &str,
     ) -> (Value, Vec<Check>) {
         let column = Some(at.target.name.as_str());
-        let exact = type_with_modifier(&at.target.data_type, at.target.typmod);
-        let (value, lossless, check) = match found {
-            Fit::Same | Fit::Integer(_) => (format!("({sql})::{exact}"), None, None),
-            Fit::Checked(Check::Numeric { precision, scale }) => (
-                format!("({sql})::pg_catalog.numeric"),
-                None,
-                Some(Check::Numeric { precision, scale }),
-            ),
-            Fit::Checked(Check::Microseconds(unit)) => {
-                let wide = crate::plan::fit::type_name(at.target.data_type.base());
-                (format!("({sql})::{wide}"), None, Some(Check::Microseconds(unit)))
-            }
-            Fit::Checked(check) => (format!("({sql})::pg_catalog.text"), None, Some(check)),
-            Fit::IntegerText(check) => (format!("({sql})::pg_catalog.text"), None, check),
-            Fit::Cast {
-                value,
-                lossless,
-                check,
-            } => {
-                let inner = format!("({sql})");
-                (
-                    value.replace("{x}", &inner),
-                    lossless.map(|text| text.replace("{x}", &inner)),
-                    check,
-                )
-            }
-        };
-        let mut checks: Vec<Check> = check.into_iter().collect();
-        let answer = self.draft.ask(value, place, column);
-        if let Some(lossless) = lossless {
+        let spoken = found.spoken(sql, from, at.to());
+        let mut checks: Vec<Check> = spoken.check.into_iter().collect();
+        let answer = self.draft.ask(spoken.value, place, column);
+        if let Some(lossless) = spoken.lossless {
             checks.push(Check::Lossless(self.draft.ask(lossless, place, column)));
         }
         (Value::Answer(answer), checks)

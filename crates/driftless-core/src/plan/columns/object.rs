@@ -3,9 +3,9 @@
 use super::{Columns, Compiling};
 use crate::catalog::{Column, builtin};
 use crate::error::{Finding, Span};
-use crate::plan::draft::{Round, native_text};
+use crate::plan::draft::Round;
+use crate::plan::key_text::native_text;
 use crate::plan::program::{ConstantText, JsonKind, JsonMember, Value};
-use crate::plan::request::without_placeholders;
 use crate::spec::{self, Form, JsonForm};
 
 impl<'a> Columns<'a, '_> {
@@ -20,7 +20,7 @@ impl<'a> Columns<'a, '_> {
         match form {
             JsonForm::Scope(_) => {
                 for source in at.unmapped {
-                    let (value, kind) = self.json_copy(source);
+                    let (value, kind) = self.json_copy(source, &format!("column {column}"));
                     members.push(JsonMember {
                         name: source.name.clone(),
                         value,
@@ -73,7 +73,7 @@ impl<'a> Columns<'a, '_> {
         };
         let place = format!("column {column}.{}", path.join("."));
         match &said.form {
-            Form::Id => Ok((Value::Id, JsonKind::Uuid)),
+            Form::Id => self.own_uuid(&place).map(|()| (Value::Id, JsonKind::Uuid)),
             Form::Ref(reference) => {
                 let number = self.reference(reference, at.from, &place)?;
                 self.site(reference, number, column, path.clone());
@@ -81,14 +81,14 @@ impl<'a> Columns<'a, '_> {
             }
             Form::Copy(name) => {
                 let source = self.source_column(at.from, name, &place)?;
-                Ok(self.json_copy(source))
+                Ok(self.json_copy(source, &place))
             }
             Form::Map(map) => {
                 let program = self.map(map, at.from, type_sql, &place)?;
                 Ok((Value::Map(program), kind))
             }
             Form::Extract { column, path } => {
-                let sql = self.extraction(column, path, at.from, &place)?;
+                let sql = self.extracted(column, path, at.from, &place)?;
                 Ok((
                     Value::Answer(self.draft.ask(sql, &place, Some(&at.target.name))),
                     JsonKind::String,
@@ -96,8 +96,8 @@ impl<'a> Columns<'a, '_> {
             }
             Form::Sql(sql) => {
                 let facts = self.expression_facts(sql, &place)?;
-                self.lend_columns(&facts.columns, at.from)?;
-                let sql = format!("pg_catalog.to_jsonb({}\n)", without_placeholders(&sql.value));
+                let text = self.readable(sql, facts, at.from, &place)?;
+                let sql = format!("pg_catalog.to_jsonb({text}\n)");
                 Ok((
                     Value::Answer(self.draft.ask(sql, &place, Some(&at.target.name))),
                     JsonKind::Jsonb,
@@ -122,7 +122,7 @@ impl<'a> Columns<'a, '_> {
     }
 
     /// A source column as JSON: natively where its rendering is simple, else by the target's to_jsonb.
-    fn json_copy(&mut self, column: &'a Column) -> (Value, JsonKind) {
+    fn json_copy(&mut self, column: &'a Column, place: &str) -> (Value, JsonKind) {
         let base = column.data_type.base();
         let kind = match base.oid {
             builtin::INT2 | builtin::INT4 | builtin::INT8 => Some(JsonKind::Integer),
@@ -136,11 +136,10 @@ impl<'a> Columns<'a, '_> {
         match kind {
             Some(kind) => (Value::Input(self.draft.raw(column)), kind),
             None => {
-                let (name, _) = self.draft.lend(column, Round::Main);
-                let place = format!("column {}", column.name);
+                let name = self.draft.lend(column, Round::Main);
                 let answer = self
                     .draft
-                    .ask(format!("pg_catalog.to_jsonb({name})"), &place, None);
+                    .ask(format!("pg_catalog.to_jsonb({name})"), place, None);
                 (Value::Answer(answer), JsonKind::Jsonb)
             }
         }

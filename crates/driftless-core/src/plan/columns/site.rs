@@ -2,9 +2,11 @@
 
 use super::Columns;
 use crate::plan::entity::{RefSite, RefTarget};
-use crate::spec::{Form, RefForm, RefSource};
+use crate::plan::keys::id_column;
+use crate::spec::{RefForm, RefSource};
 
 impl Columns<'_, '_> {
+    /// Notes where a reference stands, and whom it may mean.
     pub(super) fn site(&mut self, form: &RefForm, reference: usize, column: &str, path: Vec<String>) {
         let names: Vec<&str> = match &form.to {
             RefSource::Entity(entity) => vec![entity.value.as_str()],
@@ -15,12 +17,12 @@ impl Columns<'_, '_> {
         let parents = names
             .into_iter()
             .filter_map(|name| {
-                let parent = self.spec.entity(name)?;
-                let id = parent.columns.iter().find(|column| column.form == Form::Id)?;
+                let parent = self.world.spec.entity(name)?;
+                let id = id_column(parent, self.world.target)?;
                 Some(RefTarget {
                     entity: name.to_owned(),
                     table: parent.into.value.clone(),
-                    column: id.name.clone(),
+                    column: id.to_owned(),
                 })
             })
             .collect();
