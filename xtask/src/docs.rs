@@ -1,5 +1,5 @@
 use std::fs;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use crate::workspace;
 
@@ -8,7 +8,7 @@ const COMMANDS: &str = "docs/reference/cli.md";
 
 /// Writes the documents that are generated. A test of each one's origin says when it is not current.
 pub(crate) fn run() -> Result<ExitCode, String> {
-    let output = Command::new(workspace::cargo())
+    let output = workspace::cargo()
         .args(["run", "--quiet", "--package", "driftless", "--", "reference"])
         .current_dir(workspace::root())
         .output()

@@ -1,5 +1,5 @@
 //! Automation: `cargo xtask lint` checks the invariants of the architecture, `cargo xtask test` runs the tests
-//! against one pair of servers, `cargo xtask docs` writes what is generated in `docs/`.
+//! against one pair of servers, `cargo xtask bench` measures, `cargo xtask docs` writes what is generated in `docs/`.
 
 use std::env;
 use std::process::ExitCode;
@@ -12,11 +12,14 @@ mod workspace;
 mod lint;
 /// The test run.
 mod test;
+/// Measurements.
+mod bench;
 /// Documents that are generated.
 mod docs;
 
 const USAGE: &str = "usage: cargo xtask lint
        cargo xtask test [-p PACKAGE] [arguments of cargo nextest run]
+       cargo xtask bench load [--rows N] [--pairs K] [--expressions] [--profile NAME | --program FILE]
        cargo xtask docs
 ";
 
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.next().as_deref() {
         Some("lint") => lint::run(),
         Some("test") => test::run(arguments),
+        Some("bench") => bench::run(arguments),
         Some("docs") => docs::run(),
         _ => {
             eprint!("{USAGE}");

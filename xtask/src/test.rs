@@ -1,4 +1,4 @@
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use driftless_testkit::servers::{SOURCE_ADMIN_URL, TARGET_ADMIN_URL, start_pair};
 
@@ -12,7 +12,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<ExitCode, S
         .iter()
         .any(|a| a.starts_with("-p") || a.starts_with("--package"));
     let (source, target) = start_pair().map_err(|error| format!("{error}\n  {}", error.remedy()))?;
-    let status = Command::new(workspace::cargo())
+    let status = workspace::cargo()
         .args(["nextest", "run"])
         .args((!chosen).then_some("--workspace"))
         .args(arguments)

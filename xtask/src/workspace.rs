@@ -91,8 +91,17 @@ struct Metadata {
 }
 
 /// The cargo that runs us, else the one in `PATH`.
-pub(crate) fn cargo() -> PathBuf {
-    env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What cargo told us about this package must not reach other builds: build scripts of dependencies (ring's) look at
+    // these variables, and would build everything anew whenever they come and go.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo
 }
 
 /// The root of the workspace whose xtask was called.
@@ -134,7 +143,7 @@ impl Workspace {
 }
 
 fn packages(root: &Path) -> Result<Vec<Package>, String> {
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root);
