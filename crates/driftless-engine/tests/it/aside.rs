@@ -405,7 +405,9 @@ async fn what_came_back_halfway_is_set_aside_again() {
     let records = list(&sessions[0], &scope).await.expect("records");
     assert!(records.iter().all(|record| record.state == AsideState::Dropped));
     database.run("DELETE FROM c").await;
-    let restored = restore(&mut sessions, &scope, Part::All).await.expect("all of it");
+    let restored = restore(&mut sessions, &scope, Part::All)
+        .await
+        .expect("all of it");
     assert_eq!(restored.failures, []);
     assert_eq!(pg_dump_schema(&database.url()), before);
 }
