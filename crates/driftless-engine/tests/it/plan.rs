@@ -8,7 +8,7 @@ use driftless_core::plan::{
 };
 use driftless_core::spec::{Limit, WhenMissing};
 use driftless_engine::store::{Store, schema};
-use driftless_pg::{BeginMode, Session};
+use driftless_pg::Session;
 use uuid::Uuid;
 
 /// The pipeline of all tests here.
@@ -115,7 +115,7 @@ pub(crate) fn site(column: &str, path: &[&str], parents: &[&str], missing: WhenM
 /// The state of the pipeline, made new.
 pub(crate) async fn state(session: &mut Session) -> Store {
     let store = Store::new("driftless", PIPELINE);
-    schema::ensure(session, &store, uuid::Uuid::from_u128(7))
+    schema::ensure(session, &store, Uuid::from_u128(7))
         .await
         .expect("the state schema");
     store
