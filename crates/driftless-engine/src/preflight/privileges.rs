@@ -3,7 +3,9 @@
 use driftless_core::catalog::Catalog;
 use driftless_core::code;
 use driftless_core::error::Finding;
+use driftless_core::name::quote_ident;
 use driftless_core::plan::Plan;
+use driftless_core::spec::WhenMissing;
 
 /// Rights that are missing, and row-level security that would hide rows.
 pub fn findings(plan: &Plan, source: &Catalog, target: &Catalog, findings: &mut Vec<Finding>) {
@@ -68,22 +70,22 @@ pub fn findings(plan: &Plan, source: &Catalog, target: &Catalog, findings: &mut 
                 "the target",
             ));
         }
+        let nulls = entity.refs.iter().any(|site| site.missing == WhenMissing::Null);
+        if nulls && !into.may_update {
+            findings.push(missing(
+                &place,
+                "UPDATE",
+                &into.name.sql(),
+                &target.role,
+                "the target",
+            ));
+        }
         if into.row_security {
             findings.push(hidden(&place, &into.name.to_string(), &target.role));
         }
     }
-    if !target.may_create_schema {
-        findings.push(
-            Finding::warning(
-                code::PRIVILEGE_MISSING,
-                "the target",
-                "this role may not create schemas",
-            )
-            .remedy(format!(
-                "create {} once for it: CREATE SCHEMA … AUTHORIZATION …",
-                plan.state_schema
-            )),
-        );
+    if !target.may_create_temp {
+        findings.push(no_temporary_tables(&target.role));
     }
     if target.read_only {
         findings.push(
@@ -93,16 +95,38 @@ pub fn findings(plan: &Plan, source: &Catalog, target: &Catalog, findings: &mut 
     }
 }
 
+fn no_temporary_tables(role: &str) -> Finding {
+    Finding::error(
+        code::PRIVILEGE_MISSING,
+        "the target",
+        format!("role {role} may not make temporary tables, which the proofs need"),
+    )
+    .remedy(format!(
+        "GRANT TEMPORARY ON DATABASE … TO {}, with the target's database",
+        quote_ident(role)
+    ))
+}
+
+/// The role may neither create the schema of the state nor use one that is there.
+pub fn no_place_for_state(schema: &str, role: &str) -> Finding {
+    let (schema, role) = (quote_ident(schema), quote_ident(role));
+    Finding::error(
+        code::PRIVILEGE_MISSING,
+        "the target",
+        format!("role {role} may not make the schema {schema} for the pipeline's state, nor tables in it"),
+    )
+    .remedy(format!(
+        "as superuser, once: CREATE SCHEMA {schema} AUTHORIZATION {role}"
+    ))
+}
+
 fn missing(place: &str, right: &str, relation: &str, role: &str, side: &str) -> Finding {
     Finding::error(
         code::PRIVILEGE_MISSING,
         place,
         format!("role {role} lacks {right} on {relation} in {side}"),
     )
-    .remedy(format!(
-        "GRANT {right} ON {relation} TO {}",
-        driftless_core::name::quote_ident(role)
-    ))
+    .remedy(format!("GRANT {right} ON {relation} TO {}", quote_ident(role)))
 }
 
 fn hidden(place: &str, relation: &str, role: &str) -> Finding {

@@ -16,7 +16,7 @@ use crate::shape::evaluate;
 use crate::store::Store;
 use crate::store::aside;
 use crate::store::entity::{self, Begun};
-use crate::store::schema::{self, Presence};
+use crate::store::schema::{self, Place, Presence};
 
 /// A plan with everything it was made from.
 #[derive(Debug)]
@@ -109,6 +109,12 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
             None
         }
     };
+    if presence == Presence::Absent && schema::place(&target_session, &store).await? == Place::Forbidden {
+        findings.push(privileges::no_place_for_state(
+            store.schema(),
+            &target_catalog.role,
+        ));
+    }
     if let Some(plan) = &plan {
         adoptions(spec, plan, &target_session, &mut findings).await?;
         privileges::findings(plan, &source_catalog, &target_catalog, &mut findings);

@@ -72,10 +72,40 @@ pub async fn presence(session: &Session, store: &Store) -> Result<Presence> {
     Ok(Presence::Present)
 }
 
+/// Where absent state would be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In a schema that this role may create.
+    Creatable,
+    /// In an empty schema that is there, and in which this role may create tables.
+    Prepared,
+    /// Nowhere: a right is missing.
+    Forbidden,
+}
+
+/// Whether and how this role may make the state. `CREATE SCHEMA IF NOT EXISTS` asks for the right to create schemas even
+/// where the schema is there, so it is asked first.
+pub async fn place(session: &Session, store: &Store) -> Result<Place> {
+    let sql = "SELECT n.oid IS NOT NULL, CASE WHEN n.oid IS NOT NULL \
+               THEN pg_catalog.has_schema_privilege(n.oid, 'CREATE') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
+               ELSE pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') END \
+               FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = $1";
+    let row = session.query_one(sql, &[Param::text(store.schema())]).await?;
+    Ok(match (row.get(0)?, row.get(1)?) {
+        (_, false) => Place::Forbidden,
+        (true, true) => Place::Prepared,
+        (false, true) => Place::Creatable,
+    })
+}
+
 /// Makes the state if it is absent; refuses a namespace other than the one it was made with.
 pub async fn ensure(session: &mut Session, store: &Store, namespace: Uuid) -> Result<()> {
     if presence(session, store).await? == Presence::Absent {
+        let found = place(session, store).await?;
         let tx = session.begin(BeginMode::ReadWrite).await?;
+        if found == Place::Creatable {
+            tx.batch(&store.sql("CREATE SCHEMA {state}")).await?;
+        }
         tx.batch(&store.sql(include_str!("schema.sql"))).await?;
         tx.execute(
             &store.sql("INSERT INTO {state}.pipeline (name, version, namespace) VALUES ($1, $2, $3)"),

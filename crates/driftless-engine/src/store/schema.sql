@@ -1,5 +1,4 @@
--- The state of one pipeline. {state} is the quoted name of the schema; executed in one transaction.
-CREATE SCHEMA IF NOT EXISTS {state};
+-- The state of one pipeline. {state} is the quoted name of the schema, which is there by now; executed in one transaction.
 REVOKE ALL ON SCHEMA {state} FROM PUBLIC;
 
 CREATE TABLE {state}.pipeline (

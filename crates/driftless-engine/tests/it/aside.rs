@@ -369,6 +369,50 @@ async fn abandoning_puts_back_what_the_rows_allow_and_names_the_rest() {
 }
 
 #[tokio::test]
+async fn what_came_back_halfway_is_set_aside_again() {
+    let database = database("asidehalf").await;
+    database
+        .run(
+            "CREATE TABLE p (id int PRIMARY KEY);
+              CREATE TABLE c (id int PRIMARY KEY, p int CONSTRAINT c_p REFERENCES p)",
+        )
+        .await;
+    let store = state(&database).await;
+    let scope = scope(&store, Silencing::ReplicaRole);
+    let before = pg_dump_schema(&database.url());
+    let tables = [("public", "p"), ("public", "c")];
+    // As a run's writers are: names that the path has are shown without their schema.
+    let mut sessions = [session(&database).await];
+    let writer = &mut sessions[0];
+    writer.batch("SET search_path TO DEFAULT").await.expect("a path");
+    let looking = session(&database).await;
+    let items = decide(&looking, &tables, Silencing::ReplicaRole).await.items;
+    take_away(writer, &scope, &items).await.expect("set aside");
+    database.run("INSERT INTO c VALUES (1, 3)").await;
+    for _ in 0..2 {
+        let restored = restore(&mut sessions, &scope, Part::All).await.expect("the rest");
+        let failures: Vec<(&str, bool)> = restored
+            .failures
+            .iter()
+            .map(|failure| (failure.record.item.name.as_str(), failure.is_orphan()))
+            .collect();
+        assert_eq!(failures, [("c_p", true)]);
+    }
+    let items = decide(&looking, &tables, Silencing::ReplicaRole).await.items;
+    let items = rehearsed(&mut sessions[0], items).await.items;
+    assert_eq!(items.len(), 3);
+    take_away(&mut sessions[0], &scope, &items).await.expect("again");
+    let records = list(&sessions[0], &scope).await.expect("records");
+    assert!(records.iter().all(|record| record.state == AsideState::Dropped));
+    database.run("DELETE FROM c").await;
+    let restored = restore(&mut sessions, &scope, Part::All)
+        .await
+        .expect("all of it");
+    assert_eq!(restored.failures, []);
+    assert_eq!(pg_dump_schema(&database.url()), before);
+}
+
+#[tokio::test]
 async fn only_trying_tells_who_may_set_the_replica_role() {
     let database = database("asiderole").await;
     assert!(

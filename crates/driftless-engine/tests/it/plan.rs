@@ -7,8 +7,8 @@ use driftless_core::plan::{
     Program, RefSite, RefTarget, TargetColumn,
 };
 use driftless_core::spec::{Limit, WhenMissing};
-use driftless_engine::store::Store;
-use driftless_pg::{BeginMode, Session};
+use driftless_engine::store::{Store, schema};
+use driftless_pg::Session;
 use uuid::Uuid;
 
 /// The pipeline of all tests here.
@@ -115,11 +115,8 @@ pub(crate) fn site(column: &str, path: &[&str], parents: &[&str], missing: WhenM
 /// The state of the pipeline, made new.
 pub(crate) async fn state(session: &mut Session) -> Store {
     let store = Store::new("driftless", PIPELINE);
-    let sql = include_str!("../../src/store/schema.sql")
-        .replace("{state_literal}", "'driftless'")
-        .replace("{state}", "driftless");
-    let tx = session.begin(BeginMode::ReadWrite).await.expect("a transaction");
-    tx.batch(&sql).await.expect("the state schema");
-    tx.commit().await.expect("the state schema");
+    schema::ensure(session, &store, Uuid::from_u128(7))
+        .await
+        .expect("the state schema");
     store
 }

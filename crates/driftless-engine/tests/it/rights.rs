@@ -4,6 +4,8 @@ use driftless_core::catalog::{Catalog, Relation};
 use driftless_core::code;
 use driftless_core::name::QualifiedName;
 use driftless_engine::introspect::{Wanted, introspect};
+use driftless_engine::store::Store;
+use driftless_engine::store::schema::{self, Place, Presence};
 
 use crate::introspect::{look, public};
 use crate::session::{database, session, session_of_new_role};
@@ -53,6 +55,40 @@ async fn privileges_are_those_of_the_role() {
     );
     let mine = &catalog.relations[&public("mine")];
     assert!(mine.owned && mine.may_delete && mine.owner == role);
+}
+
+#[tokio::test]
+async fn state_needs_a_schema_that_is_made_or_may_be_made() {
+    let database = database("stateschema").await;
+    let (mut other, role) = session_of_new_role(&database, "loader").await;
+    let store = Store::new("state of ours", "test");
+    assert_eq!(
+        schema::place(&other, &store).await.expect("a place"),
+        Place::Forbidden
+    );
+    let mut admin = session(&database).await;
+    assert_eq!(
+        schema::place(&admin, &store).await.expect("a place"),
+        Place::Creatable
+    );
+    database
+        .run(&format!("CREATE SCHEMA \"state of ours\" AUTHORIZATION {role}"))
+        .await;
+    assert_eq!(
+        schema::place(&other, &store).await.expect("a place"),
+        Place::Prepared
+    );
+    let namespace = uuid::Uuid::from_u128(1);
+    schema::ensure(&mut other, &store, namespace)
+        .await
+        .expect("state in it");
+    assert_eq!(
+        schema::presence(&other, &store).await.expect("state"),
+        Presence::Present
+    );
+    // The second one is of a role that may create schemas.
+    let own = Store::new("another", "test");
+    schema::ensure(&mut admin, &own, namespace).await.expect("state");
 }
 
 #[tokio::test]

@@ -80,6 +80,9 @@ fn executions(executions: &[ExecutionStatus], width: Option<usize>) -> String {
 fn result(execution: &ExecutionStatus) -> String {
     if let Some(code) = &execution.code {
         let message = execution.message.as_deref().unwrap_or_default();
+        if message.contains(code.as_str()) {
+            return message.to_owned();
+        }
         return format!("{code} {message}").trim_end().to_owned();
     }
     let written = execution.entities.iter().map(|entity| entity.inserted).sum();

@@ -1,5 +1,5 @@
 use driftless_core::plan::aside::AsideItem;
-use driftless_pg::{Param, Row, Session};
+use driftless_pg::{BeginMode, Param, Row, Session};
 
 use crate::error::Result;
 use crate::store::aside::AsideRecord;
@@ -34,8 +34,9 @@ impl Presence {
     }
 }
 
-/// Looks for all of them in one query.
-pub(super) async fn look(session: &Session, records: &[AsideRecord]) -> Result<Vec<Presence>> {
+/// Looks for all of them in one query, with names qualified as they are recorded: PostgreSQL leaves out the schemas that
+/// a session's search path has.
+pub(super) async fn look(session: &mut Session, records: &[AsideRecord]) -> Result<Vec<Presence>> {
     let items = || records.iter().map(|record| &record.item);
     let schemas: Vec<&str> = items().map(|item| item.table.schema.as_str()).collect();
     let tables: Vec<&str> = items().map(|item| item.table.name.as_str()).collect();
@@ -45,7 +46,10 @@ pub(super) async fn look(session: &Session, records: &[AsideRecord]) -> Result<V
         Param::text_array(&tables),
         Param::text_array(&names),
     ];
-    let rows = session.query(LOOK, &params).await?;
+    let tx = session.begin(BeginMode::RolledBack).await?;
+    tx.batch("SET LOCAL search_path = pg_catalog").await?;
+    let rows = tx.query(LOOK, &params).await?;
+    tx.rollback().await?;
     rows.iter().map(read).collect()
 }
 

@@ -14,7 +14,8 @@ use crate::store::aside::{AsideRecord, AsideState, Scope, list, mark, record};
 const BATCH: usize = 1000;
 
 /// Records the items, commits, then drops them. Items that an earlier run recorded and did not restore are
-/// not recorded again; those that it had not dropped yet are dropped now.
+/// not recorded again; those that it had not dropped yet, or had put back only halfway (a foreign key that is NOT VALID),
+/// are dropped now.
 ///
 /// # Errors
 /// `TARGET_BUSY` if a table is locked for longer than DDL waits: nothing of that transaction is dropped then.
@@ -25,13 +26,21 @@ pub async fn set_aside(session: &mut Session, scope: &Scope<'_>, items: &[AsideI
     let mut recorded: Vec<AsideRecord> = list(session, scope)
         .await?
         .into_iter()
-        .filter(|record| record.state == AsideState::Recorded)
+        .filter(|record| match record.state {
+            AsideState::Recorded => true,
+            AsideState::Failed => items.iter().any(|item| is_same(item, &record.item)),
+            AsideState::Dropped | AsideState::Restored => false,
+        })
         .collect();
     recorded.sort_by_key(|record| (record.item.kind, record.seq));
     for batch in recorded.chunks(BATCH) {
         remove(session, scope, batch).await?;
     }
     Ok(())
+}
+
+fn is_same(item: &AsideItem, recorded: &AsideItem) -> bool {
+    item.table == recorded.table && item.kind == recorded.kind && item.name == recorded.name
 }
 
 async fn remove(session: &mut Session, scope: &Scope<'_>, records: &[AsideRecord]) -> Result<()> {
