@@ -194,6 +194,14 @@ impl<'r> Run<'r> {
         self.mend(&entities, mending, &mut lanes).await?;
         let plans: Vec<&EntityPlan> = entities.iter().map(|entity| entity.work.shaping.plan).collect();
         begin::advance(&mut held.session, &prepared.store, &guard, &plans, Phase::Loaded).await?;
+        for plan in &plans {
+            self.events
+                .send(Event::Phase {
+                    entity: plan.name.clone(),
+                    phase: "loaded",
+                })
+                .ok();
+        }
         crash::point("loaded");
         if !self.agenda.refused.is_empty() {
             // What refers to a refused entity cannot be proven; the caller tells what is refused.

@@ -23,7 +23,7 @@ use crate::error::{EngineError, Result};
 use crate::preflight::replica_role;
 use crate::store::aside::Scope;
 use crate::store::entity::Phase;
-use crate::store::execution::Counts;
+use crate::store::execution::{self, Counts};
 use crate::store::lease::Lease;
 use crate::store::{aside, chunk, reject};
 
@@ -76,21 +76,22 @@ impl Settling<'_, '_> {
             sessions.push(lane::writer(&self.prepared.target, self.lease, self.scope.silencing).await?);
         }
         self.step("indexing identities");
-        proof::settle_identities(&mut sessions[0], &self.scope, plan).await?;
+        let mut corrections = proof::settle_identities(&mut sessions[0], &self.scope, plan).await?;
         self.again(lanes).await?;
         self.step("gathering statistics");
         for entity in self.plans() {
             finish::analyze(&sessions[0], &self.prepared.store, entity).await?;
         }
         self.step("building indexes");
-        let (keys, _) =
+        let (keys, found) =
             proof::settle_keys(&mut sessions, &self.scope, plan, &self.prepared.target_catalog).await?;
+        corrections.add(&found);
         refuse(&keys)?;
         crash::point("keys-restored");
         self.step("proving references");
         let records = aside::list(&sessions[0], &self.scope).await?;
         let foreign = proof::foreign_sites(plan, &self.prepared.target_catalog, &records);
-        proof::references(
+        let found = proof::references(
             &mut sessions[0],
             &self.scope,
             plan,
@@ -98,6 +99,8 @@ impl Settling<'_, '_> {
             &foreign,
         )
         .await?;
+        corrections.add(&found);
+        self.count(&sessions[0], &corrections).await?;
         crash::point("references-proven");
         self.step("restoring constraints");
         refuse(&restore(&mut sessions, &self.scope, Part::All).await?)?;
@@ -134,6 +137,28 @@ impl Settling<'_, '_> {
         };
         for work in &self.works {
             work.describe_rejects(lane).await?;
+        }
+        Ok(())
+    }
+
+    /// What the proofs took out again was not written.
+    async fn count(&self, session: &Session, corrections: &proof::Corrections) -> Result<()> {
+        for (entity, tally) in &corrections.entities {
+            let (rejected, parked) = (tally.rejected.cast_signed(), tally.parked.cast_signed());
+            let counts = Counts {
+                inserted: -(rejected + parked),
+                rejected,
+                parked,
+                ..Counts::default()
+            };
+            execution::count(
+                session,
+                &self.prepared.store,
+                self.scope.execution,
+                entity,
+                &counts,
+            )
+            .await?;
         }
         Ok(())
     }
