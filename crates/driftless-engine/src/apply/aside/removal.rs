@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use driftless_core::name::QualifiedName;
+use driftless_core::plan::aside::AsideItem;
 use driftless_pg::Session;
 
 use super::presence::{self, Presence};
