@@ -16,7 +16,7 @@ use super::write::{Care, Writing};
 use crate::error::Result;
 use crate::extract::reader;
 use crate::extract::select::{self, Rows};
-use crate::store::chunk::{self, Chunk};
+use crate::store::chunk::{self, Chunk, Mended};
 use crate::store::execution::{self, Counts};
 use crate::store::identity;
 
@@ -71,7 +71,8 @@ impl ChunkWork<'_, '_> {
         }
         // What was rewritten counts as updated, not as one more row.
         counts.inserted -= counts.updated;
-        chunk::mended(&tx, self.store, &plan.name, self.snapshot, self.execution).await?;
+        let what = ranges.map_or(Mended::Whole(counts.read), |_| Mended::Finished);
+        chunk::mended(&tx, self.store, &plan.name, self.snapshot, self.execution, what).await?;
         execution::count(&tx, self.store, self.execution, &plan.name, &counts).await?;
         crate::crash::point("mend-before-commit");
         tx.commit().await?;
@@ -106,7 +107,8 @@ impl ChunkWork<'_, '_> {
         Ok(())
     }
 
-    /// Removes what changed and what is gone, and opens a cursor on what must be read again.
+    /// Removes what changed and what is gone, and opens a cursor on what must be read again. A row whose reference was made
+    /// null is read again too: the row that it refers to may be there by now.
     async fn decide(&self, tx: &Transaction<'_>, counts: &mut Counts) -> Result<()> {
         let plan = self.shaping.plan;
         let identities = self.store.identity_table(&plan.name).sql();
@@ -124,10 +126,10 @@ impl ChunkWork<'_, '_> {
              CREATE TEMPORARY TABLE driftless_doomed ON COMMIT DROP AS \
              SELECT i.{keys}, i.status, s.h IS NULL AS gone FROM {identities} AS i \
              LEFT JOIN pg_temp.driftless_seen AS s ON {join} \
-             WHERE i.execution <> {execution} AND (s.h IS NULL OR (i.status = {live} AND s.h IS DISTINCT FROM i.row_hash)); \
+             WHERE i.execution <> {execution} AND (s.h IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash))); \
              CREATE TEMPORARY TABLE driftless_again ON COMMIT DROP AS \
              SELECT {text} AS key FROM pg_temp.driftless_seen AS s LEFT JOIN {identities} AS i ON {join} \
-             WHERE i.execution IS NULL OR (i.status = {live} AND s.h IS DISTINCT FROM i.row_hash)",
+             WHERE i.execution IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash))",
             join = same("i", "s"),
             text = identity::key_text(plan, "s"),
         ))

@@ -8,11 +8,14 @@ use driftless_core::plan::EntityPlan;
 use driftless_core::spec::Limit;
 use tokio::sync::Notify;
 
+use super::Events;
 use super::queue::{Next, Queue};
+use super::report::Event;
 use crate::apply::chunk::ChunkWork;
 use crate::apply::lane::Lane;
 use crate::error::{EngineError, Result};
 use crate::store::execution::Counts;
+use crate::store::reject;
 
 /// What lanes share.
 #[derive(Debug)]
@@ -66,8 +69,13 @@ impl Shared {
     }
 }
 
-/// Works chunk after chunk until the queue ends.
-pub async fn work(lane: &mut Lane, shared: &Shared, entities: &[Entity<'_, '_>]) -> Result<()> {
+/// Works until the queue ends.
+pub async fn work(
+    lane: &mut Lane,
+    shared: &Shared,
+    entities: &[Entity<'_, '_>],
+    events: &Events,
+) -> Result<()> {
     loop {
         // Registered before looking, so that no change between the two is missed.
         let changed = shared.changed.notified();
@@ -77,6 +85,19 @@ pub async fn work(lane: &mut Lane, shared: &Shared, entities: &[Entity<'_, '_>])
                 return Ok(());
             }
             Next::Wait => changed.await,
+            Next::Mend(number, stale) => {
+                let work = &entities[number].work;
+                let entity = work.entity().to_owned();
+                events
+                    .send(Event::Phase {
+                        entity: entity.clone(),
+                        phase: "mending",
+                    })
+                    .ok();
+                let mended = work.mend(lane, stale.as_deref()).await;
+                shared.ended(number);
+                mended.map_err(|error| error.context(format!("entity {entity}")))?;
+            }
             Next::Chunk(number, chunk) => {
                 let entity = &entities[number];
                 let plan = entity.work.shaping.plan;
@@ -85,7 +106,12 @@ pub async fn work(lane: &mut Lane, shared: &Shared, entities: &[Entity<'_, '_>])
                 let counts = loaded.map_err(|error| error.context(format!("entity {}", plan.name)))?;
                 let mut sum = shared.count(&plan.name, &counts);
                 sum.add(&entity.before);
-                judge(plan, &sum, finished, entity.estimated_rows)?;
+                if judge(plan, &sum, finished, entity.estimated_rows).is_err() {
+                    // What earlier runs rejected may be mended by now: only the record tells.
+                    let store = entity.work.store;
+                    (sum.rejected, sum.parked) = reject::counts(&lane.writer, store, &plan.name).await?;
+                    judge(plan, &sum, finished, entity.estimated_rows)?;
+                }
             }
         }
     }

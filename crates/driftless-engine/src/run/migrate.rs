@@ -13,7 +13,7 @@ use super::agenda::Agenda;
 use super::held::Held;
 use super::lanes::{self, Entity, Shared};
 use super::prepare::{Prepared, prepare};
-use super::queue::{Queue, Waiting};
+use super::queue::{Queue, Stale, Waiting};
 use super::report::{EntityReport, Event, MigrateReport};
 use super::settle;
 use super::stop::Stop;
@@ -187,11 +187,10 @@ impl<'r> Run<'r> {
         let at_work = self.shapings(held, &facts).await?;
         let mut lanes = self.lanes(held, &snapshot, silencing).await?;
         let progress: Vec<Progress> = at_work.iter().map(|_| Progress::default()).collect();
-        let (queue, entities, mending) = self
+        let (queue, entities) = self
             .work_list(&held.session, &lease, &snapshot, &at_work, &progress)
             .await?;
         self.load(queue, &entities, &progress, &mut lanes).await?;
-        self.mend(&entities, mending, &mut lanes).await?;
         let plans: Vec<&EntityPlan> = entities.iter().map(|entity| entity.work.shaping.plan).collect();
         begin::advance(&mut held.session, &prepared.store, &guard, &plans, Phase::Loaded).await?;
         for plan in &plans {
@@ -311,21 +310,21 @@ impl<'r> Run<'r> {
         snapshot: &'w Snapshot,
         shapings: &'w [Shaping<'r>],
         progress: &'w [Progress],
-    ) -> Result<(Queue, Vec<Entity<'w, 'r>>, Vec<Mending>)> {
+    ) -> Result<(Queue, Vec<Entity<'w, 'r>>)> {
         let mut queue = Queue::default();
         let mut entities = Vec::new();
-        let mut mending = Vec::new();
         for (number, shaping) in shapings.iter().enumerate() {
             let plan = shaping.plan;
             let points = chunk::all(session, &self.prepared.store, &plan.name).await?;
             let (chunks, stale) = split(self.cut_as_before(plan), &points, snapshot.text());
-            mending.extend(stale.map(|ranges| (number, ranges)));
             queue.entities.push(Waiting {
                 entity: plan.name.clone(),
                 after: plan.after.clone(),
                 one_by_one: plan.path == Path::Beside,
+                stale,
                 chunks,
                 running: 0,
+                mending: false,
             });
             let estimated_rows = self.estimate(plan);
             self.events
@@ -352,10 +351,10 @@ impl<'r> Run<'r> {
                 },
             });
         }
-        Ok((queue, entities, mending))
+        Ok((queue, entities))
     }
 
-    /// Loads every chunk that is not done.
+    /// Mends what earlier runs loaded, and loads every chunk that is not done.
     async fn load(
         &self,
         queue: Queue,
@@ -366,7 +365,9 @@ impl<'r> Run<'r> {
         self.step("loading");
         let shared = Shared::new(queue);
         let names: Vec<&str> = entities.iter().map(|entity| entity.work.entity()).collect();
-        let working = lanes.iter_mut().map(|lane| lanes::work(lane, &shared, entities));
+        let working = lanes
+            .iter_mut()
+            .map(|lane| lanes::work(lane, &shared, entities, self.events));
         watch::show(
             self.events,
             &names,
@@ -388,31 +389,6 @@ impl<'r> Run<'r> {
         }
     }
 
-    async fn mend(
-        &self,
-        entities: &[Entity<'_, '_>],
-        mending: Vec<Mending>,
-        lanes: &mut [Lane],
-    ) -> Result<()> {
-        let Some(lane) = lanes.first_mut() else {
-            return Ok(());
-        };
-        for (number, ranges) in mending {
-            let work = &entities[number].work;
-            let entity = work.shaping.plan.name.clone();
-            self.events
-                .send(Event::Phase {
-                    entity: entity.clone(),
-                    phase: "mending",
-                })
-                .ok();
-            work.mend(lane, ranges.as_deref())
-                .await
-                .map_err(|error| error.context(format!("entity {entity}")))?;
-        }
-        Ok(())
-    }
-
     fn estimate(&self, plan: &EntityPlan) -> u64 {
         let from = plan
             .origin
@@ -422,9 +398,6 @@ impl<'r> Run<'r> {
         from.map_or(0, |relation| u64::try_from(relation.estimated_rows).unwrap_or(0))
     }
 }
-
-/// An entity by number, and the finished ranges that stand under an older snapshot; `None` for all of it.
-type Mending = (usize, Option<Vec<chunk::Chunk>>);
 
 /// What recorded chunks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -439,11 +412,7 @@ enum Cut {
 
 /// Chunks still to be loaded, and what must be mended. What was begun and is not cut by key is mended as a whole: a row
 /// may have moved from a finished range into an open one.
-fn split(
-    cut: Cut,
-    points: &[Checkpoint],
-    snapshot: &str,
-) -> (VecDeque<chunk::Chunk>, Option<Option<Vec<chunk::Chunk>>>) {
+fn split(cut: Cut, points: &[Checkpoint], snapshot: &str) -> (VecDeque<chunk::Chunk>, Option<Stale>) {
     let begun = points.iter().any(|point| point.snapshot.is_some());
     if cut == Cut::Otherwise || (begun && cut == Cut::ByPlace) {
         let stale = points

@@ -1,11 +1,16 @@
-//! Which chunk comes next. Entities wait for those that `after` names; one that writes beside rows of others goes in key
-//! order, one chunk at a time; among the others the one with most chunks left goes first, so that lanes end together.
+//! Which chunk comes next. Entities wait for those that `after` names; what earlier runs loaded is mended before anything
+//! else of its entity, because a value that moved to a new row would look like a duplicate; one that writes beside rows of
+//! others goes in key order, one chunk at a time; among the others the one with most left goes first, so that lanes end
+//! together.
 
 use std::collections::VecDeque;
 
 use crate::store::chunk::Chunk;
 
-/// The chunks of one entity.
+/// Finished ranges that stand under an older snapshot; `None` is the whole entity.
+pub type Stale = Option<Vec<Chunk>>;
+
+/// The work on one entity.
 #[derive(Debug)]
 pub struct Waiting {
     /// The entity's name.
@@ -14,21 +19,37 @@ pub struct Waiting {
     pub after: Vec<String>,
     /// Whether its chunks go one after the other.
     pub one_by_one: bool,
+    /// What is to be mended first.
+    pub stale: Option<Stale>,
     /// Chunks not yet begun.
     pub chunks: VecDeque<Chunk>,
-    /// Chunks being worked on.
+    /// Chunks being worked on, or the mending.
     pub running: usize,
+    /// Whether what runs is the mending.
+    pub mending: bool,
 }
 
 impl Waiting {
     fn finished(&self) -> bool {
-        self.chunks.is_empty() && self.running == 0
+        self.left() == 0 && self.running == 0
+    }
+
+    /// How much is not yet begun.
+    fn left(&self) -> usize {
+        self.chunks.len() + usize::from(self.stale.is_some())
+    }
+
+    /// Whether something of it can begin, if others are not in the way.
+    fn can_begin(&self) -> bool {
+        self.left() > 0 && !self.mending && (!self.one_by_one || self.running == 0)
     }
 }
 
 /// What a lane is told.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
+    /// Mend this of the entity with this number.
+    Mend(usize, Stale),
     /// Work on this chunk of the entity with this number.
     Chunk(usize, Chunk),
     /// Nothing can begin before something else ends.
@@ -55,8 +76,7 @@ impl Queue {
             .collect();
         let known: Vec<&str> = self.entities.iter().map(|one| one.entity.as_str()).collect();
         let ready = |one: &Waiting| {
-            !one.chunks.is_empty()
-                && (!one.one_by_one || one.running == 0)
+            one.can_begin()
                 && one
                     .after
                     .iter()
@@ -64,10 +84,15 @@ impl Queue {
         };
         let best = (0..self.entities.len())
             .filter(|number| ready(&self.entities[*number]))
-            .max_by_key(|number| (self.entities[*number].chunks.len(), std::cmp::Reverse(*number)));
+            .max_by_key(|number| (self.entities[*number].left(), std::cmp::Reverse(*number)));
         match best {
             Some(number) => {
                 let one = &mut self.entities[number];
+                if let Some(stale) = one.stale.take() {
+                    one.running += 1;
+                    one.mending = true;
+                    return Next::Mend(number, stale);
+                }
                 let Some(chunk) = one.chunks.pop_front() else {
                     return Next::Wait;
                 };
@@ -79,10 +104,12 @@ impl Queue {
         }
     }
 
-    /// A chunk of an entity ended. Says whether the entity is finished now.
+    /// A chunk of an entity, or its mending, ended. Says whether the entity is finished now.
     pub fn ended(&mut self, entity: usize) -> bool {
-        self.entities[entity].running -= 1;
-        self.entities[entity].finished()
+        let one = &mut self.entities[entity];
+        one.running -= 1;
+        one.mending = false;
+        one.finished()
     }
 }
 
@@ -103,8 +130,10 @@ mod tests {
             entity: entity.into(),
             after: Vec::new(),
             one_by_one: false,
+            stale: None,
             chunks: (0..chunks).map(chunk).collect(),
             running: 0,
+            mending: false,
         }
     }
 
@@ -126,6 +155,29 @@ mod tests {
         assert_eq!(queue.take(), Next::Wait);
         assert!(queue.ended(0));
         assert_eq!(queue.take(), Next::Chunk(2, chunk(0)));
+    }
+
+    #[test]
+    fn mending_goes_before_chunks_and_before_whoever_waits() {
+        let mut queue = Queue {
+            entities: vec![
+                Waiting {
+                    stale: Some(Some(vec![chunk(0)])),
+                    ..waiting("parents", 1)
+                },
+                Waiting {
+                    after: vec!["parents".into()],
+                    ..waiting("children", 1)
+                },
+            ],
+        };
+        assert_eq!(queue.take(), Next::Mend(0, Some(vec![chunk(0)])));
+        assert_eq!(queue.take(), Next::Wait);
+        assert!(!queue.ended(0));
+        assert_eq!(queue.take(), Next::Chunk(0, chunk(0)));
+        assert_eq!(queue.take(), Next::Wait);
+        assert!(queue.ended(0));
+        assert_eq!(queue.take(), Next::Chunk(1, chunk(0)));
     }
 
     #[test]

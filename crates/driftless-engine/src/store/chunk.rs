@@ -117,19 +117,41 @@ pub async fn done(
     ))
 }
 
-/// Every range of an entity now stands as under this snapshot: in the transaction that mended them.
+/// What of an entity was mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mended {
+    /// The ranges that were finished.
+    Finished,
+    /// All of it, with so many rows read: nothing is left to load.
+    Whole(i64),
+}
+
+/// What was mended now stands as under this snapshot: in the transaction that mended it.
 pub async fn mended(
     tx: &Transaction<'_>,
     store: &Store,
     entity: &str,
     snapshot: &str,
     execution: i64,
+    what: Mended,
 ) -> Result<()> {
-    tx.execute(
-        &store.sql(
-            "UPDATE {state}.chunk SET snapshot = $3, done = true, execution = coalesce(execution, $4), \
-             done_at = coalesce(done_at, pg_catalog.clock_timestamp()) WHERE pipeline = $1 AND entity = $2",
+    // Rows of the whole are no longer those of single ranges: the first range stands for all.
+    let (set, condition) = match what {
+        Mended::Finished => (String::new(), " AND done"),
+        Mended::Whole(rows) => (
+            format!(
+                ", done = true, done_at = coalesce(done_at, pg_catalog.clock_timestamp()), \
+                 rows_read = CASE number WHEN 0 THEN {rows} ELSE 0 END"
+            ),
+            "",
         ),
+    };
+    let sql = store.sql(&format!(
+        "UPDATE {{state}}.chunk SET snapshot = $3, execution = coalesce(execution, $4){set} \
+         WHERE pipeline = $1 AND entity = $2{condition}"
+    ));
+    tx.execute(
+        &sql,
         &[
             Param::text(store.pipeline()),
             Param::text(entity),

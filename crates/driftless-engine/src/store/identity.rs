@@ -2,7 +2,8 @@
 //!
 //! Columns: `k1…` key of the source, `t1…` key of the target, `row_hash` over the source columns that the plan reads,
 //! `offered` the fingerprints of what the plan produced (8 bytes a written column, in order), `stored` those of
-//! what the target held right after the write where they differ, `execution`, `status`, `created_at`, `validated_at`.
+//! what the target held right after the write where they differ, `execution`, `status`, `created_at`, `validated_at`,
+//! `nulled` where a reference was made null because its row is not there: it may be there under a later snapshot.
 
 use driftless_core::code;
 use driftless_core::name::{QualifiedName, quote_ident};
@@ -87,7 +88,7 @@ pub async fn create(session: &Session, store: &Store, plan: &EntityPlan) -> Resu
         .batch(&format!(
             "CREATE TABLE {table} ({}, row_hash int8, offered bytea, stored bytea, execution int8 NOT NULL, \
              status int2 NOT NULL, created_at timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp(), \
-             validated_at timestamptz); REVOKE ALL ON {table} FROM PUBLIC",
+             validated_at timestamptz, nulled bool); REVOKE ALL ON {table} FROM PUBLIC",
             columns.join(", ")
         ))
         .await?;

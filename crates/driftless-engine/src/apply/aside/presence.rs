@@ -1,3 +1,4 @@
+use driftless_core::name::QualifiedName;
 use driftless_core::plan::aside::AsideItem;
 use driftless_pg::{BeginMode, Param, Row, Session};
 
@@ -31,6 +32,17 @@ impl Presence {
         self.index
             .as_ref()
             .is_some_and(|(definition, valid)| *valid && item.build.as_ref() == Some(definition))
+    }
+
+    /// The statement that takes away what is there, if anything is.
+    pub(super) fn removal(&self, item: &AsideItem) -> Option<String> {
+        if self.has_constraint(item) {
+            return Some(item.drop_sql.clone());
+        }
+        // An index alone: its constraint was to follow. One of somebody else's constraint is not ours to drop.
+        self.index.as_ref().filter(|_| self.constraint.is_none())?;
+        let index = QualifiedName::new(item.table.schema.as_str(), item.name.as_str());
+        Some(format!("DROP INDEX {}", index.sql()))
     }
 }
 

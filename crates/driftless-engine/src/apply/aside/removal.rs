@@ -4,6 +4,7 @@ use driftless_core::name::QualifiedName;
 use driftless_core::plan::aside::AsideItem;
 use driftless_pg::Session;
 
+use super::presence::{self, Presence};
 use crate::apply::guarded;
 use crate::error::{InContext as _, Result};
 use crate::preflight::busy;
@@ -14,8 +15,8 @@ use crate::store::aside::{AsideRecord, AsideState, Scope, list, mark, record};
 const BATCH: usize = 1000;
 
 /// Records the items, commits, then drops them. Items that an earlier run recorded and did not restore are
-/// not recorded again; those that it had not dropped yet, or had put back only halfway (a foreign key that is NOT VALID),
-/// are dropped now.
+/// not recorded again; those that it had not dropped yet are dropped now, and so is what it had put back by half: an index
+/// whose constraint is missing, a foreign key that is not yet valid.
 ///
 /// # Errors
 /// `TARGET_BUSY` if a table is locked for longer than DDL waits: nothing of that transaction is dropped then.
@@ -23,24 +24,30 @@ pub async fn set_aside(session: &mut Session, scope: &Scope<'_>, items: &[AsideI
     let tx = guarded::ddl(session, scope).await?;
     record(&tx, scope, items).await?;
     tx.commit().await?;
-    let mut recorded: Vec<AsideRecord> = list(session, scope)
+    let records: Vec<AsideRecord> = list(session, scope)
         .await?
         .into_iter()
-        .filter(|record| match record.state {
-            AsideState::Recorded => true,
-            AsideState::Failed => items.iter().any(|item| is_same(item, &record.item)),
-            AsideState::Dropped | AsideState::Restored => false,
-        })
+        .filter(|record| record.state != AsideState::Restored)
         .collect();
-    recorded.sort_by_key(|record| (record.item.kind, record.seq));
-    for batch in recorded.chunks(BATCH) {
+    let there = presence::look(session, &records).await?;
+    let mut due: Vec<AsideRecord> = records
+        .into_iter()
+        .zip(there)
+        .filter_map(|(record, there)| due(record, &there))
+        .collect();
+    due.sort_by_key(|record| (record.item.kind, record.seq));
+    for batch in due.chunks(BATCH) {
         remove(session, scope, batch).await?;
     }
     Ok(())
 }
 
-fn is_same(item: &AsideItem, recorded: &AsideItem) -> bool {
-    item.table == recorded.table && item.kind == recorded.kind && item.name == recorded.name
+/// A record of something that is still, or again, to be taken away, with the statement that does it.
+fn due(mut record: AsideRecord, there: &Presence) -> Option<AsideRecord> {
+    if record.state != AsideState::Recorded {
+        record.item.drop_sql = there.removal(&record.item)?;
+    }
+    Some(record)
 }
 
 async fn remove(session: &mut Session, scope: &Scope<'_>, records: &[AsideRecord]) -> Result<()> {

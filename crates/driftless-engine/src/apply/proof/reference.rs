@@ -263,7 +263,7 @@ impl Nulling<'_> {
         format!("UPDATE {} AS c SET {}", self.entity.into.sql(), self.assignments)
     }
 
-    /// Sets the fingerprints of what the plan is from now on taken to have offered.
+    /// Sets the fingerprints of what the plan is from now on taken to have offered, and notes that the row was corrected.
     fn offer_null(&self) -> String {
         let offered = self
             .outputs
@@ -275,7 +275,7 @@ impl Nulling<'_> {
                 format!("overlay({offered} PLACING decode('{fingerprint:016x}', 'hex') FROM {first} FOR 8)")
             });
         let identities = self.scope.store.identity_table(&self.entity.name).sql();
-        format!("UPDATE {identities} AS i SET offered = {offered}")
+        format!("UPDATE {identities} AS i SET offered = {offered}, nulled = true")
     }
 
     fn leaving(&self) -> Leaving<'_> {
