@@ -113,7 +113,8 @@ impl Settling<'_, '_> {
         Ok(())
     }
 
-    /// Rows that left the target because their identities could not be told apart are read again.
+    /// Rows that left the target because their identities could not be told apart are read again; and so are rows that a
+    /// foreign key refused, since their parents may have come later, as long as that helps.
     async fn again(&self, lanes: &mut [Lane]) -> Result<()> {
         let Some(lane) = lanes.first_mut() else {
             return Ok(());
@@ -124,7 +125,21 @@ impl Settling<'_, '_> {
                 work.retry(lane, part).await?;
             }
         }
-        Ok(())
+        let mut before = usize::MAX;
+        loop {
+            let mut refused = 0;
+            for work in &self.works {
+                let keys = reject::without_parent(&lane.writer, &self.prepared.store, work.entity()).await?;
+                refused += keys.len();
+                for part in keys.chunks(RETRIED_AT_ONCE) {
+                    work.retry(lane, part).await?;
+                }
+            }
+            if refused == 0 || refused >= before {
+                return Ok(());
+            }
+            before = refused;
+        }
     }
 
     /// Rejects that a proof found get their source rows.
