@@ -30,6 +30,10 @@ use crate::store::{aside, chunk, reject};
 /// Keys that are tried again in one transaction.
 pub const RETRIED_AT_ONCE: usize = 1000;
 
+/// How often rows that a foreign key refused are tried again: each time the children of those that went in follow. Trees
+/// that go deeper against the order of their keys stay on record, for `rejects retry`.
+const GENERATIONS: usize = 10;
+
 /// How triggers are kept silent here: by trying.
 pub async fn silencing(session: &mut Session) -> Result<Silencing> {
     Ok(if replica_role::probe(session).await? {
@@ -126,7 +130,7 @@ impl Settling<'_, '_> {
             }
         }
         let mut before = usize::MAX;
-        loop {
+        for _ in 0..GENERATIONS {
             let mut refused = 0;
             for work in &self.works {
                 let keys = reject::without_parent(&lane.writer, &self.prepared.store, work.entity()).await?;
@@ -136,10 +140,11 @@ impl Settling<'_, '_> {
                 }
             }
             if refused == 0 || refused >= before {
-                return Ok(());
+                break;
             }
             before = refused;
         }
+        Ok(())
     }
 
     /// Rejects that a proof found get their source rows.

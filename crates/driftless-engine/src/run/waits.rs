@@ -55,3 +55,17 @@ fn leads(waits: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> bo
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leads_back_is_found_through_others() {
+        let waits: BTreeMap<String, BTreeSet<String>> = [("a", "b"), ("b", "c"), ("d", "d")]
+            .map(|(child, parent)| (child.to_owned(), BTreeSet::from([parent.to_owned()])))
+            .into();
+        assert!(leads(&waits, "a", "c") && leads(&waits, "a", "a") && leads(&waits, "d", "d"));
+        assert!(!leads(&waits, "c", "a") && !leads(&waits, "d", "a"));
+    }
+}
