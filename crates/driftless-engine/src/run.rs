@@ -8,6 +8,8 @@ pub mod stop;
 pub mod prepare;
 /// What a run has to do.
 pub mod agenda;
+/// Who waits for whom.
+pub mod waits;
 /// Which chunk comes next.
 pub mod queue;
 /// Tells how far work is.

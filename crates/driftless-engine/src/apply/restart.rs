@@ -119,9 +119,11 @@ pub async fn delete_all(
     let tx = writer.begin(BeginMode::ReadWrite).await?;
     tx.batch(&lease.guard()).await?;
     let mut deleted = Vec::new();
-    for plan in plans {
+    // Foreign keys that are checked allow children to go first, and not their parents.
+    for plan in plans.iter().rev() {
         deleted.push(delete(&tx, store, plan).await?);
     }
+    deleted.reverse();
     for foreign in outside {
         if tx.query_one(&foreign.orphan, &[]).await?.get::<bool>(0)? {
             return Err(EngineError::new(

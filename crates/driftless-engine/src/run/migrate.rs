@@ -1,10 +1,11 @@
 //! The initial load: begins, continues, finishes. Started again it goes on where the last transaction ended.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use driftless_core::catalog::Catalog;
 use driftless_core::error::Finding;
-use driftless_core::plan::aside::{self, Silencing};
+use driftless_core::plan::aside::{self, AsideItem, Silencing};
 use driftless_core::plan::{Chunking, EntityPlan, Path};
 use driftless_core::spec::Spec;
 use driftless_pg::Session;
@@ -17,6 +18,7 @@ use super::queue::{Queue, Stale, Waiting};
 use super::report::{EntityReport, Event, MigrateReport};
 use super::settle;
 use super::stop::Stop;
+use super::waits::waits;
 use super::{Events, watch};
 use crate::apply::aside::set_aside;
 use crate::apply::begin;
@@ -29,7 +31,7 @@ use crate::extract::snapshot::Snapshot;
 use crate::preflight::rehearsal::rehearse;
 use crate::shape::Shaping;
 use crate::shape::constants::{self, RunFacts};
-use crate::store::aside::Scope;
+use crate::store::aside::{Scope, outstanding};
 use crate::store::chunk::{self, Checkpoint};
 use crate::store::entity::Phase;
 use crate::store::execution::{self, Counts};
@@ -188,7 +190,7 @@ impl<'r> Run<'r> {
         let mut lanes = self.lanes(held, &snapshot, silencing).await?;
         let progress: Vec<Progress> = at_work.iter().map(|_| Progress::default()).collect();
         let (queue, entities) = self
-            .work_list(&held.session, &lease, &snapshot, &at_work, &progress)
+            .work_list(&held.session, &lease, &snapshot, &at_work, (&progress, silencing))
             .await?;
         self.load(queue, &entities, &progress, &mut lanes).await?;
         let plans: Vec<&EntityPlan> = entities.iter().map(|entity| entity.work.shaping.plan).collect();
@@ -302,6 +304,21 @@ impl<'r> Run<'r> {
         Ok(lanes)
     }
 
+    /// Who waits for whom: under replica role no foreign key is checked.
+    async fn waits(
+        &self,
+        session: &Session,
+        silencing: Silencing,
+    ) -> Result<BTreeMap<String, BTreeSet<String>>> {
+        let plans: Vec<&EntityPlan> = self.entities().collect();
+        if silencing == Silencing::ReplicaRole {
+            return Ok(waits(&plans, &Catalog::default(), &[]));
+        }
+        let aside = outstanding(session, &self.prepared.store).await?;
+        let aside: Vec<AsideItem> = aside.into_iter().map(|record| record.item).collect();
+        Ok(waits(&plans, &self.prepared.target_catalog, &aside))
+    }
+
     /// What is to be loaded, with what, and what must be mended.
     async fn work_list<'w>(
         &'w self,
@@ -309,8 +326,9 @@ impl<'r> Run<'r> {
         lease: &'w Lease,
         snapshot: &'w Snapshot,
         shapings: &'w [Shaping<'r>],
-        progress: &'w [Progress],
+        (progress, silencing): (&'w [Progress], Silencing),
     ) -> Result<(Queue, Vec<Entity<'w, 'r>>)> {
+        let mut waits = self.waits(session, silencing).await?;
         let mut queue = Queue::default();
         let mut entities = Vec::new();
         for (number, shaping) in shapings.iter().enumerate() {
@@ -319,7 +337,7 @@ impl<'r> Run<'r> {
             let (chunks, stale) = split(self.cut_as_before(plan), &points, snapshot.text());
             queue.entities.push(Waiting {
                 entity: plan.name.clone(),
-                after: plan.after.clone(),
+                after: waits.remove(&plan.name).unwrap_or_default().into_iter().collect(),
                 one_by_one: plan.path == Path::Beside,
                 stale,
                 chunks,

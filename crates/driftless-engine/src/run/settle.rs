@@ -30,6 +30,10 @@ use crate::store::{aside, chunk, reject};
 /// Keys that are tried again in one transaction.
 pub const RETRIED_AT_ONCE: usize = 1000;
 
+/// How often rows that a foreign key refused are tried again: each time the children of those that went in follow. Trees
+/// that go deeper against the order of their keys stay on record, for `rejects retry`.
+const GENERATIONS: usize = 10;
+
 /// How triggers are kept silent here: by trying.
 pub async fn silencing(session: &mut Session) -> Result<Silencing> {
     Ok(if replica_role::probe(session).await? {
@@ -116,7 +120,8 @@ impl Settling<'_, '_> {
         Ok(())
     }
 
-    /// Rows that left the target because their identities could not be told apart are read again.
+    /// Rows that left the target because their identities could not be told apart are read again; and so are rows that a
+    /// foreign key refused, since their parents may have come later, as long as that helps.
     async fn again(&self, lanes: &mut [Lane]) -> Result<()> {
         let Some(lane) = lanes.first_mut() else {
             return Ok(());
@@ -126,6 +131,21 @@ impl Settling<'_, '_> {
             for part in keys.chunks(RETRIED_AT_ONCE) {
                 work.retry(lane, part).await?;
             }
+        }
+        let mut before = usize::MAX;
+        for _ in 0..GENERATIONS {
+            let mut refused = 0;
+            for work in &self.works {
+                let keys = reject::without_parent(&lane.writer, &self.prepared.store, work.entity()).await?;
+                refused += keys.len();
+                for part in keys.chunks(RETRIED_AT_ONCE) {
+                    work.retry(lane, part).await?;
+                }
+            }
+            if refused == 0 || refused >= before {
+                break;
+            }
+            before = refused;
         }
         Ok(())
     }

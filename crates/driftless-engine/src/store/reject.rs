@@ -184,6 +184,20 @@ pub async fn parked_at(session: &Session, store: &Store, entity: &str, stage: &s
     Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
 }
 
+/// Canonical keys of rows that a foreign key of the target refused when they were written.
+pub async fn without_parent(session: &Session, store: &Store, entity: &str) -> Result<Vec<String>> {
+    let rows = session
+        .query(
+            &store.sql(
+                "SELECT key FROM {state}.rejects WHERE pipeline = $1 AND entity = $2 AND state = 'rejected' AND stage = 'write' \
+                 AND sqlstate = '23503' ORDER BY key",
+            ),
+            &[Param::text(store.pipeline()), Param::text(entity)],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
+}
+
 /// Dismisses what a condition over `r` finds. Gives how many.
 pub async fn discard(
     session: &mut Session,

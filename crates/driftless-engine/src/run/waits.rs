@@ -1,0 +1,71 @@
+//! Who waits for whom where foreign keys are checked at once: a child that came before its parent would be refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_core::catalog::Catalog;
+use driftless_core::plan::EntityPlan;
+use driftless_core::plan::aside::AsideItem;
+
+/// For every entity those that must be loaded before: what `after` says, and the parents by foreign keys that are in place.
+/// Where parents wait for their children, one of them goes first: what it is refused for is tried again at the end.
+pub fn waits(
+    plans: &[&EntityPlan],
+    target: &Catalog,
+    aside: &[AsideItem],
+) -> BTreeMap<String, BTreeSet<String>> {
+    let mut waits: BTreeMap<String, BTreeSet<String>> = plans
+        .iter()
+        .map(|plan| (plan.name.clone(), plan.after.iter().cloned().collect()))
+        .collect();
+    for child in plans {
+        let Some(table) = target.relation(&child.into) else {
+            continue;
+        };
+        let in_place = table.constraints.iter().filter(|constraint| {
+            let gone = |item: &AsideItem| item.table == child.into && item.name == constraint.name;
+            !aside.iter().any(gone)
+        });
+        for foreign in in_place.filter_map(|constraint| constraint.foreign.as_ref()) {
+            for parent in plans.iter().filter(|other| other.into == foreign.parent) {
+                if parent.name != child.name && !leads(&waits, &parent.name, &child.name) {
+                    waits
+                        .entry(child.name.clone())
+                        .or_default()
+                        .insert(parent.name.clone());
+                }
+            }
+        }
+    }
+    waits
+}
+
+/// Whether an entity waits for another, itself or by others.
+fn leads(waits: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> bool {
+    let mut seen = BTreeSet::from([from]);
+    let mut open = vec![from];
+    while let Some(at) = open.pop() {
+        if at == to {
+            return true;
+        }
+        for next in waits.get(at).into_iter().flatten() {
+            if seen.insert(next) {
+                open.push(next);
+            }
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leads_back_is_found_through_others() {
+        let waits: BTreeMap<String, BTreeSet<String>> = [("a", "b"), ("b", "c"), ("d", "d")]
+            .map(|(child, parent)| (child.to_owned(), BTreeSet::from([parent.to_owned()])))
+            .into();
+        assert!(leads(&waits, "a", "c") && leads(&waits, "a", "a") && leads(&waits, "d", "d"));
+        assert!(!leads(&waits, "c", "a") && !leads(&waits, "d", "a"));
+    }
+}
