@@ -19,6 +19,7 @@ use driftless_core::error::Finding;
 use driftless_core::plan::aside::AsideKind;
 use driftless_pg::{PgError, Session};
 
+pub(super) use build::spread;
 pub use removal::set_aside;
 
 use crate::error::{EngineError, Result};

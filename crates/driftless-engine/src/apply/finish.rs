@@ -1,22 +1,36 @@
 //! What stands at the end of a load: statistics, and sequences behind the kept keys.
 
+use std::collections::BTreeSet;
+
 use driftless_core::name::{quote_ident, quote_literal};
 use driftless_core::plan::EntityPlan;
 use driftless_pg::Session;
 
+use super::aside::spread;
 use crate::error::Result;
-use crate::store::Store;
+use crate::store::{Store, identity};
 
-/// Gathers statistics of an entity's table and of its identities, where this role may.
-pub async fn analyze(session: &Session, store: &Store, plan: &EntityPlan) -> Result<()> {
+/// Gathers statistics of entities' tables and of their identities over all sessions, where this role may.
+pub async fn analyze(sessions: &mut [Session], store: &Store, plans: &[&EntityPlan]) -> Result<()> {
+    // Several entities may write one table.
+    let tables: BTreeSet<String> = plans
+        .iter()
+        .map(|plan| format!("ANALYZE {}", plan.into.sql()))
+        .collect();
+    let identities = plans.iter().map(|plan| {
+        // Nothing is ever chosen by hash or fingerprints, and to sort a sample of them takes the longest.
+        let mut columns = identity::key_columns(plan);
+        columns.extend(identity::target_columns(plan));
+        columns.push("status".to_owned());
+        let table = store.identity_table(&plan.name).sql();
+        format!("ANALYZE {table} ({})", columns.join(", "))
+    });
+    let statements: Vec<String> = tables.into_iter().chain(identities).collect();
     // On tables of others ANALYZE only warns and does nothing.
-    session
-        .batch(&format!(
-            "ANALYZE {}; ANALYZE {}",
-            plan.into.sql(),
-            store.identity_table(&plan.name).sql()
-        ))
-        .await?;
+    spread(sessions, &statements, async |session, statement| {
+        Ok(session.batch(statement).await?)
+    })
+    .await?;
     Ok(())
 }
 

@@ -80,12 +80,11 @@ impl Settling<'_, '_> {
             sessions.push(lane::writer(&self.prepared.target, self.lease, self.scope.silencing).await?);
         }
         self.step("indexing identities");
-        let mut corrections = proof::settle_identities(&mut sessions[0], &self.scope, plan).await?;
+        let mut corrections = proof::settle_identities(&mut sessions, &self.scope, plan).await?;
         self.again(lanes).await?;
         self.step("gathering statistics");
-        for entity in self.plans() {
-            finish::analyze(&sessions[0], &self.prepared.store, entity).await?;
-        }
+        let plans: Vec<&EntityPlan> = self.plans().collect();
+        finish::analyze(&mut sessions, &self.prepared.store, &plans).await?;
         self.step("building indexes");
         let (keys, found) =
             proof::settle_keys(&mut sessions, &self.scope, plan, &self.prepared.target_catalog).await?;

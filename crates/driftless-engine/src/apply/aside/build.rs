@@ -33,7 +33,7 @@ pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut 
 ///
 /// # Errors
 /// The first error, after the other sessions have ended the jobs that they had begun.
-pub(super) async fn spread<J, R>(
+pub(in crate::apply) async fn spread<J, R>(
     sessions: &mut [Session],
     jobs: &[J],
     run: impl AsyncFn(&mut Session, &J) -> Result<R>,

@@ -81,6 +81,9 @@ async fn correct(
     let tx = guarded::rows(session, scope).await?;
     let mut tally = Tally::default();
     for site in sites {
+        if !has_orphans(&tx, entity, site).await? {
+            continue;
+        }
         match &site.missing {
             Missing::Leave { parked } => leave(&tx, scope, entity, site, *parked, &mut tally).await?,
             Missing::Null { assignments, outputs } => {
@@ -97,6 +100,18 @@ async fn correct(
     }
     tx.commit().await?;
     Ok(tally)
+}
+
+/// Whether a site has any orphan. The statements that correct write, and PostgreSQL plans what writes without parallel
+/// workers; this one reads, and is all that there is to do where the references are whole.
+async fn has_orphans(tx: &Transaction<'_>, entity: &EntityPlan, site: &Site) -> Result<bool> {
+    // Counted rather than asked for one: for one row PostgreSQL would hope to find it soon, and probe row by row.
+    let sql = format!(
+        "SELECT count(*) FROM {} AS c WHERE {}",
+        entity.into.sql(),
+        site.orphaned
+    );
+    Ok(tx.query_one(&sql, &[]).await?.get::<i64>(0)? > 0)
 }
 
 async fn leave(

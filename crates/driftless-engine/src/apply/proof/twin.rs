@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use driftless_core::code;
 use driftless_core::name::quote_literal;
 use driftless_core::plan::{EntityPlan, Plan};
@@ -5,41 +7,79 @@ use driftless_pg::{Session, Transaction};
 
 use super::leave::Leaving;
 use super::{Corrections, Tally};
+use crate::apply::aside::spread;
 use crate::apply::guarded;
 use crate::error::{EngineError, InContext as _, Result};
 use crate::store::aside::Scope;
 use crate::store::identity;
 
-/// Builds the indexes of all identities, removing what contradicts their uniqueness until the builds go through.
+/// Builds the indexes of all identities over all sessions, and removes what contradicts their uniqueness until the builds
+/// go through.
 ///
 /// # Errors
 /// As [`twins`]; `INTEGRITY` where identities contradict each other that an earlier migration left.
-pub async fn settle_identities(session: &mut Session, scope: &Scope<'_>, plan: &Plan) -> Result<Corrections> {
+pub async fn settle_identities(
+    sessions: &mut [Session],
+    scope: &Scope<'_>,
+    plan: &Plan,
+) -> Result<Corrections> {
+    let entities = plan
+        .entities
+        .iter()
+        .filter(|entity| !entity.identity.key.is_empty());
+    let jobs: Vec<(&EntityPlan, String)> = entities
+        .flat_map(|entity| {
+            let statements = identity::index(scope.store, entity);
+            statements.into_iter().map(move |statement| (entity, statement))
+        })
+        .collect();
+    let refused = spread(sessions, &jobs, async |session, (entity, statement)| {
+        let built = index(session, scope, entity, statement).await?;
+        Ok((!built).then_some(entity.name.as_str()))
+    })
+    .await?;
+    let refused: BTreeSet<&str> = refused.into_iter().flatten().collect();
     let mut corrections = Corrections::default();
     for entity in plan
         .entities
         .iter()
-        .filter(|entity| !entity.identity.key.is_empty())
+        .filter(|entity| refused.contains(entity.name.as_str()))
     {
-        while !index(session, scope, entity).await? {
-            let found = twins(session, scope, entity).await?;
-            if found.is_empty() {
-                return Err(EngineError::new(
-                    code::INTEGRITY,
-                    format!("entity {}", entity.name),
-                    "its identities contradict each other",
-                )
-                .remedy("look for adopted mappings that give one key twice, or one target key to two keys"));
-            }
-            corrections.add(&found);
+        if let Some(session) = sessions.first_mut() {
+            corrections.add(&settle(session, scope, entity).await?);
         }
     }
     Ok(corrections)
 }
 
-async fn index(session: &mut Session, scope: &Scope<'_>, entity: &EntityPlan) -> Result<bool> {
+/// Removes the twins of an entity until its indexes can be built.
+async fn settle(session: &mut Session, scope: &Scope<'_>, entity: &EntityPlan) -> Result<Corrections> {
+    let mut corrections = Corrections::default();
+    let statements = identity::index(scope.store, entity).join(";\n");
+    while !index(session, scope, entity, &statements).await? {
+        let found = twins(session, scope, entity).await?;
+        if found.is_empty() {
+            return Err(EngineError::new(
+                code::INTEGRITY,
+                format!("entity {}", entity.name),
+                "its identities contradict each other",
+            )
+            .remedy("look for adopted mappings that give one key twice, or one target key to two keys"));
+        }
+        corrections.add(&found);
+    }
+    Ok(corrections)
+}
+
+/// Builds; `false` where rows contradict the index.
+async fn index(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    entity: &EntityPlan,
+    statements: &str,
+) -> Result<bool> {
     let tx = guarded::ddl(session, scope).await?;
-    match tx.batch(&identity::index(scope.store, entity).join(";\n")).await {
+    match tx.batch(statements).await {
         Ok(()) => {
             tx.commit().await?;
             Ok(true)
