@@ -118,12 +118,10 @@ codes! {
     NOT_A_UUID = 110, Usage, "an identity that needs a uuid column";
     REF_SHAPE = 111, Usage, "a reference that does not fit its parent's key";
     ORDER_CYCLE = 112, Usage, "entities that wait for each other";
-    MERGE_NOT_YET = 113, Usage, "a target that only a merge could write";
     BAD_EXPRESSION = 114, Usage, "an expression that PostgreSQL does not accept";
     VOLATILE_EXPRESSION = 115, Usage, "an expression that is not one row in, one value out";
     TARGET_CLAIMED_TWICE = 116, Usage, "two entities that could write the same row";
     BAD_CONSTANT = 117, Usage, "a constant that is no value of its column's type";
-    LOSSY_COPY = 118, Usage, "a copy that could lose something";
     BAD_QUERY = 119, Usage, "a query that cannot be a source";
     // ---- connections and servers (200-299)
     CONNECTION_STRING = 200, Usage, "a connection string that cannot be used";
@@ -140,7 +138,6 @@ codes! {
     TRIGGERS_NOT_SILENCED = 300, Usage, "triggers that cannot be silenced";
     PRIVILEGE_MISSING = 301, Server, "a privilege is missing";
     ROW_SECURITY = 302, Server, "row-level security would hide rows";
-    CANNOT_SET_ASIDE = 303, Usage, "a constraint or index that stays in place";
     TARGET_BUSY = 304, Server, "a target table is locked by somebody else";
     // ---- rows (400-499): codes of rejects
     ROW_REFERENCE_MISSING = 400, Remaining, "a row refers to a row that is not there";

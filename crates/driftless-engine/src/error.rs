@@ -232,11 +232,11 @@ mod tests {
     #[test]
     fn the_first_blocking_finding_gives_the_code() {
         let error = EngineError::findings(vec![
-            Finding::warning(code::LOSSY_COPY, "a", "b"),
+            Finding::warning(code::TYPES_DO_NOT_FIT, "a", "b"),
             Finding::error(code::NO_KEY, "c", "d").remedy("e"),
         ]);
         assert_eq!(error.code(), code::NO_KEY);
-        assert_eq!(error.to_string(), "warning[DL0118] a: b\nerror[DL0104] c: d (e)");
+        assert_eq!(error.to_string(), "warning[DL0108] a: b\nerror[DL0104] c: d (e)");
         assert_eq!(EngineError::findings(Vec::new()).code(), code::INTERNAL);
     }
 }

@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn the_first_error_gives_the_exit_code() {
         let failure = Failure::of(vec![
-            Finding::warning(code::LOSSY_COPY, "a", "b"),
+            Finding::warning(code::TYPES_DO_NOT_FIT, "a", "b"),
             Finding::error(code::SERVER_UNREACHABLE, "c", "d"),
         ]);
         assert_eq!(failure.exit(), Exit::Server);

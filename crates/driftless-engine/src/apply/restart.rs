@@ -1,5 +1,6 @@
 //! Takes back what this pipeline loaded: for `migrate --restart`.
 
+use driftless_core::catalog::Catalog;
 use driftless_core::code;
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::{BeginMode, Param, Session, Transaction};
@@ -8,8 +9,8 @@ use crate::error::{EngineError, Result};
 use crate::store::lease::Lease;
 use crate::store::{Store, identity};
 
-/// The entities that go with these: those that refer to them, and theirs.
-pub fn dependants<'p>(plan: &'p Plan, only: &[String]) -> Vec<&'p EntityPlan> {
+/// The entities that go with these: those that refer to them, by the mapping or by a foreign key, and theirs.
+pub fn dependants<'p>(plan: &'p Plan, target: &Catalog, only: &[String]) -> Vec<&'p EntityPlan> {
     if only.is_empty() {
         return plan.entities.iter().collect();
     }
@@ -19,15 +20,7 @@ pub fn dependants<'p>(plan: &'p Plan, only: &[String]) -> Vec<&'p EntityPlan> {
             .entities
             .iter()
             .filter(|entity| !names.contains(&entity.name.as_str()))
-            .filter(|entity| {
-                let refers = |name: &str| {
-                    entity
-                        .refs
-                        .iter()
-                        .any(|site| site.parents.iter().any(|parent| parent.entity == name))
-                };
-                names.iter().any(|name| refers(name))
-            })
+            .filter(|entity| names.iter().any(|name| refers(plan, target, entity, name)))
             .map(|entity| entity.name.as_str())
             .collect();
         if more.is_empty() {
@@ -39,6 +32,26 @@ pub fn dependants<'p>(plan: &'p Plan, only: &[String]) -> Vec<&'p EntityPlan> {
         .iter()
         .filter(|entity| names.contains(&entity.name.as_str()))
         .collect()
+}
+
+/// Whether an entity refers to another: by the mapping, or by a foreign key of its table.
+fn refers(plan: &Plan, target: &Catalog, entity: &EntityPlan, name: &str) -> bool {
+    let by_mapping = entity
+        .refs
+        .iter()
+        .any(|site| site.parents.iter().any(|parent| parent.entity == name));
+    let Some(parent) = plan.entity(name) else {
+        return by_mapping;
+    };
+    let constraints = target
+        .relation(&entity.into)
+        .map_or(&[][..], |table| table.constraints.as_slice());
+    by_mapping
+        || constraints.iter().any(|one| {
+            one.foreign
+                .as_ref()
+                .is_some_and(|foreign| foreign.parent == parent.into)
+        })
 }
 
 /// Rows of an entity that this pipeline put into the target.

@@ -281,6 +281,7 @@ async fn prove(
     Ok(())
 }
 
+/// What was dismissed is tried again only where its key is named.
 async fn keys_of(
     session: &Session,
     store: &Store,
@@ -295,7 +296,7 @@ async fn keys_of(
         ..filter.clone()
     };
     let sql = store.sql(&format!(
-        "SELECT r.key FROM {{state}}.rejects AS r WHERE {CONDITION} ORDER BY r.key"
+        "SELECT r.key FROM {{state}}.rejects AS r WHERE {CONDITION} AND (r.state <> 'discarded' OR pg_catalog.cardinality($3::text[]) > 0) ORDER BY r.key"
     ));
     let rows = session.query(&sql, &filtered(store, &only)).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)

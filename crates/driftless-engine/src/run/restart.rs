@@ -70,7 +70,7 @@ fn doomed<'p>(prepared: &'p Prepared, only: &[String]) -> Result<Vec<&'p EntityP
         }
     }
     let begun = |plan: &&EntityPlan| prepared.begun.iter().any(|one| one.entity == plan.name);
-    let plans: Vec<&EntityPlan> = restart::dependants(&prepared.plan, only)
+    let plans: Vec<&EntityPlan> = restart::dependants(&prepared.plan, &prepared.target_catalog, only)
         .into_iter()
         .filter(begun)
         .collect();

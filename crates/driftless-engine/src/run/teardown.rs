@@ -17,7 +17,8 @@ pub async fn preview(spec: &Spec) -> Result<TeardownReport> {
     let rows = session
         .query(
             "SELECT c.relname::text, greatest(c.reltuples, 0)::int8 FROM pg_catalog.pg_class AS c \
-             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' ORDER BY 1",
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' \
+             AND c.relname NOT IN ('pipeline', 'lease') ORDER BY 1",
             &[Param::text(store.schema())],
         )
         .await?;

@@ -165,6 +165,9 @@ pub fn described(plan: &EntityPlan) -> Vec<String> {
     {
         lines.push(format!("{}: {}", output.place, output.sql));
     }
+    for rule in plan.source_rules.iter().chain(&plan.target_rules) {
+        lines.push(format!("rule {}: {:?}", rule.name, rule.on_fail));
+    }
     for constant in &plan.constants {
         lines.push(format!("constant: {constant:?}"));
     }

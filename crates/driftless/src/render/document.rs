@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn a_document_names_its_schema_first() {
-        let finding = Finding::warning(code::LOSSY_COPY, "entity a", "could cut").remedy("say lossy = true");
+        let finding =
+            Finding::warning(code::TYPES_DO_NOT_FIT, "entity a", "could cut").remedy("say lossy = true");
         let findings = findings_value(&[finding], |_| Some("driftless.toml:3:1".to_owned()));
         insta::assert_snapshot!(Document::new("check", json!({ "findings": findings })).text());
     }

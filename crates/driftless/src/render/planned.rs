@@ -170,7 +170,11 @@ mod tests {
                 entity("order", "load", "the table is empty and ours to alter"),
                 entity("case", "load", "the table is empty and ours to alter"),
             ],
-            findings: vec![Finding::warning(code::LOSSY_COPY, "entity order", "could cut")],
+            findings: vec![Finding::warning(
+                code::TYPES_DO_NOT_FIT,
+                "entity order",
+                "could cut",
+            )],
         }
     }
 
