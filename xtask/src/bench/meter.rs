@@ -41,16 +41,25 @@ pub(crate) fn watch(mut child: Child) -> Result<Cost, String> {
 
 /// Seconds of CPU time that a server has used so far: its postmaster, its children, and the children that have ended.
 pub(crate) fn server_cpu(postmaster: u32) -> f64 {
-    let children = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let children = children
-        .filter_map(Stat::of)
-        .filter(|stat| stat.parent == postmaster);
-    let ended = Stat::of(postmaster).map_or(0.0, |stat| stat.own + stat.reaped);
-    ended + children.map(|stat| stat.own).sum::<f64>()
+    let reaped = || Stat::of(postmaster).map_or(0.0, |stat| stat.reaped);
+    loop {
+        let before = reaped();
+        let alive: f64 = family(postmaster).map(|stat| stat.own).sum();
+        // A child that ended while we looked was counted twice or not at all.
+        if before == reaped() {
+            return before + alive;
+        }
+    }
+}
+
+/// A postmaster and its children.
+fn family(postmaster: u32) -> impl Iterator<Item = Stat> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter_map(move |pid: u32| {
+        let stat = Stat::of(pid)?;
+        (pid == postmaster || stat.parent == postmaster).then_some(stat)
+    })
 }
 
 /// A line of `/proc/PID/stat`, as `proc(5)` describes it.
