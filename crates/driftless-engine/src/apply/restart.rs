@@ -120,7 +120,7 @@ pub struct Outside {
     pub orphan: String,
 }
 
-/// Deletes these entities' rows and all that is recorded about them, in one transaction. Refuses where rows of others
+/// Deletes these entities' rows and all that is recorded about them, in this order, in one transaction. Refuses where rows of others
 /// refer to what would be gone: they are neither left as orphans nor deleted along.
 pub async fn delete_all(
     writer: &mut Session,
@@ -132,11 +132,9 @@ pub async fn delete_all(
     let tx = writer.begin(BeginMode::ReadWrite).await?;
     tx.batch(&lease.guard()).await?;
     let mut deleted = Vec::new();
-    // Foreign keys that are checked allow children to go first, and not their parents.
-    for plan in plans.iter().rev() {
+    for plan in plans {
         deleted.push(delete(&tx, store, plan).await?);
     }
-    deleted.reverse();
     for foreign in outside {
         if tx.query_one(&foreign.orphan, &[]).await?.get::<bool>(0)? {
             return Err(EngineError::new(

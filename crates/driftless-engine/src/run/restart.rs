@@ -12,6 +12,7 @@ use super::held::Held;
 use super::prepare::{Prepared, endpoints, prepare};
 use super::report::{AbandonReport, Deletion, Event};
 use super::settle::{self, silencing};
+use super::waits::children_first;
 use crate::apply::restart::{self, Outside};
 use crate::apply::{aside as putting, lane};
 use crate::error::{EngineError, Result};
@@ -51,7 +52,9 @@ async fn delete(prepared: &Prepared, held: &mut Held, plans: &[&EntityPlan]) -> 
     let silencing = silencing(&mut held.session).await?;
     let mut writer = lane::writer(&prepared.target, &held.lease, silencing).await?;
     let outside = outside(prepared, &prepared.target_catalog);
-    let deleted = restart::delete_all(&mut writer, &prepared.store, &held.lease, plans, &outside).await?;
+    // Foreign keys that are checked let children go first, and not their parents.
+    let plans = children_first(plans, &prepared.target_catalog);
+    let deleted = restart::delete_all(&mut writer, &prepared.store, &held.lease, &plans, &outside).await?;
     Ok(deleted
         .into_iter()
         .zip(plans)

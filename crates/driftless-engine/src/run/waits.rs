@@ -39,6 +39,22 @@ pub fn waits(
     waits
 }
 
+/// The order in which rows can be deleted: children before the parents that they wait for.
+pub fn children_first<'p>(plans: &[&'p EntityPlan], target: &Catalog) -> Vec<&'p EntityPlan> {
+    let waits = waits(plans, target, &[]);
+    let mut left = plans.to_vec();
+    let mut ordered = Vec::with_capacity(left.len());
+    while let Some(last) = left.len().checked_sub(1) {
+        let is_waited_for = |plan: &EntityPlan| {
+            left.iter()
+                .any(|other| other.name != plan.name && waits[&other.name].contains(&plan.name))
+        };
+        let free = left.iter().rposition(|plan| !is_waited_for(plan)).unwrap_or(last);
+        ordered.push(left.remove(free));
+    }
+    ordered
+}
+
 /// Whether an entity waits for another, itself or by others.
 fn leads(waits: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> bool {
     let mut seen = BTreeSet::from([from]);

@@ -1,6 +1,9 @@
 //! The load, end to end.
 
-use crate::pair::Pair;
+use driftless_engine::run::{Stop, migrate, restart};
+
+use crate::pair::{Pair, read};
+use crate::session::{session_of_new_role, url_as};
 
 const SOURCE: &str = "
     CREATE TABLE office (id int PRIMARY KEY, title text NOT NULL);
@@ -53,4 +56,40 @@ async fn every_row_is_in_the_target_or_on_record() {
         (loaded.as_deref(), rejected.as_deref()),
         (Some("901"), Some("99"))
     );
+}
+
+/// Beside rows of others foreign keys stay in place, and a role that may not silence them has them checked at once.
+#[tokio::test]
+async fn children_wait_for_their_parents_where_foreign_keys_are_checked() {
+    let pair = Pair::create(
+        "checked",
+        "CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent SELECT generate_series(1, 3000);
+         CREATE TABLE child (id int PRIMARY KEY, parent int); INSERT INTO child SELECT n, n FROM generate_series(1, 3001) AS n;",
+        "CREATE TABLE parents (id int PRIMARY KEY);
+         CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents);",
+    )
+    .await;
+    let (_, role) = session_of_new_role(&pair.target, "loader").await;
+    pair.target
+        .run(&format!(
+            "GRANT SELECT, INSERT, DELETE ON parents, children TO {role};
+             CREATE SCHEMA driftless AUTHORIZATION {role}"
+        ))
+        .await;
+    let spec = read(&format!(
+        "[pipeline]\nname = \"test\"\n[source]\nurl = \"{}\"\n[target]\nurl = \"{}\"\n
+         [entities.children]\nfrom = \"public.child\"\ninto = \"public.children\"\n
+         [entities.parents]\nfrom = \"public.parent\"\ninto = \"public.parents\"\n",
+        pair.source.url(),
+        url_as(&pair.target, &role)
+    ));
+    let (events, _unheard) = tokio::sync::mpsc::unbounded_channel();
+    for _ in 0..2 {
+        let report = migrate(&spec, &[], &events, &Stop::new()).await.expect("a load");
+        let rejected: Vec<i64> = report.entities.iter().map(|entity| entity.rejected).collect();
+        assert_eq!(rejected, [1, 0]);
+        let deleted = restart(&spec, &[], &events).await.expect("taken back");
+        let rows: Vec<i64> = deleted.iter().map(|deletion| deletion.rows).collect();
+        assert_eq!(rows, [3000, 3000]);
+    }
 }

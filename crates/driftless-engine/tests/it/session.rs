@@ -27,6 +27,11 @@ pub(crate) async fn session_as(database: &TestDatabase, role: &str) -> Session {
     connect(&database.url_as(role, PASSWORD)).await
 }
 
+/// The database's URL for a role made by [`session_of_new_role`].
+pub(crate) fn url_as(database: &TestDatabase, role: &str) -> String {
+    database.url_as(role, PASSWORD)
+}
+
 const PASSWORD: &str = "let me in";
 
 async fn connect(url: &str) -> Session {
