@@ -42,7 +42,7 @@ pub(super) struct Terms<'a> {
     pub(super) lossy: bool,
 }
 
-/// How a value gets there. In templates `{x}` stands for the value.
+/// How a value gets there. In templates `({x})` stands for the value, always between parentheses.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fit {
     /// The bytes are right.

@@ -1,14 +1,14 @@
 //! Where an entity's rows go and how: the write path with its reason, chunks, order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::entity::{Chunking, Path};
-use super::request::Facts;
+use super::request::{Facts, leaves};
 use crate::catalog::{Column, Relation, RelationKind, TypeRef, builtin};
 use crate::code;
 use crate::error::Finding;
 use crate::name::quote_ident;
-use crate::spec::{Form, JsonForm, RefForm, RefSource, Spec};
+use crate::spec::{EntitySpec, Form, RefSource, Spec};
 
 /// The write path of a target, with the reason in the operator's words.
 pub(super) fn path(into: &Relation, facts: &Facts) -> (Path, String) {
@@ -78,71 +78,58 @@ pub(super) fn sequences(written: &[&Column]) -> Vec<String> {
 /// Entities in the order in which they start: behind those that `after` names, and where no circle forbids it behind
 /// those that they refer to.
 pub(super) fn order(spec: &Spec) -> Result<Vec<String>, Finding> {
-    let mut strict: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let mut soft: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for entity in &spec.entities {
-        strict.insert(
-            &entity.name,
-            entity.after.iter().map(|after| after.value.as_str()).collect(),
-        );
-        let mut parents = BTreeSet::new();
-        for column in &entity.columns {
-            referred(&column.form, &mut parents);
-        }
-        parents.remove(entity.name.as_str());
-        soft.insert(&entity.name, parents);
-    }
     let mut done: Vec<&str> = Vec::new();
     while done.len() < spec.entities.len() {
-        let waits = |needs: &BTreeMap<&str, BTreeSet<&str>>, name: &str| {
-            needs
-                .get(name)
-                .is_some_and(|needs| needs.iter().any(|need| !done.contains(need)))
-        };
         let open = || {
-            spec.entities
+            let entities = spec.entities.iter();
+            entities.filter(|entity| !done.contains(&entity.name.as_str()))
+        };
+        let free = |entity: &&EntitySpec| {
+            entity
+                .after
                 .iter()
-                .map(|entity| entity.name.as_str())
-                .filter(|name| !done.contains(name))
+                .all(|after| done.contains(&after.value.as_str()))
         };
         let next = open()
-            .find(|name| !waits(&strict, name) && !waits(&soft, name))
-            .or_else(|| open().find(|name| !waits(&strict, name)));
+            .find(|entity| free(entity) && parents(entity).iter().all(|parent| done.contains(parent)))
+            .or_else(|| open().find(free));
         match next {
-            Some(name) => done.push(name),
-            None => {
-                let circle: Vec<&str> = open().collect();
-                return Err(Finding::error(
-                    code::ORDER_CYCLE,
-                    format!("entities {}", circle.join(", ")),
-                    "each waits for another by `after`",
-                )
-                .remedy("take one `after` out: references need no order"));
-            }
+            Some(entity) => done.push(&entity.name),
+            None => return Err(circle(&open().collect::<Vec<_>>())),
         }
     }
     Ok(done.into_iter().map(str::to_owned).collect())
 }
 
-fn referred<'s>(form: &'s Form, parents: &mut BTreeSet<&'s str>) {
-    match form {
-        Form::Ref(RefForm {
-            to: RefSource::Entity(entity),
-            ..
-        }) => {
-            parents.insert(&entity.value);
-        }
-        Form::Ref(RefForm {
-            to: RefSource::Polymorphic { values, .. },
-            ..
-        }) => {
-            parents.extend(values.iter().map(|(_, entity)| entity.value.as_str()));
-        }
-        Form::Json(JsonForm::Object(members)) => {
-            for member in members {
-                referred(&member.form, parents);
+fn circle(waiting: &[&EntitySpec]) -> Finding {
+    let names: Vec<&str> = waiting.iter().map(|entity| entity.name.as_str()).collect();
+    let finding = Finding::error(
+        code::ORDER_CYCLE,
+        format!("entities {}", names.join(", ")),
+        "each waits for another by `after`",
+    );
+    let after = waiting.iter().find_map(|entity| entity.after.first());
+    finding
+        .at(after.map_or_else(Default::default, |after| after.span))
+        .remedy("take one `after` out: references need no order")
+}
+
+/// The entities that an entity refers to, without itself.
+fn parents(entity: &EntitySpec) -> BTreeSet<&str> {
+    let mut found = BTreeSet::new();
+    for column in &entity.columns {
+        leaves(&column.form, "", &mut |_, form| {
+            let Form::Ref(reference) = form else { return };
+            match &reference.to {
+                RefSource::Entity(entity) => {
+                    found.insert(entity.value.as_str());
+                }
+                RefSource::Polymorphic { values, .. } => {
+                    found.extend(values.iter().map(|(_, entity)| entity.value.as_str()));
+                }
             }
-        }
-        _ => {}
+        });
     }
+    found.remove(entity.name.as_str());
+    found
 }

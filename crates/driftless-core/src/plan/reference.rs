@@ -3,12 +3,14 @@
 use super::columns::Columns;
 use super::fit::end_of;
 use super::key_text::key_form;
-use super::keys::family;
+use super::keys::{Family, family};
 use super::program::{KeyText, RefProgram, Resolution};
-use crate::catalog::Relation;
+use crate::catalog::{Column, Relation};
 use crate::code;
 use crate::error::Finding;
-use crate::spec::{RefForm, RefSource, Unknown};
+use crate::spec::{RefForm, RefSource, Spanned, Unknown};
+
+const OTHER_TYPES: &str = "the parents have keys of different types";
 
 impl<'a> Columns<'a, '_> {
     /// Compiles a reference; its number in the program.
@@ -18,28 +20,21 @@ impl<'a> Columns<'a, '_> {
         from: &'a Relation,
         place: &str,
     ) -> Result<usize, Finding> {
-        let named: Vec<(&str, &str, crate::error::Span)> = match &form.to {
-            RefSource::Entity(entity) => vec![("", entity.value.as_str(), entity.span)],
+        let named: Vec<(&str, &Spanned<String>)> = match &form.to {
+            RefSource::Entity(entity) => vec![("", entity)],
             RefSource::Polymorphic { values, .. } => values
                 .iter()
-                .map(|(text, entity)| (text.as_str(), entity.value.as_str(), entity.span))
+                .map(|(text, entity)| (text.as_str(), entity))
                 .collect(),
         };
         let mut parents = Vec::new();
         let mut parts: Option<Vec<KeyText>> = None;
-        for (text, name, span) in named {
-            let (resolution, own) = self
-                .parent(form, from, name, place)
-                .map_err(|finding| finding.at(span))?;
+        for (text, entity) in named {
+            let (resolution, own) = self.parent(form, from, entity, place)?;
             parents.push((text.as_bytes().to_vec(), resolution));
             if parts.as_ref().is_some_and(|parts| *parts != own) {
-                return Err(self
-                    .finding(
-                        code::REF_SHAPE,
-                        format!("{place}: the parents have keys of different types"),
-                    )
-                    .at(span)
-                    .remedy("let one reference name parents whose keys have the same type"));
+                let remedy = "let one reference name parents whose keys have the same type";
+                return Err(self.unlike(place, OTHER_TYPES).at(entity.span).remedy(remedy));
             }
             parts = Some(own);
         }
@@ -60,63 +55,67 @@ impl<'a> Columns<'a, '_> {
         Ok(self.refs.len() - 1)
     }
 
+    fn unlike(&self, place: &str, what: &str) -> Finding {
+        self.finding(code::REF_SHAPE, format!("{place}: {what}"))
+    }
+
+    /// How one parent is found, and from which texts.
     fn parent(
         &mut self,
         form: &RefForm,
         from: &'a Relation,
-        name: &str,
+        entity: &Spanned<String>,
         place: &str,
     ) -> Result<(Resolution, Vec<KeyText>), Finding> {
-        let family = self
-            .world
-            .spec
-            .entity(name)
-            .and_then(|parent| family(self.world, parent))
-            .ok_or_else(|| {
-                self.finding(
-                    code::REF_SHAPE,
-                    format!("{place}: the key of entity {name} is not known"),
-                )
-                .remedy("mend that entity first")
-            })?;
-        let Some(resolution) = family.resolution() else {
-            return Err(self
-                .finding(
-                    code::REF_SHAPE,
-                    format!("{place}: entity {name} keeps its own keys and has no UUIDs"),
-                )
-                .remedy("copy the column instead of referring to the entity"));
-        };
+        let (family, resolution) = self
+            .family_of(&entity.value, place)
+            .map_err(|finding| finding.at(entity.span))?;
         if family.key.len() != form.from.len() {
-            return Err(self
-                .finding(
-                    code::REF_SHAPE,
-                    format!(
-                        "{place}: {} column(s) refer to a key of {} column(s)",
-                        form.from.len(),
-                        family.key.len()
-                    ),
-                )
-                .remedy("name as many columns, in the order of the parent's key"));
+            let (own, wanted) = (form.from.len(), family.key.len());
+            let what = format!("{own} column(s) refer to a key of {wanted} column(s)");
+            let remedy = "name as many columns, in the order of the parent's key";
+            return Err(self.unlike(place, &what).at(entity.span).remedy(remedy));
         }
         let mut parts = Vec::new();
         for (child, parent) in form.from.iter().zip(&family.key) {
-            let column = self
+            let text = self
                 .source_column(from, &child.value, place)
-                .map_err(|finding| finding.at(child.span))?;
-            let form = key_form(end_of(column), end_of(parent)).ok_or_else(|| {
-                self.finding(
-                    code::REF_SHAPE,
-                    format!(
-                        "{place}: column {} is {}, and the key {} of entity {name} is {}",
-                        column.name, column.type_sql, parent.name, parent.type_sql
-                    ),
-                )
-                .at(child.span)
-                .remedy("refer by a column of the key's type: `sql = \"SELECT …\"` can make one")
-            })?;
-            parts.push(self.draft.key_text(column, form, place));
+                .and_then(|column| self.part(column, parent, &entity.value, place));
+            parts.push(text.map_err(|finding| finding.at(child.span))?);
         }
         Ok((resolution, parts))
+    }
+
+    fn family_of(&self, entity: &str, place: &str) -> Result<(Family<'a>, Resolution), Finding> {
+        let parent = self.world.spec.entity(entity);
+        let Some(family) = parent.and_then(|parent| family(self.world, parent)) else {
+            let what = format!("the key of entity {entity} is not known");
+            return Err(self.unlike(place, &what).remedy("mend that entity first"));
+        };
+        let Some(resolution) = family.resolution() else {
+            let what = format!("entity {entity} keeps its own keys and has no UUIDs");
+            let remedy = "copy the column instead of referring to the entity";
+            return Err(self.unlike(place, &what).remedy(remedy));
+        };
+        Ok((family, resolution))
+    }
+
+    /// The text of one part of the parent's key, from the child's column.
+    fn part(
+        &mut self,
+        child: &Column,
+        parent: &Column,
+        entity: &str,
+        place: &str,
+    ) -> Result<KeyText, Finding> {
+        let Some(form) = key_form(end_of(child), end_of(parent)) else {
+            let what = format!(
+                "column {} is {}, and the key {} of entity {entity} is {}",
+                child.name, child.type_sql, parent.name, parent.type_sql
+            );
+            let remedy = "refer by a column of the key's type: a query (`sql = \"SELECT …\"`) can make one";
+            return Err(self.unlike(place, &what).remedy(remedy));
+        };
+        Ok(self.draft.key_text(child, form, place))
     }
 }

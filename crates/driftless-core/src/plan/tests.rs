@@ -2,3 +2,13 @@
 
 mod fixture;
 pub(super) mod notation;
+
+mod columns;
+mod expression;
+mod finding;
+mod identity;
+mod object;
+mod path;
+mod reference;
+mod rule;
+mod stable;

@@ -40,8 +40,8 @@ impl Fit {
                 lossless,
                 check,
             } => Spoken {
-                value: value.replace("{x}", &format!("({x})")),
-                lossless: lossless.map(|text| text.replace("{x}", &format!("({x})"))),
+                value: value.replace("{x}", x),
+                lossless: lossless.map(|text| text.replace("{x}", x)),
                 check,
             },
         }

@@ -15,7 +15,7 @@ use crate::spec::{self, Sources, Spec, Style};
 
 const HEAD: &str = "\
 [pipeline]
-name = \"lab\"
+name = \"{pipeline}\"
 [source]
 url = \"postgres://a\"
 {zone}
@@ -33,6 +33,7 @@ pub(super) struct Case {
     answers: BTreeMap<(String, String), String>,
     queries: BTreeMap<String, String>,
     begun: Vec<QualifiedName>,
+    pipeline: Option<String>,
 }
 
 impl Case {
@@ -71,8 +72,16 @@ impl Case {
         self
     }
 
+    /// With a pipeline of another name than `lab`.
+    pub(super) fn pipeline(mut self, name: &str) -> Case {
+        self.pipeline = Some(name.to_owned());
+        self
+    }
+
     fn sources(&self) -> Sources {
-        let text = format!("{}{}", HEAD.replace("{zone}", &self.zone), self.mapping);
+        let head = HEAD.replace("{zone}", &self.zone);
+        let head = head.replace("{pipeline}", self.pipeline.as_deref().unwrap_or("lab"));
+        let text = format!("{head}{}", self.mapping);
         Sources::single("driftless.toml", text)
     }
 
