@@ -6,4 +6,5 @@ mod mapping;
 mod migration;
 mod records;
 mod signals;
+mod killed;
 mod demo;

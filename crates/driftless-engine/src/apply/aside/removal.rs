@@ -6,6 +6,7 @@ use driftless_pg::Session;
 
 use super::presence::{self, Presence};
 use crate::apply::guarded;
+use crate::crash;
 use crate::error::{InContext as _, Result};
 use crate::preflight::busy;
 use crate::store::aside::{AsideRecord, AsideState, Scope, list, mark, record};
@@ -24,6 +25,7 @@ pub async fn set_aside(session: &mut Session, scope: &Scope<'_>, items: &[AsideI
     let tx = guarded::ddl(session, scope).await?;
     record(&tx, scope, items).await?;
     tx.commit().await?;
+    crash::point("aside-recorded");
     let records: Vec<AsideRecord> = list(session, scope)
         .await?
         .into_iter()
