@@ -124,7 +124,8 @@ impl ChunkWork<'_, '_> {
         };
         let writing = async {
             let tx = writer.begin(BeginMode::ReadWrite).await?;
-            tx.batch(&self.lease.guard()).await?;
+            tx.batch(&format!("{};\n{}", self.lease.guard(), care.settings()))
+                .await?;
             let to = Writing {
                 store: self.store,
                 shaping: self.shaping,

@@ -36,11 +36,12 @@ impl ChunkWork<'_, '_> {
         tx.batch(&self.lease.guard()).await?;
         tx.batch(&seen_table(plan)).await?;
         let mut counts = Counts::default();
+        let mut keyless = false;
         match ranges {
-            None => self.look(source, &tx, Rows::All, &mut counts).await?,
+            None => keyless = self.look(source, &tx, Rows::All, &mut counts).await?,
             Some(ranges) => {
                 for range in ranges {
-                    self.look(source, &tx, Rows::Chunk(range), &mut counts).await?;
+                    keyless |= self.look(source, &tx, Rows::Chunk(range), &mut counts).await?;
                 }
             }
         }
@@ -69,6 +70,17 @@ impl ChunkWork<'_, '_> {
                 counts.add(&Counts { read: 0, ..written });
             }
         }
+        if keyless {
+            // No key finds them: they are rejected once more, as they were.
+            let mut rows = source
+                .copy_out_limited(&select::copy(plan, Rows::Keyless), limit)
+                .await?;
+            while let Some(extracted) = reader::next(&mut rows, plan).await? {
+                let shaped = self.shaping.shape(evaluator, extracted).await?;
+                let written = to.write(&tx, &shaped).await?;
+                counts.add(&Counts { read: 0, ..written });
+            }
+        }
         // What was rewritten counts as updated, not as one more row.
         counts.inserted -= counts.updated;
         let what = ranges.map_or(Mended::Whole(counts.read), |_| Mended::Finished);
@@ -80,14 +92,15 @@ impl ChunkWork<'_, '_> {
         Ok(counts)
     }
 
-    /// Key and row hash of every row of a range, into the temporary table.
+    /// Key and row hash of every row of a range, into the temporary table. Says whether there are rows without a key.
     async fn look(
         &self,
         source: &Session,
         tx: &Transaction<'_>,
         rows: Rows<'_>,
         counts: &mut Counts,
-    ) -> Result<()> {
+    ) -> Result<bool> {
+        let mut keyless = false;
         let plan = self.shaping.plan;
         let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
         let mut stream = source.copy_out_limited(&select::copy(plan, rows), limit).await?;
@@ -95,6 +108,7 @@ impl ChunkWork<'_, '_> {
             counts.read += extracted.batch.rows() as i64;
             counts.bytes += extracted.bytes as i64;
             let (encoded, sent) = hashes(plan, &extracted.batch);
+            keyless |= sent < extracted.batch.rows();
             copy(
                 tx,
                 "COPY pg_temp.driftless_seen FROM STDIN (FORMAT binary)",
@@ -104,7 +118,7 @@ impl ChunkWork<'_, '_> {
             )
             .await?;
         }
-        Ok(())
+        Ok(keyless)
     }
 
     /// Removes what changed and what is gone, and opens a cursor on what must be read again. A row whose reference was made
@@ -128,7 +142,7 @@ impl ChunkWork<'_, '_> {
              LEFT JOIN pg_temp.driftless_seen AS s ON {join} \
              WHERE i.execution <> {execution} AND (s.h IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash))); \
              CREATE TEMPORARY TABLE driftless_again ON COMMIT DROP AS \
-             SELECT {text} AS key FROM pg_temp.driftless_seen AS s LEFT JOIN {identities} AS i ON {join} \
+             SELECT DISTINCT {text} AS key FROM pg_temp.driftless_seen AS s LEFT JOIN {identities} AS i ON {join} \
              WHERE i.execution IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash))",
             join = same("i", "s"),
             text = identity::key_text(plan, "s"),
@@ -152,10 +166,29 @@ impl ChunkWork<'_, '_> {
             join = same("i", "d"),
         ))
         .await?;
+        counts.updated += self.vanished(tx).await?;
+        tx.batch(&identity::unindex(self.store, plan)).await?;
         self.forget_rejects(tx).await?;
         tx.batch("DECLARE driftless_redo NO SCROLL CURSOR FOR SELECT key FROM pg_temp.driftless_again")
             .await?;
         Ok(())
+    }
+
+    /// Rows that foreign keys in place took along when their parents were mended are read again too. How many.
+    async fn vanished(&self, tx: &Transaction<'_>) -> Result<i64> {
+        let plan = self.shaping.plan;
+        let sql = format!(
+            "WITH vanished AS (DELETE FROM {identities} AS i WHERE i.status = {live} \
+             AND NOT EXISTS (SELECT FROM {table} AS t WHERE {belongs}) RETURNING {text} AS key) \
+             INSERT INTO pg_temp.driftless_again SELECT DISTINCT v.key FROM vanished AS v \
+             WHERE NOT EXISTS (SELECT FROM pg_temp.driftless_again AS a WHERE a.key = v.key)",
+            identities = self.store.identity_table(&plan.name).sql(),
+            live = identity::LIVE,
+            table = plan.into.sql(),
+            belongs = identity::belongs(plan, "i", "t"),
+            text = identity::key_text(plan, "i"),
+        );
+        Ok(tx.execute(&sql, &[]).await?.cast_signed())
     }
 
     /// What is on record about rows that are read again, or gone, is decided anew.

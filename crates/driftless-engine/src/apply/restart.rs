@@ -2,6 +2,7 @@
 
 use driftless_core::catalog::Catalog;
 use driftless_core::code;
+use driftless_core::name::QualifiedName;
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::{BeginMode, Param, Session, Transaction};
 
@@ -109,15 +110,32 @@ async fn delete(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> Resul
     Ok(deleted)
 }
 
-/// A foreign key of a table outside the plan.
+/// A foreign key of a table whose rows are not deleted to one whose rows are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outside {
     /// The referencing table.
-    pub child: String,
+    pub child: QualifiedName,
     /// The constraint's name.
     pub constraint: String,
-    /// A query that says whether some row of it has no parent.
-    pub orphan: String,
+    /// The table that it refers to.
+    pub parent: QualifiedName,
+    /// True where a row `c` of the child refers to a row `p` of the parent.
+    pub refers: String,
+}
+
+impl Outside {
+    /// A query that says whether some row refers to a row that this entity has loaded.
+    fn question(&self, store: &Store, plan: &EntityPlan) -> String {
+        format!(
+            "SELECT EXISTS (SELECT FROM {} AS c JOIN {} AS p ON {} JOIN {} AS i ON {} WHERE i.status = {})",
+            self.child.sql(),
+            self.parent.sql(),
+            self.refers,
+            store.identity_table(&plan.name).sql(),
+            identity::belongs(plan, "i", "p"),
+            identity::LIVE
+        )
+    }
 }
 
 /// Deletes these entities' rows and all that is recorded about them, in this order, in one transaction. Refuses where rows of others
@@ -131,12 +149,30 @@ pub async fn delete_all(
 ) -> Result<Vec<i64>> {
     let tx = writer.begin(BeginMode::ReadWrite).await?;
     tx.batch(&lease.guard()).await?;
+    // Before anything is deleted: a foreign key that cascades would leave nothing to be found afterwards.
+    for foreign in outside {
+        refuse_if_referred(&tx, store, plans, foreign).await?;
+    }
     let mut deleted = Vec::new();
     for plan in plans {
         deleted.push(delete(&tx, store, plan).await?);
     }
-    for foreign in outside {
-        if tx.query_one(&foreign.orphan, &[]).await?.get::<bool>(0)? {
+    tx.commit().await?;
+    Ok(deleted)
+}
+
+async fn refuse_if_referred(
+    tx: &Transaction<'_>,
+    store: &Store,
+    plans: &[&EntityPlan],
+    foreign: &Outside,
+) -> Result<()> {
+    for plan in plans.iter().filter(|plan| plan.into == foreign.parent) {
+        if !exists(tx, store, plan).await? {
+            continue;
+        }
+        let referred = tx.query_one(&foreign.question(store, plan), &[]).await?;
+        if referred.get::<bool>(0)? {
             return Err(EngineError::new(
                 code::INTEGRITY,
                 format!("table {}", foreign.child),
@@ -145,9 +181,8 @@ pub async fn delete_all(
                     foreign.constraint
                 ),
             )
-            .remedy("they belong to somebody else: remove or redirect them first"));
+            .remedy("they would be left behind: remove or redirect them first, or start their entity over with the others"));
         }
     }
-    tx.commit().await?;
-    Ok(deleted)
+    Ok(())
 }

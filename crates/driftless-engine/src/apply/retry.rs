@@ -31,7 +31,12 @@ impl ChunkWork<'_, '_> {
             evaluator,
         } = lane;
         let tx = writer.begin(BeginMode::ReadWrite).await?;
-        tx.batch(&self.lease.guard()).await?;
+        tx.batch(&format!(
+            "{};\n{}",
+            self.lease.guard(),
+            Care::Isolating.settings()
+        ))
+        .await?;
         reject::clear(&tx, self.store, &plan.name, keys).await?;
         let to = Writing {
             store: self.store,

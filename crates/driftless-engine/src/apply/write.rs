@@ -37,6 +37,17 @@ pub struct Writing<'w, 'p> {
     pub care: Care,
 }
 
+impl Care {
+    /// What a transaction with this care begins with. A deferred constraint would refuse the transaction at its end, and
+    /// not the row.
+    pub(super) fn settings(self) -> &'static str {
+        match self {
+            Care::Fast => "",
+            Care::Isolating => "SET CONSTRAINTS ALL IMMEDIATE",
+        }
+    }
+}
+
 impl Writing<'_, '_> {
     fn plan(&self) -> &EntityPlan {
         self.shaping.plan

@@ -14,6 +14,8 @@ pub enum Rows<'a> {
     Chunk(&'a Chunk),
     /// Those with these canonical keys.
     Keys(&'a [String]),
+    /// Those whose key is null, in whole or in part.
+    Keyless,
 }
 
 /// `COPY (…) TO STDOUT` of these rows, columns as the plan reads them.
@@ -60,6 +62,7 @@ pub fn condition(plan: &EntityPlan, rows: Rows<'_>) -> String {
         Rows::All => {}
         Rows::Chunk(chunk) => parts.extend(range(plan, chunk)),
         Rows::Keys(keys) => parts.push(keyed(plan, keys)),
+        Rows::Keyless => parts.push(keyless(plan)),
     }
     if parts.is_empty() {
         String::new()
@@ -86,6 +89,16 @@ fn range(plan: &EntityPlan, chunk: &Chunk) -> Vec<String> {
         (None, _) => {}
     }
     parts
+}
+
+fn keyless(plan: &EntityPlan) -> String {
+    let parts: Vec<String> = plan
+        .identity
+        .key
+        .iter()
+        .map(|part| format!("{} IS NULL", quote_ident(&part.column)))
+        .collect();
+    format!("({})", parts.join(" OR "))
 }
 
 /// Rows with these canonical keys, as literals of the key columns' own types.

@@ -51,7 +51,7 @@ pub async fn restart(spec: &Spec, only: &[String], events: &Events) -> Result<Ve
 async fn delete(prepared: &Prepared, held: &mut Held, plans: &[&EntityPlan]) -> Result<Vec<Deletion>> {
     let silencing = silencing(&mut held.session).await?;
     let mut writer = lane::writer(&prepared.target, &held.lease, silencing).await?;
-    let outside = outside(prepared, &prepared.target_catalog);
+    let outside = outside(plans, &prepared.target_catalog);
     // Foreign keys that are checked let children go first, and not their parents.
     let plans = children_first(plans, &prepared.target_catalog);
     let deleted = restart::delete_all(&mut writer, &prepared.store, &held.lease, &plans, &outside).await?;
@@ -96,11 +96,9 @@ fn deletion(plan: &EntityPlan, rows: i64) -> Deletion {
     }
 }
 
-/// Foreign keys of tables outside the plan that refer to tables of the plan.
-fn outside(prepared: &Prepared, target: &Catalog) -> Vec<Outside> {
-    let ours = |name: &driftless_core::name::QualifiedName| {
-        prepared.plan.entities.iter().any(|one| one.into == *name)
-    };
+/// Foreign keys of tables that are not started over to tables that are.
+fn outside(plans: &[&EntityPlan], target: &Catalog) -> Vec<Outside> {
+    let ours = |name: &driftless_core::name::QualifiedName| plans.iter().any(|one| one.into == *name);
     let mut found = Vec::new();
     for relation in target.relations.values().filter(|relation| !ours(&relation.name)) {
         for constraint in &relation.constraints {
@@ -117,21 +115,11 @@ fn outside(prepared: &Prepared, target: &Catalog) -> Vec<Outside> {
                 .zip(&foreign.parent_columns)
                 .map(|(own, parent)| format!("p.{} = c.{}", quote_ident(parent), quote_ident(own)))
                 .collect();
-            let filled: Vec<String> = constraint
-                .columns
-                .iter()
-                .map(|own| format!("c.{} IS NOT NULL", quote_ident(own)))
-                .collect();
             found.push(Outside {
-                child: relation.name.to_string(),
+                child: relation.name.clone(),
                 constraint: constraint.name.clone(),
-                orphan: format!(
-                    "SELECT EXISTS (SELECT FROM {} AS c WHERE {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {}))",
-                    relation.name.sql(),
-                    filled.join(" AND "),
-                    foreign.parent.sql(),
-                    pairs.join(" AND ")
-                ),
+                parent: foreign.parent.clone(),
+                refers: pairs.join(" AND "),
             });
         }
     }

@@ -124,6 +124,17 @@ pub fn index(store: &Store, plan: &EntityPlan) -> Vec<String> {
     ]
 }
 
+/// Statements that take those indexes away again, for rows that are read once more: whether they repeat a key is told when
+/// the indexes are built.
+pub fn unindex(store: &Store, plan: &EntityPlan) -> String {
+    let table = store.identity_table(&plan.name);
+    let drop = |suffix: &str| {
+        let index = QualifiedName::new(table.schema.as_str(), index_name(&table, suffix));
+        format!("DROP INDEX IF EXISTS {}", index.sql())
+    };
+    format!("{}; {}", drop("k"), drop("t"))
+}
+
 /// Identifiers have 63 bytes; entity names at most 40.
 fn index_name(table: &QualifiedName, suffix: &str) -> String {
     format!("{}_{suffix}", table.name)

@@ -40,7 +40,10 @@ impl Presence {
             return Some(item.drop_sql.clone());
         }
         // An index alone: its constraint was to follow. One of somebody else's constraint is not ours to drop.
-        self.index.as_ref().filter(|_| self.constraint.is_none())?;
+        // Nor is one that only has the name of a foreign key or a trigger: those build none.
+        self.index
+            .as_ref()
+            .filter(|_| self.constraint.is_none() && item.build.is_some())?;
         let index = QualifiedName::new(item.table.schema.as_str(), item.name.as_str());
         Some(format!("DROP INDEX {}", index.sql()))
     }
