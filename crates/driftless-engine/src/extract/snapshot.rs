@@ -5,6 +5,12 @@ use driftless_pg::{ConnectConfig, Session};
 
 use crate::error::Result;
 
+/// Its name for other sessions, and what it sees. On a standby the text of a snapshot does not tell all that it sees, so it
+/// gets something that no other one has: equal texts must mean equal rows.
+const SNAPSHOT: &str = "SELECT e.id, pg_catalog.pg_current_snapshot()::text || \
+    CASE WHEN pg_catalog.pg_is_in_recovery() THEN ' standby ' || e.id || ' ' || pg_catalog.clock_timestamp()::text ELSE '' END \
+    FROM pg_catalog.pg_export_snapshot() AS e (id)";
+
 /// A snapshot, kept alive by the session that exported it.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -20,12 +26,7 @@ impl Snapshot {
         session
             .batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             .await?;
-        let row = session
-            .query_one(
-                "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.pg_current_snapshot()::text",
-                &[],
-            )
-            .await?;
+        let row = session.query_one(SNAPSHOT, &[]).await?;
         Ok(Snapshot {
             id: row.get(0)?,
             text: row.get(1)?,

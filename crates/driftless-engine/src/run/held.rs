@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::prepare::Prepared;
 use crate::crash;
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::store::execution;
 use crate::store::lease::{BEAT, Lease};
 use crate::store::{Store, schema};
@@ -35,6 +35,10 @@ impl Held {
         crash::point("state-made");
         let lease = Lease::acquire(&mut control, &prepared.store, &holder(command)).await?;
         crash::point("lease-taken");
+        if lease.epoch() != prepared.epoch + 1 {
+            lease.release(&control).await?;
+            return Err(came_between(prepared));
+        }
         let session = connect(&prepared.target, &lease).await?;
         let (execution, started_at) =
             execution::begin(&session, &prepared.store, command, lease.epoch()).await?;
@@ -117,4 +121,14 @@ fn holder(command: &str) -> String {
     let host = host.trim();
     let host = if host.is_empty() { "this host" } else { host };
     format!("driftless {command} (process {} on {host})", std::process::id())
+}
+
+/// The plan was made before somebody else ran: it may be about a target that is otherwise now.
+fn came_between(prepared: &Prepared) -> EngineError {
+    EngineError::new(
+        code::PIPELINE_HELD,
+        format!("pipeline {}", prepared.plan.pipeline),
+        "another instance held it while this one looked at both databases",
+    )
+    .remedy("start again")
 }

@@ -6,7 +6,7 @@ use driftless_core::error::{Finding, blocks};
 use driftless_core::plan::aside::{AsideItem, with_keys_back};
 use driftless_core::plan::{self, EntityPlan, Facts, Plan};
 use driftless_core::spec::{From, Spec};
-use driftless_pg::{ConnectConfig, Session};
+use driftless_pg::{ConnectConfig, Param, Session};
 
 use crate::error::{EngineError, InContext as _, Result};
 use crate::introspect::{Wanted, describe_expressions, describe_query, introspect};
@@ -16,6 +16,7 @@ use crate::shape::evaluate;
 use crate::store::Store;
 use crate::store::aside;
 use crate::store::entity::{self, Begun};
+use crate::store::lease;
 use crate::store::schema::{self, Place, Presence};
 
 /// A plan with everything it was made from.
@@ -35,6 +36,8 @@ pub struct Prepared {
     pub target_catalog: Catalog,
     /// Whether the target has state of this pipeline.
     pub presence: Presence,
+    /// How often the lease had been taken before anything was looked at: a later one means that it may be otherwise now.
+    pub epoch: i64,
     /// Entities whose load has begun.
     pub begun: Vec<Begun>,
     /// Findings that do not block.
@@ -48,6 +51,10 @@ pub fn endpoints(spec: &Spec) -> Result<(ConnectConfig, ConnectConfig)> {
     Ok((source, target))
 }
 
+/// What to do about an expression where PostgreSQL says nothing more.
+const EXPRESSION_REMEDY: &str =
+    "write one expression over the source's columns as PostgreSQL of the target reads it";
+
 /// Prepares a plan. Everything that forbids it comes at once.
 pub async fn prepare(spec: &Spec) -> Result<Prepared> {
     let (source, target) = endpoints(spec)?;
@@ -57,6 +64,10 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         Session::connect(&target, "check")
     )?;
     let presence = schema::presence(&target_session, &store).await?;
+    let epoch = match presence {
+        Presence::Present => lease::epoch(&target_session, &store).await?,
+        Presence::Absent => 0,
+    };
     let begun = match presence {
         Presence::Present => entity::begun(&target_session, &store).await?,
         Presence::Absent => Vec::new(),
@@ -85,6 +96,7 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         ..Facts::default()
     };
     queries(spec, &source_session, &mut facts, &mut findings).await?;
+    zones(spec, &target_session, &mut findings).await?;
     filters(spec, &source_session, &mut findings).await?;
     expressions(
         spec,
@@ -129,6 +141,7 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
             source_catalog,
             target_catalog,
             presence,
+            epoch,
             begun,
             findings,
         }),
@@ -221,6 +234,29 @@ async fn filters(spec: &Spec, source: &Session, findings: &mut Vec<Finding>) -> 
     Ok(())
 }
 
+/// A zone must be one that the target knows: it is the target that converts.
+async fn zones(spec: &Spec, target: &Session, findings: &mut Vec<Finding>) -> Result<()> {
+    for (section, zone) in [("[source]", &spec.source.zone), ("[target]", &spec.target.zone)] {
+        let Some(zone) = zone else { continue };
+        let sql = "SELECT pg_catalog.timezone($1::text, '2000-01-01 00:00:00'::timestamp)";
+        if let Err(error) = target.query(sql, &[Param::text(zone.value.as_str())]).await {
+            let Some(server) = error.server() else {
+                return Err(error.into());
+            };
+            findings.push(
+                Finding::error(
+                    code::INVALID_VALUE,
+                    format!("{section} zone"),
+                    server.message.clone(),
+                )
+                .at(zone.span)
+                .remedy("name a zone of pg_timezone_names, such as Europe/Paris"),
+            );
+        }
+    }
+    Ok(())
+}
+
 /// What `adopt` yields must be a legacy key and a UUID.
 async fn adoptions(spec: &Spec, plan: &Plan, target: &Session, findings: &mut Vec<Finding>) -> Result<()> {
     for entity in &plan.entities {
@@ -284,7 +320,11 @@ async fn expressions(
                     problem.message.clone(),
                 )
                 .at(one.span)
-                .remedy(problem.remedy.clone()),
+                .remedy(if problem.remedy.is_empty() {
+                    EXPRESSION_REMEDY
+                } else {
+                    &problem.remedy
+                }),
             ),
         }
     }

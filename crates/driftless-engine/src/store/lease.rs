@@ -44,8 +44,9 @@ impl Lease {
 
     /// Takes the lease with the control session, or says who holds it.
     pub async fn acquire(control: &mut Session, store: &Store, holder: &str) -> Result<Lease> {
+        let before = epoch(control, store).await?;
         refuse_if_alive(control, store).await?;
-        end_back_ends(control, store).await?;
+        end_back_ends(control, store, before).await?;
         let tx = control.begin(BeginMode::ReadWrite).await?;
         // Two starters meet here: the second waits for this row and then finds a living holder.
         let row = tx
@@ -123,6 +124,17 @@ impl Lease {
     }
 }
 
+/// How often the lease was taken.
+pub async fn epoch(session: &Session, store: &Store) -> Result<i64> {
+    let row = session
+        .query_opt(
+            &store.sql("SELECT epoch FROM {state}.lease WHERE pipeline = $1"),
+            &[Param::text(store.pipeline())],
+        )
+        .await?;
+    Ok(row.map(|row| row.get(0)).transpose()?.unwrap_or(0))
+}
+
 /// Who holds a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
@@ -157,21 +169,22 @@ async fn refuse_if_alive(session: &Session, store: &Store) -> Result<()> {
 }
 
 /// Ends what a dead holder left running: a COPY that still commits would otherwise be waited for.
-async fn end_back_ends(session: &Session, store: &Store) -> Result<()> {
+/// Those of somebody who took the lease meanwhile have a later epoch and are left alone.
+async fn end_back_ends(session: &Session, store: &Store, epoch: i64) -> Result<()> {
     session
         .query(
             &store.sql(
                 "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM {state}.lease_backend AS b \
                  JOIN pg_catalog.pg_stat_activity AS a ON a.pid = b.backend_pid AND a.backend_start = b.backend_start \
-                 WHERE b.pipeline = $1 AND a.pid <> pg_catalog.pg_backend_pid()",
+                 WHERE b.pipeline = $1 AND b.epoch <= $2 AND a.pid <> pg_catalog.pg_backend_pid()",
             ),
-            &[Param::text(store.pipeline())],
+            &[Param::text(store.pipeline()), Param::int8(epoch)],
         )
         .await?;
     session
         .execute(
-            &store.sql("DELETE FROM {state}.lease_backend WHERE pipeline = $1"),
-            &[Param::text(store.pipeline())],
+            &store.sql("DELETE FROM {state}.lease_backend WHERE pipeline = $1 AND epoch <= $2"),
+            &[Param::text(store.pipeline()), Param::int8(epoch)],
         )
         .await?;
     Ok(())

@@ -191,6 +191,9 @@ BEGIN
            INTO found USING $2;
     END IF;
     RETURN found;
+EXCEPTION WHEN data_exception THEN
+    -- A text that is no key of this entity's type names nothing.
+    RETURN NULL;
 END
 $function$;
 REVOKE ALL ON FUNCTION {state}.uuid_for(text, text) FROM PUBLIC;
