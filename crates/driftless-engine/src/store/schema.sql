@@ -161,19 +161,22 @@ AS $function$
 DECLARE
     identities text := 'identity_' || $1;
     recorded   text := 'recorded_' || $1;
-    keys       text[];
+    keys       text[] := ARRAY[$2];
+    parts      bigint;
     condition  text;
     found      uuid;
 BEGIN
     SELECT pg_catalog.string_agg(
                pg_catalog.format('%I = $1[%s]::%s', a.attname, a.attnum, pg_catalog.format_type(a.atttypid, NULL)),
                ' AND ' ORDER BY a.attnum),
-           CASE WHEN pg_catalog.count(*) > 1
-                THEN ARRAY(SELECT pg_catalog.json_array_elements_text($2::json)) ELSE ARRAY[$2] END
-      INTO condition, keys
+           pg_catalog.count(*)
+      INTO condition, parts
       FROM pg_catalog.pg_attribute AS a
      WHERE a.attrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', {state_literal}, identities))
        AND a.attname ~ '^k[0-9]+$' AND NOT a.attisdropped;
+    IF parts > 1 THEN
+        keys := ARRAY(SELECT pg_catalog.json_array_elements_text($2::json));
+    END IF;
     IF condition IS NOT NULL AND EXISTS (
         SELECT FROM pg_catalog.pg_attribute
          WHERE attrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', {state_literal}, identities))
