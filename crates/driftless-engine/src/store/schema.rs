@@ -98,12 +98,13 @@ pub async fn place(session: &Session, store: &Store) -> Result<Place> {
     })
 }
 
-/// Makes the state if it is absent; refuses a namespace other than the one it was made with.
-pub async fn ensure(session: &mut Session, store: &Store, namespace: Uuid) -> Result<()> {
-    if presence(session, store).await? == Presence::Absent {
-        let found = place(session, store).await?;
-        let tx = session.begin(BeginMode::ReadWrite).await?;
-        if found == Place::Creatable {
+async fn make(session: &mut Session, store: &Store, namespace: Uuid) -> Result<()> {
+    let tx = session.begin(BeginMode::ReadWrite).await?;
+    // Two first starts meet here: the second one finds what the first one made.
+    let lock = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('driftless ' || $1, 0))";
+    tx.execute(lock, &[Param::text(store.schema())]).await?;
+    if presence(&tx, store).await? == Presence::Absent {
+        if place(&tx, store).await? == Place::Creatable {
             tx.batch(&store.sql("CREATE SCHEMA {state}")).await?;
         }
         tx.batch(&store.sql(include_str!("schema.sql"))).await?;
@@ -121,7 +122,15 @@ pub async fn ensure(session: &mut Session, store: &Store, namespace: Uuid) -> Re
             &[Param::text(store.pipeline())],
         )
         .await?;
-        tx.commit().await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Makes the state if it is absent; refuses a namespace other than the one it was made with.
+pub async fn ensure(session: &mut Session, store: &Store, namespace: Uuid) -> Result<()> {
+    if presence(session, store).await? == Presence::Absent {
+        make(session, store, namespace).await?;
     }
     let row = session
         .query_one(&store.sql("SELECT namespace FROM {state}.pipeline"), &[])
