@@ -41,7 +41,8 @@ fn change(random: &mut Random) -> String {
         0 => format!("UPDATE public.customer SET name = name || '.' WHERE id = {customer}"),
         1 => format!("DELETE FROM public.customer WHERE id = {customer}"),
         2 => format!(
-            "INSERT INTO public.customer VALUES ({customer}, 'New {customer}', 'n{customer}@example.org') ON CONFLICT (id) DO NOTHING"
+            "INSERT INTO public.customer VALUES ({customer}, 'New {customer}', 'n{}@example.org') ON CONFLICT (id) DO NOTHING",
+            random.bits()
         ),
         // A unique value goes from one row to another and back.
         3 => format!(
