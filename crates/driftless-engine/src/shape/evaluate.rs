@@ -63,7 +63,8 @@ pub async fn evaluate(
     )
     .await;
     let Err(error) = first else { return Ok(answers) };
-    if error.disposition() != Disposition::Row {
+    let state = error.pg().and_then(|pg| pg.sqlstate()).unwrap_or_default();
+    if !is_of_a_row(state) {
         return Err(error);
     }
     answers.failed = failing(session, evaluation, &params, rows).await?;
@@ -87,6 +88,13 @@ pub async fn evaluate(
     )
     .await?;
     Ok(answers)
+}
+
+/// Whether a row can be blamed for what an expression runs into. Beside data errors: "not supported", which is what
+/// PostgreSQL says of NaN as an integer, and what a function of the target's tells of the one row it looks at (no case for
+/// it, no or too many rows).
+fn is_of_a_row(state: &str) -> bool {
+    disposition(state) == Disposition::Row || matches!(state, "0A000" | "20000" | "P0002" | "P0003")
 }
 
 fn bind(evaluation: &Evaluation, subject: &impl Subject, rows: &[usize]) -> Vec<Param> {
@@ -185,7 +193,7 @@ async fn failing(
     for row in &found {
         let (number, output): (i64, i32) = (row.get(0)?, row.get(1)?);
         let (state, message): (String, String) = (row.get(2)?, row.get(3)?);
-        if disposition(&state) != Disposition::Row {
+        if !is_of_a_row(&state) {
             return Err(EngineError::new(
                 code::INTERNAL,
                 "an evaluation",

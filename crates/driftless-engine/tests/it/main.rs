@@ -7,6 +7,7 @@ mod query;
 mod expression;
 mod pair;
 mod load;
+mod fit;
 mod verify;
 mod plan;
 mod proof;

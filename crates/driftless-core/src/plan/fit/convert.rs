@@ -13,6 +13,9 @@ const DATE_TEXT: &str =
 /// A time of day without date and zone, with no more digits than are kept.
 const TIME_TEXT: &str = r"^\s*[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}0*)?)?\s*$";
 
+/// More than the six digits behind the seconds that an interval keeps.
+const TOO_FINE: &str = r"\.[0-9]{6}0*[1-9]";
+
 /// The conversion, if there is one that means the same value.
 pub(super) fn converted(from: End<'_>, to: End<'_>) -> Result<Fit, Misfit> {
     let target = to.data_type.oid;
@@ -73,6 +76,7 @@ fn parsed(to: End<'_>) -> Result<Fit, Misfit> {
         }
         builtin::DATE if to.data_type.element().is_none() => Some(matches(text, DATE_TEXT)),
         builtin::TIME if to.data_type.element().is_none() => Some(time_of_day(text, to)),
+        builtin::INTERVAL if to.data_type.element().is_none() => Some(interval(text, to)),
         builtin::FLOAT4 | builtin::FLOAT8 => {
             let exact = suffixed("pg_catalog.numeric", to.data_type);
             let kept = format!(
@@ -94,7 +98,7 @@ fn parsed(to: End<'_>) -> Result<Fit, Misfit> {
 }
 
 fn matches(text: &str, pattern: &str) -> String {
-    format!("({text}) ~ {}", crate::name::quote_literal(pattern))
+    format!("({text}) ~* {}", crate::name::quote_literal(pattern))
 }
 
 fn time_of_day(text: &str, to: End<'_>) -> String {
@@ -103,6 +107,14 @@ fn time_of_day(text: &str, to: End<'_>) -> String {
         return plain;
     }
     format!("{plain} AND {}", equal_texts(text, to))
+}
+
+fn interval(text: &str, to: End<'_>) -> String {
+    let exact = format!("({text}) !~ {}", crate::name::quote_literal(TOO_FINE));
+    if to.typmod < 0 {
+        return exact;
+    }
+    format!("{exact} AND {}", equal_texts(text, to))
 }
 
 /// Arrays of other elements: numbers by the casts of their elements, all others through their text.
@@ -183,7 +195,7 @@ fn others(from: End<'_>, to: End<'_>) -> Option<Fit> {
             cast("{x}", to, Some(back("pg_catalog.int8")))
         }
         (builtin::TIMESTAMP, builtin::DATE) => cast("{x}", to, Some(back("pg_catalog.timestamp"))),
-        (builtin::TIME, builtin::INTERVAL) => cast("{x}", to, Some(back("pg_catalog.time"))),
+        (builtin::TIME, builtin::INTERVAL) => cast("{x}", to, Some(back("pg_catalog.text"))),
         (builtin::INTERVAL, builtin::TIME) => cast("{x}", to, Some(back("pg_catalog.interval"))),
         (builtin::BIT, builtin::VARBIT) | (builtin::VARBIT, builtin::BIT) => {
             cast("{x}", to, Some(back("pg_catalog.text")))
