@@ -327,7 +327,7 @@ async fn an_entity_whose_mapping_changed_is_refused_and_the_others_continue() {
         .iter()
         .map(|one| (one.entity.as_str(), one.rows))
         .collect();
-    assert_eq!(named, [("a", 50), ("c", 50)]);
+    assert_eq!(named, [("c", 50), ("a", 50)], "children go first");
     assert_eq!(pair.count("SELECT count(*) FROM b").await, 50);
     pair.migrate(&changed).await.expect("a load");
     assert_eq!(
