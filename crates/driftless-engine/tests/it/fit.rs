@@ -164,7 +164,10 @@ fn questions(case: &Case) -> (String, String) {
         );
     }
     if to.name == "varchars3" {
-        return (forward, format!("({value})::text[] = ({value})::varchar(3)[]::text[]"));
+        return (
+            forward,
+            format!("({value})::text[] = ({value})::varchar(3)[]::text[]"),
+        );
     }
     // A double that a single prints alike is another number all the same.
     let either = if (from.name, to.name) == ("float8", "float4") {
