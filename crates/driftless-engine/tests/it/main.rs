@@ -8,6 +8,8 @@ mod expression;
 mod pair;
 mod load;
 mod fit;
+mod keys;
+mod reading;
 mod verify;
 mod plan;
 mod proof;
