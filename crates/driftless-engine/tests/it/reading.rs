@@ -107,8 +107,8 @@ async fn expressions_read_what_the_columns_will_hold() {
     assert_eq!(
         text(2),
         [
-            "3", "3.00", "3.00 ", "-", "-", "-", "-", "-", "bad", "bad!", "-", "-", "-", "", "-", "",
-            "[yz]", "-"
+            "3", "3.00", "3.00 ", "-", "-", "-", "-", "-", "bad", "bad!", "-", "-", "-", "", "-", "", "[yz]",
+            "-"
         ]
     );
     // The fourth row divides by zero, and its flag is neither of two: one fault each.
