@@ -3,7 +3,5 @@
 mod reading;
 mod rows;
 mod identities;
-mod references;
 mod resume;
 mod lease;
-mod rejects;
