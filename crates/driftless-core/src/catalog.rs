@@ -24,6 +24,8 @@ pub struct Catalog {
     pub server_version: u32,
     /// `server_encoding`.
     pub encoding: String,
+    /// Digits behind the point of `money`, as the server's `lc_monetary` has them.
+    pub money_digits: i32,
     /// The role that looked.
     pub role: String,
     /// Whether that role is a superuser.

@@ -7,6 +7,7 @@ mod sql_type;
 mod travel;
 mod fit;
 mod key_text;
+mod constant;
 mod suggest;
 mod draft;
 mod request;

@@ -9,6 +9,7 @@ mod site;
 
 use std::collections::BTreeSet;
 
+use super::constant::loss;
 use super::draft::Draft;
 use super::entity::RefSite;
 use super::fit::End;
@@ -123,6 +124,9 @@ impl<'a> Columns<'a, '_> {
             unmapped,
             lossy: said.is_some_and(|column| column.lossy),
         };
+        if let Some(column) = said.filter(|column| !column.lossy) {
+            self.whole_constants(column, &at);
+        }
         let compiled = match said {
             Some(column) => self.top(&column.form, &at),
             None => self.same_name(&at),
@@ -145,6 +149,30 @@ impl<'a> Columns<'a, '_> {
                 self.findings.push(finding.at(span));
                 None
             }
+        }
+    }
+
+    /// Refuses constants of which the column would keep a part only.
+    fn whole_constants(&mut self, said: &ColumnSpec, at: &Compiling<'a, '_>) {
+        let (values, unknown) = match &said.form {
+            Form::Map(map) => (map.values.as_slice(), Some(&map.unknown)),
+            _ => (&[][..], None),
+        };
+        let texts = values.iter().filter_map(|(_, value)| value.as_ref());
+        let texts = texts.chain(&said.default).chain(match (&said.form, unknown) {
+            (Form::Const(text), _) => text.as_ref(),
+            (_, Some(Unknown::Const(text))) => Some(text),
+            _ => None,
+        });
+        for text in texts {
+            let Some(loss) = loss(text, at.to()) else { continue };
+            let what = format!(
+                "column {}: {text:?} into {}: {loss}",
+                said.name, at.target.type_sql
+            );
+            let finding = self.finding(code::BAD_CONSTANT, what).at(said.span);
+            self.findings
+                .push(finding.remedy("write a value that the column keeps as it stands"));
         }
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Terms<'a> {
     pub(super) source_zone: Option<&'a str>,
     /// What `timestamp` means in the target.
     pub(super) target_zone: Option<&'a str>,
+    /// Whether `money` has as many digits behind the point on both servers.
+    pub(super) same_money: bool,
     /// Whether the mapping allows to lose something.
     pub(super) lossy: bool,
 }
@@ -89,6 +91,13 @@ pub(super) fn fit(from: End<'_>, to: End<'_>, terms: Terms<'_>) -> Result<Fit, M
         return Err(Misfit::new(
             "the type has no binary form, in which rows are written",
             "leave the column out, or make it another type",
+        ));
+    }
+    let one = from.data_type.element().unwrap_or(from.data_type);
+    if one.oid == builtin::MONEY && !terms.same_money {
+        return Err(Misfit::new(
+            "the servers' languages give money another number of digits",
+            "let a query of the source read it as numeric: `sql = \"SELECT amount::numeric …\"`",
         ));
     }
     let found = match zone::zoned(from, to, terms) {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::draft::{inner_name, is_reserved};
 use super::sql_type::type_name;
 use super::travel::travel;
-use crate::catalog::{Catalog, Column, ExpressionFacts, ExpressionInput, ExpressionRequest, Relation};
+use crate::catalog::{
+    Catalog, Column, ExpressionFacts, ExpressionInput, ExpressionRequest, Relation, builtin,
+};
 use crate::error::Span;
 use crate::name::{quote_ident, quote_literal};
 use crate::spec::{ColumnSpec, EntitySpec, Form, From, JsonForm, RuleSide, Spec, placeholder};
@@ -60,6 +62,13 @@ pub(super) struct World<'a> {
     pub(super) facts: &'a Facts,
 }
 
+impl World<'_> {
+    /// Whether `money` has as many digits behind the point on both servers.
+    pub(super) fn same_money(&self) -> bool {
+        self.source.money_digits == self.target.money_digits
+    }
+}
+
 /// Every expression of the mapping whose entity has a source and a target.
 pub fn expressions(spec: &Spec, source: &Catalog, target: &Catalog, facts: &Facts) -> Vec<AskedExpression> {
     let mut asked = Vec::new();
@@ -68,7 +77,13 @@ pub fn expressions(spec: &Spec, source: &Catalog, target: &Catalog, facts: &Fact
         else {
             continue;
         };
-        let inputs = readable(entity, from, into, target);
+        let world = World {
+            spec,
+            source,
+            target,
+            facts,
+        };
+        let inputs = readable(world, entity, from, into);
         for column in applicable(entity, into) {
             leaves(
                 &column.form,
@@ -145,11 +160,15 @@ pub(super) fn extraction(column: &Column, path: &str) -> String {
     )
 }
 
-fn readable(entity: &EntitySpec, from: &Relation, into: &Relation, target: &Catalog) -> Vec<ExpressionInput> {
+/// What an expression may read: the source's columns but for those that mean something else on the target, the row's UUID,
+/// and columns whose values are there before.
+fn readable(world: World<'_>, entity: &EntitySpec, from: &Relation, into: &Relation) -> Vec<ExpressionInput> {
+    let target = world.target;
+    let foreign = |column: &Column| column.data_type.base().oid == builtin::MONEY && !world.same_money();
     let mut inputs: Vec<ExpressionInput> = from
         .columns
         .iter()
-        .filter(|column| !is_reserved(&column.name))
+        .filter(|column| !is_reserved(&column.name) && !foreign(column))
         .map(|column| ExpressionInput {
             name: column.name.clone(),
             type_sql: type_name(&travel(&column.data_type, target).data_type),

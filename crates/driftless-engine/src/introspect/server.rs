@@ -28,6 +28,7 @@ pub(super) async fn facts(session: &Session) -> Result<Catalog> {
         may_create_temp: row.get(5)?,
         may_create_schema: row.get(6)?,
         read_only: row.get(7)?,
+        money_digits: row.get(8)?,
         ..Catalog::default()
     })
 }

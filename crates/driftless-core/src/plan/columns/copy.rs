@@ -7,28 +7,22 @@ use crate::plan::draft::Round;
 use crate::plan::fit::{End, Fit, Misfit, Terms, fit};
 use crate::plan::program::{Check, Value};
 use crate::plan::travel::travel;
+use crate::spec::ServerSpec;
 
 impl<'a> Columns<'a, '_> {
+    /// What else decides how a source column is copied.
     pub(super) fn terms(&self, lossy: bool) -> Terms<'a> {
+        let spec = self.world.spec;
+        let zone = |server: &'a ServerSpec| server.zone.as_ref().map(|zone| zone.value.as_str());
         Terms {
-            source_zone: self
-                .world
-                .spec
-                .source
-                .zone
-                .as_ref()
-                .map(|zone| zone.value.as_str()),
-            target_zone: self
-                .world
-                .spec
-                .target
-                .zone
-                .as_ref()
-                .map(|zone| zone.value.as_str()),
+            source_zone: zone(&spec.source),
+            target_zone: zone(&spec.target),
+            same_money: self.world.same_money(),
             lossy,
         }
     }
 
+    /// A misfit as a finding.
     pub(super) fn misfit(&self, misfit: Misfit, place: &str, what: &str, target: &Column) -> Finding {
         self.finding(
             misfit.code,
@@ -37,6 +31,7 @@ impl<'a> Columns<'a, '_> {
         .remedy(misfit.remedy)
     }
 
+    /// A source column as the target column's value.
     pub(super) fn copy(
         &mut self,
         column: &'a Column,

@@ -5,7 +5,7 @@ use crate::catalog::{Column, ExpressionFacts, Relation, builtin};
 use crate::code;
 use crate::error::Finding;
 use crate::plan::draft::Round;
-use crate::plan::fit::{End, fit};
+use crate::plan::fit::{End, Terms, fit};
 use crate::plan::program::{Check, Value};
 use crate::plan::request::{ExpressionKey, extraction};
 use crate::spec::Spanned;
@@ -26,7 +26,12 @@ impl<'a> Columns<'a, '_> {
         at: &Compiling<'a, '_>,
         place: &str,
     ) -> Result<(Value, Vec<Check>), Finding> {
-        let found = fit(result, at.to(), self.terms(at.lossy)).map_err(|misfit| {
+        // Its value is the target's own.
+        let terms = Terms {
+            same_money: true,
+            ..self.terms(at.lossy)
+        };
+        let found = fit(result, at.to(), terms).map_err(|misfit| {
             let what = format!("an expression of type {}", result.data_type.name.name);
             self.misfit(misfit, place, &what, at.target)
         })?;

@@ -135,6 +135,10 @@ impl<'a> Columns<'a, '_> {
         };
         match kind {
             Some(kind) => (Value::Input(self.draft.raw(column)), kind),
+            // As the source prints it: the target would read another amount.
+            None if base.oid == builtin::MONEY && !self.world.same_money() => {
+                (Value::Input(self.draft.text(column)), JsonKind::String)
+            }
             None => {
                 let name = self.draft.lend(column, Round::Main);
                 let answer = self

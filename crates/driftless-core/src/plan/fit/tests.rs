@@ -6,6 +6,7 @@ use crate::plan::tests::notation::Side;
 pub(super) const PLAIN: Terms<'static> = Terms {
     source_zone: None,
     target_zone: None,
+    same_money: true,
     lossy: false,
 };
 
@@ -525,6 +526,20 @@ fn universal_time_has_the_same_bytes() {
         words(between("timestamp", "timestamptz(3)", lossy)),
         "(({x}) AT TIME ZONE 'utc')::timestamptz(3)"
     );
+}
+
+#[test]
+fn money_is_copied_where_it_means_the_same() {
+    let other = Terms {
+        same_money: false,
+        ..PLAIN
+    };
+    assert_eq!(words(between("money", "money", PLAIN)), "same");
+    for to in ["money", "numeric", "text"] {
+        assert!(between("money", to, other).is_err(), "{to}");
+    }
+    assert!(between("money[]", "money[]", other).is_err());
+    assert!(between("numeric", "money", other).is_ok());
 }
 
 #[test]

@@ -260,6 +260,37 @@ fn refused_expressions_and_paths_are_found() {
 }
 
 #[test]
+fn constants_are_kept_whole() {
+    for form in [
+        "{ const = \"longer\" }",
+        "{ copy = \"x\", default = \"longer\" }",
+        "{ map = \"id\", values = { 1 = \"longer\" }, unknown = \"null\" }",
+        "{ map = \"id\", values = { 1 = \"a\" }, unknown = { const = \"longer\" } }",
+    ] {
+        let case = |form: &str| {
+            one(
+                &format!("columns.a = {form}"),
+                "id int4 pk; x text",
+                "id int4 pk; a varchar(3)",
+            )
+        };
+        expect(
+            &case(form),
+            code::BAD_CONSTANT,
+            "a",
+            "column a: \"longer\" into pg_catalog.varchar(3)",
+        );
+        case(&form.replace("longer", "abc")).plan();
+    }
+    let case = one(
+        "columns.a = { const = \"today\" }",
+        "id int4 pk",
+        "id int4 pk; a date",
+    );
+    expect(&case, code::BAD_CONSTANT, "a", "another moment in every run");
+}
+
+#[test]
 fn all_findings_come_at_once() {
     let case = one(
         "[entities.t.columns]\na = \"x\"\nb = { sql = \"nonsense\" }\nc = \"d\"",

@@ -6,6 +6,7 @@ SELECT pg_catalog.current_setting('server_version_num')::int4,
        r.rolbypassrls OR r.rolsuper,
        pg_catalog.has_database_privilege(d.oid, 'TEMPORARY'),
        pg_catalog.has_database_privilege(d.oid, 'CREATE'),
-       pg_catalog.pg_is_in_recovery() OR pg_catalog.current_setting('default_transaction_read_only')::bool
+       pg_catalog.pg_is_in_recovery() OR pg_catalog.current_setting('default_transaction_read_only')::bool,
+       pg_catalog.scale(1::pg_catalog.money::pg_catalog.numeric)
   FROM pg_catalog.pg_roles r, pg_catalog.pg_database d
  WHERE r.rolname = current_user AND d.datname = pg_catalog.current_database()
