@@ -18,5 +18,6 @@ mod transform;
 mod gate;
 mod expected;
 mod chinook;
+mod northwind;
 mod lab;
 mod parts;
