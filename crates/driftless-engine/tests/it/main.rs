@@ -19,5 +19,6 @@ mod gate;
 mod expected;
 mod chinook;
 mod northwind;
+mod pagila;
 mod lab;
 mod parts;
