@@ -1,11 +1,13 @@
 //! Northwind, which nobody here wrote, into a target with UUID keys: smallint, varchar and composite keys, bytea, reals that
 //! become exact money, empty tables; every row, key and reference in plain SQL.
 
+use driftless_engine::run::validate;
 use driftless_testkit::{TestDatabase, load_dump, pg_dump_schema_without, servers, shared_data};
 use uuid::Uuid;
 
 use crate::expected::{expect_ids, same_rows};
 use crate::pair::{migrate_spec, read};
+use crate::verify::differing;
 
 const NAMESPACE: &str = "7f0c5f0e-6d53-4f2e-8d5f-51e1c4b0a5a9";
 
@@ -142,6 +144,9 @@ async fn every_row_key_and_reference_of_northwind() {
         "the dump has so many rows"
     );
     nothing_but_the_rows(&target).await;
+
+    let validation = validate(&spec, &[]).await.expect("a validation");
+    assert_eq!(differing(&validation), [""; 0]);
 
     load_dump(&target.url(), &dump);
     let namespace = Uuid::parse_str(NAMESPACE).expect("a UUID");

@@ -1,11 +1,13 @@
 //! Pagila, which nobody here wrote, into a target with UUID keys: partitions on both sides, a view as a source, an enum, domains,
 //! arrays, tsvector, ranges, bytea, generated columns, and stores and staff that need each other; checked in plain SQL.
 
+use driftless_engine::run::validate;
 use driftless_testkit::{TestDatabase, load_dump, pg_dump_schema_without, servers, shared_data};
 use uuid::Uuid;
 
 use crate::expected::{expect_ids, same_rows};
 use crate::pair::{migrate_spec, read};
+use crate::verify::differing;
 
 const NAMESPACE: &str = "1f7a0d22-05c1-4c3f-a5f3-3b7c1c2f9d10";
 
@@ -187,6 +189,9 @@ async fn every_row_key_and_reference_of_pagila() {
     ] {
         assert_eq!(target.value(sql).await.as_deref(), Some("0"), "{what}");
     }
+
+    let validation = validate(&spec, &[]).await.expect("a validation");
+    assert_eq!(differing(&validation), [""; 0]);
 
     load_dump(&target.url(), &dump);
     let namespace = Uuid::parse_str(NAMESPACE).expect("a UUID");

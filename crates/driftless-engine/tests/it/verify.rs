@@ -79,7 +79,7 @@ async fn loaded(hint: &str) -> Pair {
 }
 
 /// The checks that differ, as `subject: check`.
-fn differing(validation: &Validation) -> Vec<String> {
+pub(crate) fn differing(validation: &Validation) -> Vec<String> {
     let named = validation
         .differences()
         .map(|(subject, check)| format!("{subject}: {}", check.name));
