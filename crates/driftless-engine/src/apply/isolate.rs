@@ -136,7 +136,8 @@ fn numbered(shaper: &Shaper<'_>, shaped: &Shaped, rows: &[usize]) -> Vec<u8> {
     encoded
 }
 
-/// The temporary table and the function that empties it into the target.
+/// The temporary table and the function that empties it into the target. What is no fault of the row (a deadlock, a full disk)
+/// ends the function.
 fn preparation(plan: &EntityPlan) -> String {
     let mut columns = Vec::new();
     let mut names = Vec::new();
@@ -153,7 +154,9 @@ fn preparation(plan: &EntityPlan) -> String {
          DECLARE one record; BEGIN FOR one IN SELECT * FROM pg_temp.driftless_stage AS s ORDER BY s.n LOOP BEGIN \
          INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({}); \
          EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, \
-         on_constraint = CONSTRAINT_NAME, on_column = COLUMN_NAME; row_number := one.n; RETURN NEXT; END; END LOOP; END $driftless$",
+         on_constraint = CONSTRAINT_NAME, on_column = COLUMN_NAME; \
+         IF pg_catalog.left(state, 2) IN ('40', '53', '55', '57') THEN RAISE; END IF; \
+         row_number := one.n; RETURN NEXT; END; END LOOP; END $driftless$",
         columns.join(", "),
         plan.into.sql(),
         names.join(", "),

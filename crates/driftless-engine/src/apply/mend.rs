@@ -5,6 +5,8 @@
 //! rows are read again by key and take the same way as any row. All of an entity's mending is one transaction.
 
 use driftless_core::batch::Batch;
+use driftless_core::code;
+use driftless_core::name::quote_literal;
 use driftless_core::plan::EntityPlan;
 use driftless_core::transform::{COPY_HEADER, COPY_TRAILER};
 use driftless_pg::{BeginMode, Param, Session, Transaction};
@@ -45,7 +47,7 @@ impl ChunkWork<'_, '_> {
                 }
             }
         }
-        self.decide(&tx, &mut counts).await?;
+        self.decide(&tx, &mut counts, keyless).await?;
         let to = Writing {
             store: self.store,
             shaping: self.shaping,
@@ -123,7 +125,7 @@ impl ChunkWork<'_, '_> {
 
     /// Removes what changed and what is gone, and opens a cursor on what must be read again. A row whose reference was made
     /// null is read again too: the row that it refers to may be there by now.
-    async fn decide(&self, tx: &Transaction<'_>, counts: &mut Counts) -> Result<()> {
+    async fn decide(&self, tx: &Transaction<'_>, counts: &mut Counts, keyless: bool) -> Result<()> {
         let plan = self.shaping.plan;
         let identities = self.store.identity_table(&plan.name).sql();
         let same = |left: &str, right: &str| {
@@ -143,9 +145,14 @@ impl ChunkWork<'_, '_> {
              WHERE i.execution <> {execution} AND (s.h IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash))); \
              CREATE TEMPORARY TABLE driftless_again ON COMMIT DROP AS \
              SELECT DISTINCT {text} AS key FROM pg_temp.driftless_seen AS s LEFT JOIN {identities} AS i ON {join} \
-             WHERE i.execution IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash))",
+             WHERE i.execution IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash)); \
+             DELETE FROM pg_temp.driftless_again AS a USING {rejects} AS r \
+             WHERE r.pipeline = {pipeline} AND r.entity = {entity} AND r.key = a.key AND r.state = 'discarded'",
             join = same("i", "s"),
             text = identity::key_text(plan, "s"),
+            rejects = self.store.table("rejects").sql(),
+            pipeline = quote_literal(self.store.pipeline()),
+            entity = quote_literal(&plan.name),
         ))
         .await?;
         let row = tx
@@ -168,7 +175,7 @@ impl ChunkWork<'_, '_> {
         .await?;
         counts.updated += self.vanished(tx).await?;
         tx.batch(&identity::unindex(self.store, plan)).await?;
-        self.forget_rejects(tx).await?;
+        self.forget_rejects(tx, keyless).await?;
         tx.batch("DECLARE driftless_redo NO SCROLL CURSOR FOR SELECT key FROM pg_temp.driftless_again")
             .await?;
         Ok(())
@@ -191,14 +198,19 @@ impl ChunkWork<'_, '_> {
         Ok(tx.execute(&sql, &[]).await?.cast_signed())
     }
 
-    /// What is on record about rows that are read again, or gone, is decided anew.
-    async fn forget_rejects(&self, tx: &Transaction<'_>) -> Result<()> {
+    /// What is on record about rows that are read again, or gone, is decided anew. What a person has dismissed stays so
+    /// while its row is in the source; of rows without a key only that there are some is known.
+    async fn forget_rejects(&self, tx: &Transaction<'_>, keyless: bool) -> Result<()> {
         let plan = self.shaping.plan;
-        for table in ["rejects", "warning"] {
+        let dismissed = format!(
+            "r.state = 'discarded' AND {keyless} AND r.code = '{}'",
+            code::ROW_KEY_NULL
+        );
+        for (table, kept) in [("rejects", dismissed.as_str()), ("warning", "false")] {
             let sql = format!(
                 "DELETE FROM {{state}}.{table} AS r WHERE r.pipeline = $1 AND r.entity = $2 AND r.execution <> $3 \
                  AND (EXISTS (SELECT FROM pg_temp.driftless_again AS a WHERE a.key = r.key) \
-                 OR NOT EXISTS (SELECT FROM pg_temp.driftless_seen AS s WHERE {} = r.key))",
+                 OR NOT EXISTS (SELECT FROM pg_temp.driftless_seen AS s WHERE {} = r.key)) AND NOT ({kept})",
                 identity::key_text(plan, "s")
             );
             let params = [

@@ -20,3 +20,4 @@ mod expected;
 mod chinook;
 mod lab;
 mod parts;
+mod retry;

@@ -4,4 +4,5 @@ mod reading;
 mod rows;
 mod identities;
 mod resume;
+mod meanwhile;
 mod lease;
