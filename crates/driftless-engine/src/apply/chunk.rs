@@ -144,6 +144,7 @@ impl ChunkWork<'_, '_> {
                 shaping: self.shaping,
                 execution: self.execution,
                 care,
+                staying: false,
             };
             let mut counts = Counts::default();
             while let Some(batch) = shaped.recv().await {

@@ -5,4 +5,5 @@ mod rows;
 mod identities;
 mod resume;
 mod meanwhile;
+mod others;
 mod lease;

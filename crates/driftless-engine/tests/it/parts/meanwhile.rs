@@ -139,7 +139,11 @@ async fn a_restored_source_is_looked_at_anew() {
     pair.source.run("UPDATE item SET price = '3' WHERE id = 3").await;
     migrate_spec(&pair.spec(MAPPING)).await.expect("continued");
     let texts = "SELECT count(DISTINCT split_part(snapshot, ' ', 1)) FROM driftless.execution";
-    assert_eq!(pair.count(texts).await, 1, "both runs read under a snapshot of one text");
+    assert_eq!(
+        pair.count(texts).await,
+        1,
+        "both runs read under a snapshot of one text"
+    );
     let changed = "SELECT string_agg(legacy_id || ' ' || price, ', ') FROM items WHERE price <> 1";
     assert_eq!(pair.target.value(changed).await.as_deref(), Some("3 3"));
 }
