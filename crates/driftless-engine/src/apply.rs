@@ -8,8 +8,12 @@ pub mod aside;
 pub mod lane;
 /// Sends a whole encoded COPY.
 mod send;
+/// Rows that refer to rows which are about to leave.
+mod referrer;
 /// Finds the rows of a batch that the target refuses.
 mod isolate;
+/// Rows that change without leaving, because others refer to them.
+mod stay;
 /// A shaped batch into the target.
 pub mod write;
 /// A chunk from source to target.

@@ -17,6 +17,14 @@ use crate::store::chunk::{self, Chunk};
 use crate::store::execution::{self, Counts};
 use crate::store::lease::Lease;
 
+/// How often work that lost a deadlock begins anew. Somebody else went on each time, so it is rarely needed twice.
+pub const MOST_DEADLOCKS: u32 = 10;
+
+/// Whether the server ended a transaction to resolve a deadlock: it is rolled back, and may simply be tried again.
+pub fn is_deadlock(error: &EngineError) -> bool {
+    error.pg().and_then(|pg| pg.sqlstate()) == Some("40P01")
+}
+
 /// What chunks of one entity are written with.
 #[derive(Debug)]
 pub struct ChunkWork<'w, 'p> {
@@ -70,15 +78,20 @@ impl ChunkWork<'_, '_> {
         &self.shaping.plan.name
     }
 
-    /// Loads a chunk: fast, and again with care if the target refused a row.
+    /// Loads a chunk: fast, and again with care if the target refused a row, or as it was after a deadlock.
     pub async fn load(&self, lane: &mut Lane, chunk: &Chunk) -> Result<Counts> {
         let (read, bytes) = self.progress.reading();
-        match self.attempt(lane, chunk, Care::Fast).await {
-            Err(error) if error.disposition() == Disposition::Row => {
-                self.progress.back_to(read, bytes);
-                self.attempt(lane, chunk, Care::Isolating).await
+        let mut care = Care::Fast;
+        let mut deadlocks = 0;
+        loop {
+            match self.attempt(lane, chunk, care).await {
+                Err(error) if care == Care::Fast && error.disposition() == Disposition::Row => {
+                    care = Care::Isolating;
+                }
+                Err(error) if deadlocks < MOST_DEADLOCKS && is_deadlock(&error) => deadlocks += 1,
+                other => return other,
             }
-            other => other,
+            self.progress.back_to(read, bytes);
         }
     }
 
@@ -131,6 +144,7 @@ impl ChunkWork<'_, '_> {
                 shaping: self.shaping,
                 execution: self.execution,
                 care,
+                staying: false,
             };
             let mut counts = Counts::default();
             while let Some(batch) = shaped.recv().await {

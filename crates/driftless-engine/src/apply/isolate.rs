@@ -27,15 +27,25 @@ pub(super) struct Refused {
     pub(super) column: Option<String>,
 }
 
+/// How a row goes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// As a new row.
+    Insert,
+    /// As new values of the row with its target key, which must be there.
+    Update,
+}
+
 /// Writes those of the rows that the target takes; the others come back.
-pub(super) async fn insert(
+pub(super) async fn write(
     tx: &Transaction<'_>,
     plan: &EntityPlan,
     shaper: &Shaper<'_>,
     shaped: &Shaped,
     rows: &[usize],
+    way: Way,
 ) -> Result<Vec<Refused>> {
-    tx.batch(&preparation(plan)).await?;
+    tx.batch(&preparation(plan, way)).await?;
     let mut refused = stage(tx, plan, shaper, shaped, rows).await?;
     let found = tx
         .query(
@@ -136,27 +146,62 @@ fn numbered(shaper: &Shaper<'_>, shaped: &Shaped, rows: &[usize]) -> Vec<u8> {
     encoded
 }
 
-/// The temporary table and the function that empties it into the target.
-fn preparation(plan: &EntityPlan) -> String {
+/// The temporary table and the function that empties it into the target. What is no fault of the row (a deadlock, a full disk)
+/// ends the function.
+fn preparation(plan: &EntityPlan, way: Way) -> String {
     let mut columns = Vec::new();
-    let mut names = Vec::new();
-    let mut values = Vec::new();
     for (number, column) in plan.columns.iter().enumerate() {
         columns.push(format!("c{number} {}", column.base_sql));
-        names.push(quote_ident(&column.name));
-        values.push(format!("one.c{number}"));
     }
+    let statement = match way {
+        Way::Insert => insertion(plan),
+        Way::Update => change(plan),
+    };
     format!(
         "CREATE TEMPORARY TABLE driftless_stage (n int8, {}) ON COMMIT DROP;\n\
          CREATE FUNCTION pg_temp.driftless_insert() \
          RETURNS TABLE (row_number int8, state text, message text, on_constraint text, on_column text) LANGUAGE plpgsql AS $driftless$ \
          DECLARE one record; BEGIN FOR one IN SELECT * FROM pg_temp.driftless_stage AS s ORDER BY s.n LOOP BEGIN \
-         INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({}); \
+         {statement}; \
          EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, \
-         on_constraint = CONSTRAINT_NAME, on_column = COLUMN_NAME; row_number := one.n; RETURN NEXT; END; END LOOP; END $driftless$",
+         on_constraint = CONSTRAINT_NAME, on_column = COLUMN_NAME; \
+         IF pg_catalog.left(state, 2) IN ('40', '53', '55', '57') THEN RAISE; END IF; \
+         row_number := one.n; RETURN NEXT; END; END LOOP; END $driftless$",
         columns.join(", "),
+    )
+}
+
+fn insertion(plan: &EntityPlan) -> String {
+    let (names, values): (Vec<String>, Vec<String>) = plan
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(number, column)| (quote_ident(&column.name), format!("one.c{number}")))
+        .unzip();
+    format!(
+        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})",
         plan.into.sql(),
         names.join(", "),
         values.join(", ")
     )
+}
+
+fn change(plan: &EntityPlan) -> String {
+    let (mut same, mut set) = (Vec::new(), Vec::new());
+    for (number, column) in plan.columns.iter().enumerate() {
+        let name = quote_ident(&column.name);
+        if plan.identity.target.iter().any(|(key, _)| *key == column.name) {
+            same.push(format!("t.{name} = one.c{number}"));
+        } else {
+            set.push(format!("{name} = one.c{number}"));
+        }
+    }
+    let (table, same) = (plan.into.sql(), same.join(" AND "));
+    let statement = if set.is_empty() {
+        format!("PERFORM FROM {table} AS t WHERE {same}")
+    } else {
+        format!("UPDATE {table} AS t SET {} WHERE {same}", set.join(", "))
+    };
+    // A row whose target key is another one now is not found, and those who refer to the old one would be left behind.
+    format!("{statement}; IF NOT FOUND THEN RAISE integrity_constraint_violation; END IF")
 }

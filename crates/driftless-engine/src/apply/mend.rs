@@ -2,15 +2,20 @@
 //!
 //! The finished ranges are read again; key and row hash of each row go into a temporary table of the target, which says
 //! what changed, what is new and what is gone. Changed and gone rows leave the target with their identities; changed and new
-//! rows are read again by key and take the same way as any row. All of an entity's mending is one transaction.
+//! rows are read again by key and take the same way as any row. All of them leave before the first one comes back, so that
+//! a unique value may go from row to row; only rows to which others refer change where they are. All of an entity's mending is
+//! one transaction.
 
 use driftless_core::batch::Batch;
+use driftless_core::code;
+use driftless_core::name::quote_literal;
 use driftless_core::plan::EntityPlan;
 use driftless_core::transform::{COPY_HEADER, COPY_TRAILER};
 use driftless_pg::{BeginMode, Param, Session, Transaction};
 
 use super::chunk::ChunkWork;
 use super::lane::Lane;
+use super::referrer::{Along, referrers};
 use super::send::copy;
 use super::write::{Care, Writing};
 use crate::error::Result;
@@ -45,12 +50,13 @@ impl ChunkWork<'_, '_> {
                 }
             }
         }
-        self.decide(&tx, &mut counts).await?;
+        let staying = self.decide(&tx, &mut counts, keyless).await?;
         let to = Writing {
             store: self.store,
             shaping: self.shaping,
             execution: self.execution,
             care: Care::Isolating,
+            staying,
         };
         let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
         loop {
@@ -122,8 +128,8 @@ impl ChunkWork<'_, '_> {
     }
 
     /// Removes what changed and what is gone, and opens a cursor on what must be read again. A row whose reference was made
-    /// null is read again too: the row that it refers to may be there by now.
-    async fn decide(&self, tx: &Transaction<'_>, counts: &mut Counts) -> Result<()> {
+    /// null is read again too: the row that it refers to may be there by now. Says whether rows stay that changed.
+    async fn decide(&self, tx: &Transaction<'_>, counts: &mut Counts, keyless: bool) -> Result<bool> {
         let plan = self.shaping.plan;
         let identities = self.store.identity_table(&plan.name).sql();
         let same = |left: &str, right: &str| {
@@ -138,14 +144,19 @@ impl ChunkWork<'_, '_> {
         tx.batch(&format!(
             "ANALYZE pg_temp.driftless_seen; \
              CREATE TEMPORARY TABLE driftless_doomed ON COMMIT DROP AS \
-             SELECT i.{keys}, i.status, s.h IS NULL AS gone FROM {identities} AS i \
+             SELECT i.{keys}, i.status, s.h IS NULL AS gone, false AS stays FROM {identities} AS i \
              LEFT JOIN pg_temp.driftless_seen AS s ON {join} \
              WHERE i.execution <> {execution} AND (s.h IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash))); \
              CREATE TEMPORARY TABLE driftless_again ON COMMIT DROP AS \
              SELECT DISTINCT {text} AS key FROM pg_temp.driftless_seen AS s LEFT JOIN {identities} AS i ON {join} \
-             WHERE i.execution IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash))",
+             WHERE i.execution IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash)); \
+             DELETE FROM pg_temp.driftless_again AS a USING {rejects} AS r \
+             WHERE r.pipeline = {pipeline} AND r.entity = {entity} AND r.key = a.key AND r.state = 'discarded'",
             join = same("i", "s"),
             text = identity::key_text(plan, "s"),
+            rejects = self.store.table("rejects").sql(),
+            pipeline = quote_literal(self.store.pipeline()),
+            entity = quote_literal(&plan.name),
         ))
         .await?;
         let row = tx
@@ -157,9 +168,10 @@ impl ChunkWork<'_, '_> {
             .await?;
         counts.deleted = row.get(0)?;
         counts.updated = row.get(1)?;
+        let staying = self.keep_referred(tx).await?;
         tx.batch(&format!(
             "DELETE FROM {table} AS t USING {identities} AS i, pg_temp.driftless_doomed AS d \
-             WHERE {belongs} AND {join} AND i.status = {live}; \
+             WHERE {belongs} AND {join} AND i.status = {live} AND NOT d.stays; \
              DELETE FROM {identities} AS i USING pg_temp.driftless_doomed AS d WHERE {join}",
             table = plan.into.sql(),
             belongs = identity::belongs(plan, "i", "t"),
@@ -168,10 +180,49 @@ impl ChunkWork<'_, '_> {
         .await?;
         counts.updated += self.vanished(tx).await?;
         tx.batch(&identity::unindex(self.store, plan)).await?;
-        self.forget_rejects(tx).await?;
+        self.forget_rejects(tx, keyless).await?;
         tx.batch("DECLARE driftless_redo NO SCROLL CURSOR FOR SELECT key FROM pg_temp.driftless_again")
             .await?;
-        Ok(())
+        Ok(staying)
+    }
+
+    /// Rows of others must not lose what they refer to: what changed stays and gets its new values in place, what is gone
+    /// refuses the mending. Says whether any row stays.
+    async fn keep_referred(&self, tx: &Transaction<'_>) -> Result<bool> {
+        let plan = self.shaping.plan;
+        let referrers = referrers(tx, self.store, self.shaping.all, &plan.into, Along::ReadAgain).await?;
+        let same: Vec<String> = identity::key_columns(plan)
+            .iter()
+            .map(|key| format!("i.{key} = d.{key}"))
+            .collect();
+        for referrer in &referrers {
+            let (join, condition) = referrer.left_behind();
+            let marked = format!(
+                "UPDATE pg_temp.driftless_doomed AS d SET stays = true \
+                 FROM {identities} AS i JOIN {table} AS p ON {belongs}{join} \
+                 WHERE {same} AND i.status = {live} AND d.status = {live} AND NOT d.stays AND {condition}",
+                identities = self.store.identity_table(&plan.name).sql(),
+                table = plan.into.sql(),
+                belongs = identity::belongs(plan, "i", "p"),
+                same = same.join(" AND "),
+                live = identity::LIVE,
+            );
+            if tx.execute(&marked, &[]).await? == 0 {
+                continue;
+            }
+            let gone = "SELECT EXISTS (SELECT FROM pg_temp.driftless_doomed WHERE stays AND gone)";
+            if tx.query_one(gone, &[]).await?.get::<bool>(0)? {
+                return Err(referrer.error());
+            }
+        }
+        tx.batch(&format!(
+            "CREATE TEMPORARY TABLE driftless_staying ON COMMIT DROP AS \
+             SELECT DISTINCT {} AS key FROM pg_temp.driftless_doomed AS d WHERE d.stays",
+            identity::key_text(plan, "d")
+        ))
+        .await?;
+        let any = "SELECT EXISTS (SELECT FROM pg_temp.driftless_staying)";
+        Ok(tx.query_one(any, &[]).await?.get(0)?)
     }
 
     /// Rows that foreign keys in place took along when their parents were mended are read again too. How many.
@@ -191,14 +242,19 @@ impl ChunkWork<'_, '_> {
         Ok(tx.execute(&sql, &[]).await?.cast_signed())
     }
 
-    /// What is on record about rows that are read again, or gone, is decided anew.
-    async fn forget_rejects(&self, tx: &Transaction<'_>) -> Result<()> {
+    /// What is on record about rows that are read again, or gone, is decided anew. What a person has dismissed stays so
+    /// while its row is in the source; of rows without a key only that there are some is known.
+    async fn forget_rejects(&self, tx: &Transaction<'_>, keyless: bool) -> Result<()> {
         let plan = self.shaping.plan;
-        for table in ["rejects", "warning"] {
+        let dismissed = format!(
+            "r.state = 'discarded' AND {keyless} AND r.code = '{}'",
+            code::ROW_KEY_NULL
+        );
+        for (table, kept) in [("rejects", dismissed.as_str()), ("warning", "false")] {
             let sql = format!(
                 "DELETE FROM {{state}}.{table} AS r WHERE r.pipeline = $1 AND r.entity = $2 AND r.execution <> $3 \
                  AND (EXISTS (SELECT FROM pg_temp.driftless_again AS a WHERE a.key = r.key) \
-                 OR NOT EXISTS (SELECT FROM pg_temp.driftless_seen AS s WHERE {} = r.key))",
+                 OR NOT EXISTS (SELECT FROM pg_temp.driftless_seen AS s WHERE {} = r.key)) AND NOT ({kept})",
                 identity::key_text(plan, "s")
             );
             let params = [

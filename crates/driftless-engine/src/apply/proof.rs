@@ -27,6 +27,7 @@ use driftless_core::plan::Plan;
 use driftless_core::plan::aside::{AsideItem, Silencing, late_keys};
 use driftless_pg::Session;
 
+pub use absent::keeps_key;
 pub use reference::references;
 pub use site::{ForeignSite, foreign_sites};
 pub use twin::{settle_identities, twins};
@@ -34,7 +35,7 @@ pub use unique::uniqueness;
 
 use crate::apply::aside::{Failure, Part, Restored, restore};
 use crate::error::Result;
-use crate::store::aside::{Scope, list};
+use crate::store::aside::{Scope, outstanding};
 
 /// What proofs did to an entity's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,7 +91,10 @@ pub async fn settle_keys(
     plan: &Plan,
     target: &Catalog,
 ) -> Result<(Restored, Corrections)> {
-    let mut corrections = late(sessions, scope, plan, target).await?;
+    let mut corrections = match sessions.first_mut() {
+        Some(session) => late_uniqueness(session, scope, plan, target).await?,
+        None => Corrections::default(),
+    };
     let mut restored = 0;
     loop {
         let attempt = restore(sessions, scope, Part::Keys).await?;
@@ -105,22 +109,22 @@ pub async fn settle_keys(
     }
 }
 
-/// Proves deferrable keys that stayed in place: replica role silences the trigger that checks them, and duplicates
-/// slip in beside a valid index.
-async fn late(
-    sessions: &mut [Session],
+/// Proves deferrable keys that are in place: replica role silences the trigger that checks them, and duplicates slip in
+/// beside a valid index.
+///
+/// # Errors
+/// As [`uniqueness`].
+pub async fn late_uniqueness(
+    session: &mut Session,
     scope: &Scope<'_>,
     plan: &Plan,
     target: &Catalog,
 ) -> Result<Corrections> {
     let mut corrections = Corrections::default();
-    let Some(session) = sessions
-        .first_mut()
-        .filter(|_| scope.silencing == Silencing::ReplicaRole)
-    else {
+    if scope.silencing != Silencing::ReplicaRole {
         return Ok(corrections);
-    };
-    let records = list(session, scope).await?;
+    }
+    let records = outstanding(session, scope.store).await?;
     for item in late_keys(plan, target) {
         let aside = |own: &AsideItem| own.table == item.table && own.name == item.name;
         if !records.iter().any(|record| aside(&record.item)) {

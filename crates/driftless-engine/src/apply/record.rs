@@ -136,24 +136,54 @@ fn keys_and_uuids(plan: &EntityPlan, column: &str) -> String {
     )
 }
 
-/// Stops where two mappings contradict each other, with all of them: keys and UUIDs, which are no row values.
+/// Most contradictions that an error shows, and most keys or UUIDs of one of them.
+const SHOWN: i64 = 20;
+
+/// Stops where two mappings contradict each other, with the first of them: keys and UUIDs, which are no row values.
 async fn contradictions(tx: &Transaction<'_>, plan: &EntityPlan, table: &str) -> Result<()> {
     let sql = format!(
-        "SELECT pg_catalog.count(*), coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(key, ids))::text, '[]') FROM ( \
-         SELECT key, pg_catalog.jsonb_agg(DISTINCT id) AS ids FROM {table} GROUP BY key HAVING pg_catalog.count(DISTINCT id) > 1 \
-         UNION ALL SELECT pg_catalog.string_agg(DISTINCT key, ', '), pg_catalog.jsonb_build_array(id) FROM {table} \
-         GROUP BY id HAVING pg_catalog.count(DISTINCT key) > 1) AS c"
+        "WITH several AS MATERIALIZED ( \
+         SELECT key, NULL::uuid AS id, pg_catalog.count(DISTINCT id) AS n FROM {table} GROUP BY key HAVING pg_catalog.count(DISTINCT id) > 1 \
+         UNION ALL SELECT NULL, id, pg_catalog.count(DISTINCT key) FROM {table} GROUP BY id HAVING pg_catalog.count(DISTINCT key) > 1) \
+         SELECT (SELECT pg_catalog.count(*) FROM several), coalesce(s.key, s.id::text), s.key IS NOT NULL, s.n, o.others \
+         FROM (SELECT * FROM several ORDER BY key, id LIMIT {SHOWN}) AS s CROSS JOIN LATERAL ( \
+         SELECT pg_catalog.array_agg(d.other ORDER BY d.other) AS others FROM ( \
+         SELECT DISTINCT CASE WHEN s.key IS NULL THEN f.key ELSE f.id::text END COLLATE pg_catalog.\"C\" AS other FROM {table} AS f \
+         WHERE f.key = s.key OR f.id = s.id ORDER BY 1 LIMIT {SHOWN}) AS d) AS o ORDER BY s.key, s.id"
     );
-    let row = tx.query_one(&sql, &[]).await?;
-    let count: i64 = row.get(0)?;
-    if count == 0 {
+    let rows = tx.query(&sql, &[]).await?;
+    let Some(first) = rows.first() else {
         return Ok(());
+    };
+    let count: i64 = first.get(0)?;
+    let mut shown = Vec::new();
+    for row in &rows {
+        let (one, is_key, several): (String, bool, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let others = and_more(row.get(4)?, several);
+        shown.push(if is_key {
+            format!("key {one} has the UUIDs {others}")
+        } else {
+            format!("UUID {one} is that of the keys {others}")
+        });
     }
-    let detail: String = row.get(1)?;
     Err(EngineError::new(
         code::UUID_CONFLICT,
         format!("entity {}", plan.name),
-        format!("{count} mapping(s) contradict each other (key, UUIDs): {detail}"),
+        format!(
+            "{count} mapping(s) contradict each other: {}",
+            and_more(shown, count)
+        ),
     )
     .remedy("one key must have one UUID: correct the adopted mappings or the source's uuid column"))
+}
+
+/// A list that says how many more there are than it shows.
+fn and_more(shown: Vec<String>, all: i64) -> String {
+    let more = all - shown.len() as i64;
+    let list = shown.join(", ");
+    if more > 0 {
+        format!("{list} and {more} more")
+    } else {
+        list
+    }
 }

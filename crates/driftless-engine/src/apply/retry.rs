@@ -43,6 +43,7 @@ impl ChunkWork<'_, '_> {
             shaping: self.shaping,
             execution: self.execution,
             care: Care::Isolating,
+            staying: false,
         };
         let mut counts = Counts::default();
         let mut rows = source

@@ -7,8 +7,9 @@ use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, RowFault, Shaped, Sta
 use driftless_pg::{Param, Transaction};
 use uuid::Uuid;
 
-use super::isolate::{self, Refused};
+use super::isolate::{self, Refused, Way};
 use super::send::copy;
+use super::stay;
 use crate::error::{EngineError, Result};
 use crate::shape::Shaping;
 use crate::store::execution::Counts;
@@ -35,6 +36,8 @@ pub struct Writing<'w, 'p> {
     pub execution: i64,
     /// How rows go in.
     pub care: Care,
+    /// Whether the transaction has a table of rows that stay where they are and get new values.
+    pub staying: bool,
 }
 
 impl Care {
@@ -59,15 +62,24 @@ impl Writing<'_, '_> {
         let mut rejects: Vec<Reject> = (0..shaped.rows())
             .filter_map(|row| self.faulty(shaped, row))
             .collect();
-        let standing = self.standing(tx, shaped).await?;
+        let staying = if self.staying {
+            stay::rows(tx, self.shaping, shaped).await?
+        } else {
+            Vec::new()
+        };
+        stay::rewrite(tx, self.shaping, shaped, &staying).await?;
+        let mut standing = self.standing(tx, shaped).await?;
+        standing.retain(|row| staying.binary_search(row).is_err());
         let mut rows: Vec<usize> = shaped
             .writable()
-            .filter(|row| standing.binary_search(row).is_err())
+            .filter(|row| standing.binary_search(row).is_err() && staying.binary_search(row).is_err())
             .collect();
         for refused in self.copy_rows(tx, shaped, &rows).await? {
             rows.retain(|row| *row != refused.row);
             rejects.push(self.refused(shaped, refused));
         }
+        rows.extend(staying);
+        rows.sort_unstable();
         self.copy_identities(tx, shaped, &rows, identity::LIVE).await?;
         self.copy_identities(tx, shaped, &standing, identity::ADOPTED)
             .await?;
@@ -226,7 +238,7 @@ impl Writing<'_, '_> {
             }
             Err(error) if error.disposition() == driftless_pg::Disposition::Row => {
                 tx.batch("ROLLBACK TO SAVEPOINT driftless_batch").await?;
-                isolate::insert(tx, self.plan(), &self.shaping.shaper, shaped, rows).await
+                isolate::write(tx, self.plan(), &self.shaping.shaper, shaped, rows, Way::Insert).await
             }
             Err(error) => Err(error),
         }

@@ -5,10 +5,13 @@ use driftless_pg::{ConnectConfig, Session};
 
 use crate::error::Result;
 
-/// Its name for other sessions, and what it sees. On a standby the text of a snapshot does not tell all that it sees, so it
-/// gets something that no other one has: equal texts must mean equal rows.
-const SNAPSHOT: &str = "SELECT e.id, pg_catalog.pg_current_snapshot()::text || \
-    CASE WHEN pg_catalog.pg_is_in_recovery() THEN ' standby ' || e.id || ' ' || pg_catalog.clock_timestamp()::text ELSE '' END \
+/// Its name for other sessions, and what it sees. Equal texts must mean equal rows. The server's start stands beside the
+/// snapshot, since a source that was restored from a backup may count its transactions up to the same snapshot again:
+/// nobody restores a server, or takes over from it, without starting one. On a standby the text of a snapshot does not tell all
+/// that it sees, so it gets something that no other one has.
+const SNAPSHOT: &str = "SELECT e.id, pg_catalog.concat_ws(' ', pg_catalog.pg_current_snapshot()::text, \
+    'server ' || (pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) * 1000000)::int8, \
+    CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'standby ' || e.id || ' ' || pg_catalog.clock_timestamp()::text END) \
     FROM pg_catalog.pg_export_snapshot() AS e (id)";
 
 /// A snapshot, kept alive by the session that exported it.
@@ -34,7 +37,7 @@ impl Snapshot {
         })
     }
 
-    /// What it sees, as `pg_current_snapshot()` prints it.
+    /// What it sees: `pg_current_snapshot()`, and the server that shows it.
     pub fn text(&self) -> &str {
         &self.text
     }

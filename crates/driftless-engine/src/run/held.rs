@@ -1,6 +1,6 @@
 //! A pipeline held: state made, lease taken and beating, execution begun.
 
-use driftless_core::code::{self, Exit};
+use driftless_core::code::{self, Code, Exit};
 use driftless_pg::{ConnectConfig, Session};
 use tokio::task::JoinHandle;
 
@@ -23,6 +23,7 @@ pub struct Held {
     /// When it started: microseconds since 2000-01-01 UTC.
     pub started_at: i64,
     store: Store,
+    target: ConnectConfig,
     beating: JoinHandle<(Session, Result<()>)>,
     stop: tokio_util::sync::CancellationToken,
 }
@@ -50,6 +51,7 @@ impl Held {
             execution,
             started_at,
             store: prepared.store.clone(),
+            target: prepared.target.clone(),
             beating,
             stop,
         })
@@ -67,24 +69,55 @@ impl Held {
             }
             Err(error) => ("failed", Some((error.code(), error.to_string()))),
         };
-        if let Ok((control, beaten)) = beaten {
-            let lost = beaten
-                .as_ref()
-                .err()
-                .is_some_and(|error| error.code() == code::LEASE_LOST);
-            if !lost {
-                let ended = execution::end(&control, &self.store, self.execution, state, error).await;
-                let released = self.lease.release(&control).await;
-                if done.is_ok() {
-                    ended?;
-                    released?;
-                }
-            }
-            if let (Err(error), true) = (beaten, lost) {
-                return Err(error);
-            }
+        let (control, beaten) = beaten.map_or((None, Ok(())), |(control, beaten)| (Some(control), beaten));
+        if let Err(error) = beaten
+            && error.code() == code::LEASE_LOST
+        {
+            return Err(error);
+        }
+        let ending = Ending {
+            store: &self.store,
+            lease: &self.lease,
+            execution: self.execution,
+            state,
+            error,
+        };
+        let told = match &control {
+            Some(control) => ending.tell(control).await,
+            None => Err(EngineError::new(code::INTERNAL, "heartbeat", "it broke off")),
+        };
+        // What was done stands, whether or not its end can be told: a lost session is no reason to call it failed. Where
+        // nobody answers any more, the next start finds the execution without a holder and closes it.
+        if told.is_err()
+            && let Ok(fresh) = Session::connect(&self.target, "control").await
+        {
+            ending.tell(&fresh).await.ok();
         }
         done
+    }
+}
+
+/// How an execution came out.
+struct Ending<'e> {
+    store: &'e Store,
+    lease: &'e Lease,
+    execution: i64,
+    state: &'static str,
+    error: Option<(Code, String)>,
+}
+
+impl Ending<'_> {
+    /// Records it, and gives the lease back.
+    async fn tell(&self, session: &Session) -> Result<()> {
+        execution::end(
+            session,
+            self.store,
+            self.execution,
+            self.state,
+            self.error.clone(),
+        )
+        .await?;
+        self.lease.release(session).await
     }
 }
 

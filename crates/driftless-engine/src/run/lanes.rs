@@ -11,9 +11,10 @@ use tokio::sync::Notify;
 use super::Events;
 use super::queue::{Next, Queue};
 use super::report::Event;
-use crate::apply::chunk::ChunkWork;
+use crate::apply::chunk::{ChunkWork, MOST_DEADLOCKS, is_deadlock};
 use crate::apply::lane::Lane;
 use crate::error::{EngineError, Result};
+use crate::store::chunk::Chunk;
 use crate::store::execution::Counts;
 use crate::store::reject;
 
@@ -94,7 +95,7 @@ pub async fn work(
                         phase: "mending",
                     })
                     .ok();
-                let mended = work.mend(lane, stale.as_deref()).await;
+                let mended = mend(work, lane, stale.as_deref()).await;
                 shared.ended(number);
                 mended.map_err(|error| error.context(format!("entity {entity}")))?;
             }
@@ -115,6 +116,17 @@ pub async fn work(
             }
         }
     }
+}
+
+/// Mends; again from the beginning after a deadlock.
+async fn mend(work: &ChunkWork<'_, '_>, lane: &mut Lane, stale: Option<&[Chunk]>) -> Result<Counts> {
+    for _ in 0..MOST_DEADLOCKS {
+        match work.mend(lane, stale).await {
+            Err(error) if is_deadlock(&error) => {}
+            other => return other,
+        }
+    }
+    work.mend(lane, stale).await
 }
 
 /// The smallest number of rejects that is judged before an entity's end.

@@ -18,7 +18,7 @@ use super::queue::{Queue, Stale, Waiting};
 use super::report::{EntityReport, Event, MigrateReport};
 use super::settle;
 use super::stop::Stop;
-use super::waits::waits;
+use super::waits::{is_alone, waits};
 use super::{Events, watch};
 use crate::apply::aside::set_aside;
 use crate::apply::begin;
@@ -305,18 +305,12 @@ impl<'r> Run<'r> {
     }
 
     /// Who waits for whom: under replica role no foreign key is checked.
-    async fn waits(
-        &self,
-        session: &Session,
-        silencing: Silencing,
-    ) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    fn waits(&self, silencing: Silencing, aside: &[AsideItem]) -> BTreeMap<String, BTreeSet<String>> {
         let plans: Vec<&EntityPlan> = self.entities().collect();
-        if silencing == Silencing::ReplicaRole {
-            return Ok(waits(&plans, &Catalog::default(), &[]));
+        match silencing {
+            Silencing::ReplicaRole => waits(&plans, &Catalog::default(), &[]),
+            Silencing::EachTrigger => waits(&plans, &self.prepared.target_catalog, aside),
         }
-        let aside = outstanding(session, &self.prepared.store).await?;
-        let aside: Vec<AsideItem> = aside.into_iter().map(|record| record.item).collect();
-        Ok(waits(&plans, &self.prepared.target_catalog, &aside))
     }
 
     /// What is to be loaded, with what, and what must be mended.
@@ -328,7 +322,10 @@ impl<'r> Run<'r> {
         shapings: &'w [Shaping<'r>],
         (progress, silencing): (&'w [Progress], Silencing),
     ) -> Result<(Queue, Vec<Entity<'w, 'r>>)> {
-        let mut waits = self.waits(session, silencing).await?;
+        let aside = outstanding(session, &self.prepared.store).await?;
+        let aside: Vec<AsideItem> = aside.into_iter().map(|record| record.item).collect();
+        let mut waits = self.waits(silencing, &aside);
+        let plans: Vec<&EntityPlan> = self.entities().collect();
         let mut queue = Queue::default();
         let mut entities = Vec::new();
         for (number, shaping) in shapings.iter().enumerate() {
@@ -337,8 +334,9 @@ impl<'r> Run<'r> {
             let (chunks, stale) = split(self.cut_as_before(plan), &points, snapshot.text());
             queue.entities.push(Waiting {
                 entity: plan.name.clone(),
+                table: plan.into.clone(),
                 after: waits.remove(&plan.name).unwrap_or_default().into_iter().collect(),
-                one_by_one: plan.path == Path::Beside,
+                one_by_one: is_alone(plan, &plans, &self.prepared.target_catalog, &aside),
                 stale,
                 chunks,
                 running: 0,

@@ -1,9 +1,11 @@
 //! Which chunk comes next. Entities wait for those that `after` names; what earlier runs loaded is mended before anything
-//! else of its entity, because a value that moved to a new row would look like a duplicate; one that writes beside rows of
-//! others goes in key order, one chunk at a time; among the others the one with most left goes first, so that lanes end
+//! else of its entity, because a value that moved to a new row would look like a duplicate; a table whose keys are checked as
+//! rows go in is written by one lane at a time, which goes in key order and cannot deadlock with another; among the others the one with most left goes first, so that lanes end
 //! together.
 
 use std::collections::VecDeque;
+
+use driftless_core::name::QualifiedName;
 
 use crate::store::chunk::Chunk;
 
@@ -15,9 +17,11 @@ pub type Stale = Option<Vec<Chunk>>;
 pub struct Waiting {
     /// The entity's name.
     pub entity: String,
+    /// The table that it writes.
+    pub table: QualifiedName,
     /// Entities to finish before.
     pub after: Vec<String>,
-    /// Whether its chunks go one after the other.
+    /// Whether nothing else may write its table beside it.
     pub one_by_one: bool,
     /// What is to be mended first.
     pub stale: Option<Stale>,
@@ -41,7 +45,12 @@ impl Waiting {
 
     /// Whether something of it can begin, if others are not in the way.
     fn can_begin(&self) -> bool {
-        self.left() > 0 && !self.mending && (!self.one_by_one || self.running == 0)
+        self.left() > 0 && !self.mending
+    }
+
+    /// Whether another, or itself, is at work on the same table and one of them has to be alone there.
+    fn is_held_up_by(&self, other: &Waiting) -> bool {
+        other.running > 0 && (self.one_by_one || other.one_by_one) && self.table == other.table
     }
 }
 
@@ -77,6 +86,7 @@ impl Queue {
         let known: Vec<&str> = self.entities.iter().map(|one| one.entity.as_str()).collect();
         let ready = |one: &Waiting| {
             one.can_begin()
+                && !self.entities.iter().any(|other| one.is_held_up_by(other))
                 && one
                     .after
                     .iter()
@@ -128,6 +138,7 @@ mod tests {
     fn waiting(entity: &str, chunks: i32) -> Waiting {
         Waiting {
             entity: entity.into(),
+            table: QualifiedName::new("public", entity),
             after: Vec::new(),
             one_by_one: false,
             stale: None,
@@ -194,5 +205,28 @@ mod tests {
         assert_eq!(queue.take(), Next::Chunk(0, chunk(1)));
         assert!(queue.ended(0));
         assert_eq!(queue.take(), Next::End);
+    }
+
+    #[test]
+    fn two_entities_of_one_table_take_turns() {
+        let users = |entity: &str, one_by_one: bool| Waiting {
+            table: QualifiedName::new("auth", "users"),
+            one_by_one,
+            ..waiting(entity, 1)
+        };
+        let mut queue = Queue {
+            entities: vec![users("staff", true), users("guests", true), waiting("other", 1)],
+        };
+        assert_eq!(queue.take(), Next::Chunk(0, chunk(0)));
+        assert_eq!(queue.take(), Next::Chunk(2, chunk(0)));
+        assert_eq!(queue.take(), Next::Wait);
+        assert!(queue.ended(0));
+        assert_eq!(queue.take(), Next::Chunk(1, chunk(0)));
+        // Where no key is checked as rows go in they work side by side.
+        let mut queue = Queue {
+            entities: vec![users("staff", false), users("guests", false)],
+        };
+        assert_eq!(queue.take(), Next::Chunk(0, chunk(0)));
+        assert_eq!(queue.take(), Next::Chunk(1, chunk(0)));
     }
 }

@@ -1,14 +1,13 @@
 //! Rejects: looked at, tried again, dismissed.
 
 use driftless_core::code;
-use driftless_core::plan::EntityPlan;
 use driftless_core::spec::Spec;
 use driftless_pg::{Param, Session};
 
 use super::held::Held;
 use super::prepare::{Prepared, endpoints, prepare};
 use super::report::{Event, RejectFilter, RejectGroup, RejectRecord, RetryReport};
-use super::settle::{RETRIED_AT_ONCE, silencing};
+use super::settle::silencing;
 use super::stop::Stop;
 use super::{Events, settle};
 use crate::apply::chunk::{ChunkWork, Progress};
@@ -213,30 +212,34 @@ async fn retry_all(prepared: &Prepared, held: &mut Held, filter: &RejectFilter) 
         started_at: held.started_at,
         mode: "load",
     };
+    let condition =
+        format!("{CONDITION} AND (r.state <> 'discarded' OR pg_catalog.cardinality($3::text[]) > 0)");
+    let params = filtered(&prepared.store, filter);
+    reject::list(&held.session, &prepared.store, &condition, &params).await?;
     let mut touched = Vec::new();
     let progress = Progress::default();
     for plan in &prepared.plan.entities {
-        let keys = keys_of(&held.session, &prepared.store, plan, filter).await?;
+        let mut keys = reject::listed(&held.session, &plan.name, "").await?;
         if keys.is_empty() {
             continue;
         }
         let constants = constants::resolve(&held.session, plan, &facts).await?;
         let shaping = Shaping::new(&prepared.plan, plan, constants, &prepared.store);
-        touched.push((shaping, keys));
-    }
-    for (shaping, keys) in &touched {
-        let work = work_on(prepared, held, &snapshot, shaping, &progress);
-        report.tried += keys.len() as i64;
-        for part in keys.chunks(RETRIED_AT_ONCE) {
-            report.gone += work.retry(&mut lane, part).await?.gone;
+        let work = work_on(prepared, held, &snapshot, &shaping, &progress);
+        while let Some(last) = keys.last() {
+            let next = reject::listed(&held.session, &plan.name, last).await?;
+            report.tried += keys.len() as i64;
+            report.gone += work.retry(&mut lane, &keys).await?.gone;
+            keys = next;
         }
+        touched.push(shaping);
     }
     prove(prepared, held, silencing).await?;
-    for (shaping, keys) in &touched {
+    for shaping in &touched {
         work_on(prepared, held, &snapshot, shaping, &progress)
             .describe_rejects(&mut lane)
             .await?;
-        let left = reject::known(&held.session, &prepared.store, &shaping.plan.name, keys).await?;
+        let left = reject::listed_left(&held.session, &prepared.store, &shaping.plan.name).await?;
         report.still_rejected += left;
     }
     report.written = report.tried - report.still_rejected - report.gone;
@@ -261,7 +264,8 @@ fn work_on<'w, 'p>(
     }
 }
 
-/// Rows that went in under replica role have not been checked against their parents by the server.
+/// Rows that went in under replica role have not been checked by the server: neither against their parents nor against
+/// keys that are checked late.
 async fn prove(
     prepared: &Prepared,
     held: &Held,
@@ -276,28 +280,9 @@ async fn prove(
     };
     let mut session = crate::apply::lane::writer(&prepared.target, &held.lease, silencing).await?;
     let plan = settle::begun_plan(prepared);
-    let foreign = proof::foreign_sites(&plan, &prepared.target_catalog, &[]);
-    proof::references(&mut session, &scope, &plan, &prepared.target_catalog, &foreign).await?;
+    let target = &prepared.target_catalog;
+    proof::late_uniqueness(&mut session, &scope, &plan, target).await?;
+    let foreign = proof::foreign_sites(&plan, target, &[]);
+    proof::references(&mut session, &scope, &plan, target, &foreign).await?;
     Ok(())
-}
-
-/// What was dismissed is tried again only where its key is named.
-async fn keys_of(
-    session: &Session,
-    store: &Store,
-    plan: &EntityPlan,
-    filter: &RejectFilter,
-) -> Result<Vec<String>> {
-    if !filter.entities.is_empty() && !filter.entities.contains(&plan.name) {
-        return Ok(Vec::new());
-    }
-    let only = RejectFilter {
-        entities: vec![plan.name.clone()],
-        ..filter.clone()
-    };
-    let sql = store.sql(&format!(
-        "SELECT r.key FROM {{state}}.rejects AS r WHERE {CONDITION} AND (r.state <> 'discarded' OR pg_catalog.cardinality($3::text[]) > 0) ORDER BY r.key"
-    ));
-    let rows = session.query(&sql, &filtered(store, &only)).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
 }

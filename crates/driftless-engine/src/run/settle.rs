@@ -25,10 +25,8 @@ use crate::store::aside::Scope;
 use crate::store::entity::Phase;
 use crate::store::execution::{self, Counts};
 use crate::store::lease::Lease;
+use crate::store::reject::Due;
 use crate::store::{aside, chunk, reject};
-
-/// Keys that are tried again in one transaction.
-pub const RETRIED_AT_ONCE: usize = 1000;
 
 /// How often rows that a foreign key refused are tried again: each time the children of those that went in follow. Trees
 /// that go deeper against the order of their keys stay on record, for `rejects retry`.
@@ -126,20 +124,13 @@ impl Settling<'_, '_> {
             return Ok(());
         };
         for work in &self.works {
-            let keys = reject::parked_at(&lane.writer, &self.prepared.store, work.entity(), "unique").await?;
-            for part in keys.chunks(RETRIED_AT_ONCE) {
-                work.retry(lane, part).await?;
-            }
+            self.retry(lane, work, Due::Twins).await?;
         }
         let mut before = usize::MAX;
         for _ in 0..GENERATIONS {
             let mut refused = 0;
             for work in &self.works {
-                let keys = reject::without_parent(&lane.writer, &self.prepared.store, work.entity()).await?;
-                refused += keys.len();
-                for part in keys.chunks(RETRIED_AT_ONCE) {
-                    work.retry(lane, part).await?;
-                }
+                refused += self.retry(lane, work, Due::Orphans).await?;
             }
             if refused == 0 || refused >= before {
                 break;
@@ -147,6 +138,21 @@ impl Settling<'_, '_> {
             before = refused;
         }
         Ok(())
+    }
+
+    /// Tries everything of an entity again that is due. Gives how much that is.
+    async fn retry(&self, lane: &mut Lane, work: &ChunkWork<'_, '_>, due: Due) -> Result<usize> {
+        let (mut tried, mut last) = (0, String::new());
+        loop {
+            let store = &self.prepared.store;
+            let keys = reject::due(&lane.writer, store, work.entity(), due, &last).await?;
+            let Some(end) = keys.last() else {
+                return Ok(tried);
+            };
+            last.clone_from(end);
+            tried += keys.len();
+            work.retry(lane, &keys).await?;
+        }
     }
 
     /// Rejects that a proof found get their source rows.

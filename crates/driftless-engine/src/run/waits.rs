@@ -1,10 +1,13 @@
-//! Who waits for whom where foreign keys are checked at once: a child that came before its parent would be refused.
+//! Who waits for whom. Where foreign keys are checked at once a child that came before its parent would be refused; where
+//! keys are, two writers of one table would wait for each other's values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_core::catalog::Catalog;
-use driftless_core::plan::EntityPlan;
+use driftless_core::catalog::{Catalog, ConstraintKind};
 use driftless_core::plan::aside::AsideItem;
+use driftless_core::plan::{Chunking, EntityPlan, Mint, Path};
+
+use crate::apply::proof::keeps_key;
 
 /// For every entity those that must be loaded before: what `after` says, and the parents by foreign keys that are in place.
 /// Where parents wait for their children, one of them goes first: what it is refused for is tried again at the end.
@@ -37,6 +40,47 @@ pub fn waits(
         }
     }
     waits
+}
+
+/// Whether an entity must be the only writer of its table: a key or an exclusion is in place there whose values can meet in
+/// two chunks. The smaller legacy key then comes first and stays, and no two transactions wait for each other.
+pub fn is_alone(plan: &EntityPlan, plans: &[&EntityPlan], target: &Catalog, aside: &[AsideItem]) -> bool {
+    if plan.path == Path::Beside {
+        return true;
+    }
+    let shared = plans
+        .iter()
+        .any(|other| other.into == plan.into && other.name != plan.name);
+    let in_place = |name: &str| {
+        !aside
+            .iter()
+            .any(|item| item.table == plan.into && item.name == name)
+    };
+    let Some(table) = target.relation(&plan.into) else {
+        return false;
+    };
+    let constraints = table.constraints.iter().any(|one| match one.kind {
+        ConstraintKind::Primary | ConstraintKind::Unique => {
+            in_place(&one.name) && (shared || !keeps_apart(plan, &one.columns))
+        }
+        ConstraintKind::Exclusion => in_place(&one.name),
+        _ => false,
+    });
+    constraints
+        || table
+            .indexes
+            .iter()
+            .any(|index| index.unique && index.constraint.is_none() && in_place(&index.name))
+}
+
+/// Whether rows with one value in these columns stand in one chunk: it is the target's key, made of the source's key alone,
+/// and chunks are ranges of that.
+fn keeps_apart(plan: &EntityPlan, columns: &[String]) -> bool {
+    let target = &plan.identity.target;
+    matches!(plan.chunking, Chunking::Integer(_) | Chunking::Uuid(_))
+        && (matches!(plan.identity.mint, Mint::Derive { .. }) || keeps_key(plan))
+        && target.len() == columns.len()
+        && target.iter().all(|(column, _)| columns.contains(column))
 }
 
 /// The order in which rows can be deleted: children before the parents that they wait for.

@@ -14,6 +14,8 @@ use crate::store::Store;
 /// Shapes the batches of one entity.
 #[derive(Debug)]
 pub struct Shaping<'p> {
+    /// The plan that the entity is of.
+    pub all: &'p Plan,
     /// The entity.
     pub plan: &'p EntityPlan,
     /// Its program.
@@ -25,6 +27,7 @@ impl<'p> Shaping<'p> {
     /// For an entity of a plan whose constants the target has read.
     pub fn new(plan: &'p Plan, entity: &'p EntityPlan, constants: Constants, store: &Store) -> Shaping<'p> {
         Shaping {
+            all: plan,
             plan: entity,
             shaper: Shaper::new(plan, entity, constants),
             store: store.clone(),

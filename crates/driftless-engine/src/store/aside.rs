@@ -97,12 +97,12 @@ async fn records(session: &Session, store: &Store) -> Result<Vec<AsideRecord>> {
         .collect()
 }
 
-/// Records items in the caller's transaction. What earlier runs left unrestored stays as it is; what they restored
-/// is forgotten.
+/// Records items in the caller's transaction. What earlier runs dropped and did not put back stays as it is; what they put
+/// back, or recorded and never dropped, stands in place and is recorded as it stands now.
 pub async fn record(tx: &Session, scope: &Scope<'_>, items: &[AsideItem]) -> Result<()> {
     let table = scope.store.table("set_aside").sql();
     tx.execute(
-        &format!("DELETE FROM {table} WHERE pipeline = $1 AND state = 'restored'"),
+        &format!("DELETE FROM {table} WHERE pipeline = $1 AND state IN ('restored', 'recorded')"),
         &[Param::text(scope.store.pipeline())],
     )
     .await?;

@@ -171,31 +171,91 @@ pub async fn counts(session: &Session, store: &Store, entity: &str) -> Result<(i
     Ok((row.get(0)?, row.get(1)?))
 }
 
-/// Canonical keys of rows that are parked at a stage.
-pub async fn parked_at(session: &Session, store: &Store, entity: &str, stage: &str) -> Result<Vec<String>> {
+/// Keys that are read, and tried again, in one go.
+pub const PAGE: i32 = 1000;
+
+/// Rejects that a load tries again at its end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Rows that left the target because their identities could not be told apart.
+    Twins,
+    /// Rows that a foreign key of the target refused when they were written.
+    Orphans,
+}
+
+impl Due {
+    fn condition(self) -> &'static str {
+        match self {
+            Due::Twins => "r.state = 'parked' AND r.stage = 'unique'",
+            Due::Orphans => {
+                "r.state IN ('rejected', 'parked') AND r.stage = 'write' AND r.sqlstate = '23503'"
+            }
+        }
+    }
+}
+
+/// A page of the canonical keys that are due, behind this one, in their order.
+pub async fn due(
+    session: &Session,
+    store: &Store,
+    entity: &str,
+    due: Due,
+    behind: &str,
+) -> Result<Vec<String>> {
+    let sql = store.sql(&format!(
+        "SELECT r.key FROM {{state}}.rejects AS r WHERE r.pipeline = $1 AND r.entity = $2 AND {} AND r.key > $3 \
+         ORDER BY r.key LIMIT $4",
+        due.condition()
+    ));
+    let params = [
+        Param::text(store.pipeline()),
+        Param::text(entity),
+        Param::text(behind),
+        Param::int4(PAGE),
+    ];
+    let rows = session.query(&sql, &params).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
+}
+
+/// Lists what a condition over `r` finds in a temporary table of this session: what is tried again is decided once, and
+/// held where there is room for it.
+pub async fn list(session: &Session, store: &Store, condition: &str, params: &[Param]) -> Result<()> {
+    session
+        .batch(
+            "CREATE TEMPORARY TABLE driftless_listed \
+             (entity text, key text COLLATE pg_catalog.\"C\", PRIMARY KEY (entity, key))",
+        )
+        .await?;
+    let sql = format!(
+        "INSERT INTO pg_temp.driftless_listed SELECT r.entity, r.key FROM {{state}}.rejects AS r WHERE {condition}"
+    );
+    session.execute(&store.sql(&sql), params).await?;
+    Ok(())
+}
+
+/// A page of an entity's listed keys, behind this one, in their order.
+pub async fn listed(session: &Session, entity: &str, behind: &str) -> Result<Vec<String>> {
     let rows = session
         .query(
-            &store.sql(
-                "SELECT key FROM {state}.rejects WHERE pipeline = $1 AND entity = $2 AND state = 'parked' AND stage = $3 ORDER BY key",
-            ),
-            &[Param::text(store.pipeline()), Param::text(entity), Param::text(stage)],
+            "SELECT key FROM pg_temp.driftless_listed WHERE entity = $1 AND key > $2 ORDER BY key LIMIT $3",
+            &[Param::text(entity), Param::text(behind), Param::int4(PAGE)],
         )
         .await?;
     Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
 }
 
-/// Canonical keys of rows that a foreign key of the target refused when they were written.
-pub async fn without_parent(session: &Session, store: &Store, entity: &str) -> Result<Vec<String>> {
-    let rows = session
-        .query(
+/// How many of an entity's listed keys are on record.
+pub async fn listed_left(session: &Session, store: &Store, entity: &str) -> Result<i64> {
+    let row = session
+        .query_one(
             &store.sql(
-                "SELECT key FROM {state}.rejects WHERE pipeline = $1 AND entity = $2 AND state = 'rejected' AND stage = 'write' \
-                 AND sqlstate = '23503' ORDER BY key",
+                "SELECT pg_catalog.count(*) FROM {state}.rejects AS r JOIN pg_temp.driftless_listed AS l USING (entity, key) \
+                 WHERE r.pipeline = $1 AND r.entity = $2",
             ),
             &[Param::text(store.pipeline()), Param::text(entity)],
         )
         .await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
+    Ok(row.get(0)?)
 }
 
 /// Dismisses what a condition over `r` finds. Gives how many.
@@ -215,17 +275,4 @@ pub async fn discard(
     let discarded = tx.execute(&store.sql(&sql), params).await?;
     tx.commit().await?;
     Ok(discarded.cast_signed())
-}
-
-/// How many of these keys are on record.
-pub async fn known(session: &Session, store: &Store, entity: &str, keys: &[String]) -> Result<i64> {
-    let row = session
-        .query_one(
-            &store.sql(
-                "SELECT pg_catalog.count(*) FROM {state}.rejects WHERE pipeline = $1 AND entity = $2 AND key = ANY ($3)",
-            ),
-            &[Param::text(store.pipeline()), Param::text(entity), Param::text_array(keys)],
-        )
-        .await?;
-    Ok(row.get(0)?)
 }

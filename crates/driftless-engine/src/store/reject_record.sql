@@ -1,4 +1,5 @@
--- $1 pipeline, $2 entity, $3 execution, $4 a JSON array of rejects.
+-- $1 pipeline, $2 entity, $3 execution, $4 a JSON array of rejects. What a person has dismissed stays dismissed: whoever
+-- tries such a row again has cleared its record before.
 INSERT INTO {state}.rejects AS r
        (pipeline, entity, key, state, stage, code, sqlstate, category, message, column_name, constraint_name, rule,
         source_row, execution)
@@ -8,7 +9,7 @@ SELECT $1, $2, n.key, n.state, n.stage, n.code, n.sqlstate, n.category, n.messag
        (key text, state text, stage text, code text, sqlstate text, category text, message text, column_name text,
         constraint_name text, rule text, source_row jsonb)
 ON CONFLICT (pipeline, entity, key) DO UPDATE
-   SET state = excluded.state, stage = excluded.stage, code = excluded.code, sqlstate = excluded.sqlstate,
+   SET state = CASE r.state WHEN 'discarded' THEN r.state ELSE excluded.state END, stage = excluded.stage, code = excluded.code, sqlstate = excluded.sqlstate,
        category = excluded.category, message = excluded.message, column_name = excluded.column_name,
        constraint_name = excluded.constraint_name, rule = excluded.rule, parent_entity = NULL, parent_key = NULL,
        source_row = coalesce(excluded.source_row, r.source_row), execution = excluded.execution,

@@ -22,3 +22,4 @@ mod northwind;
 mod pagila;
 mod lab;
 mod parts;
+mod retry;

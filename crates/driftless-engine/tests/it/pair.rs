@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use driftless_core::spec::{self, Sources, Spec};
 use driftless_engine::error::EngineError;
-use driftless_engine::run::report::MigrateReport;
-use driftless_engine::run::{Stop, migrate};
+use driftless_engine::run::report::{MigrateReport, RejectFilter, RetryReport};
+use driftless_engine::run::{Stop, migrate, rejects};
 use driftless_testkit::{TestDatabase, servers};
 
 /// Two fresh databases.
@@ -52,6 +52,14 @@ impl Pair {
             (row.pop().flatten().expect("a key"), code)
         })
         .collect()
+    }
+
+    /// Tries rejects again.
+    pub(crate) async fn retry(&self, entities: &str, filter: RejectFilter) -> RetryReport {
+        let (events, _unheard) = tokio::sync::mpsc::unbounded_channel();
+        rejects::retry(&self.spec(entities), &filter, &events, &Stop::new())
+            .await
+            .expect("a retry")
     }
 
     /// Loads everything.

@@ -4,4 +4,6 @@ mod reading;
 mod rows;
 mod identities;
 mod resume;
+mod meanwhile;
+mod others;
 mod lease;

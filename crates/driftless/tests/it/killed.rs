@@ -109,7 +109,7 @@ async fn desk(hint: &str) -> Desk {
 
 /// The target is what the source was under the snapshot of the last run: rows, keys, references, rejects.
 async fn as_under_the_last_snapshot(desk: &Desk) {
-    let last = "SELECT snapshot FROM driftless.execution WHERE snapshot IS NOT NULL ORDER BY id DESC LIMIT 1";
+    let last = "SELECT split_part(snapshot, ' ', 1) FROM driftless.execution WHERE snapshot IS NOT NULL ORDER BY id DESC LIMIT 1";
     let snapshot = desk.target.value(last).await.unwrap();
     let live = format!(
         "WITH live AS (SELECT tab, id, body FROM public.history WHERE pg_visible_in_snapshot(born, '{snapshot}') \

@@ -15,9 +15,9 @@ use crate::store::aside::{AsideRecord, AsideState, Scope, list, mark, record};
 /// room for some six thousand; platforms reload their API's cache once per transaction, so smaller is worse.
 const BATCH: usize = 1000;
 
-/// Records the items, commits, then drops them. Items that an earlier run recorded and did not restore are
-/// not recorded again; those that it had not dropped yet are dropped now, and so is what it had put back by half: an index
-/// whose constraint is missing, a foreign key that is not yet valid.
+/// Records the items, commits, then drops them. Items that an earlier run dropped and did not restore are not recorded
+/// again; what it had put back by half is dropped once more: an index whose constraint is missing, a foreign key that is
+/// not yet valid. What it had recorded and not dropped stands in place: it is recorded as it stands now, or not at all.
 ///
 /// # Errors
 /// `TARGET_BUSY` if a table is locked for longer than DDL waits: nothing of that transaction is dropped then.

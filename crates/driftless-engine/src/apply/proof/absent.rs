@@ -65,7 +65,7 @@ fn recorded(entity: &EntityPlan) -> Option<&str> {
 }
 
 /// Whether the target's key is the source's key, column by column.
-fn keeps_key(entity: &EntityPlan) -> bool {
+pub fn keeps_key(entity: &EntityPlan) -> bool {
     let Mint::Columns(outputs) = &entity.identity.mint else {
         return false;
     };

@@ -11,6 +11,7 @@ use super::leave::{Leaving, literal_or_null};
 use super::site::{ForeignSite, Missing, Site, sites_of};
 use super::{Corrections, Tally, absent};
 use crate::apply::guarded;
+use crate::apply::referrer::{Along, referrers, refuse};
 use crate::error::{InContext as _, Result};
 use crate::store::aside::Scope;
 use crate::store::identity;
@@ -53,7 +54,7 @@ pub async fn references(
             if due.is_empty() {
                 continue;
             }
-            let tally = correct(session, scope, entity, &due)
+            let tally = correct(session, scope, plan, entity, &due)
                 .await
                 .context(format!("proof of references of entity {}", entity.name))?;
             if tally.rejected + tally.parked > 0 {
@@ -75,19 +76,22 @@ fn is_due(site: &Site, shrunk: Option<&BTreeSet<String>>) -> bool {
 async fn correct(
     session: &mut Session,
     scope: &Scope<'_>,
+    plan: &Plan,
     entity: &EntityPlan,
     sites: &[&Site],
 ) -> Result<Tally> {
     let tx = guarded::rows(session, scope).await?;
+    let proof = Proof { scope, plan, entity };
     let mut tally = Tally::default();
     for site in sites {
         if !has_orphans(&tx, entity, site).await? {
             continue;
         }
         match &site.missing {
-            Missing::Leave { parked } => leave(&tx, scope, entity, site, *parked, &mut tally).await?,
+            Missing::Leave { parked } => proof.leave(&tx, site, *parked, &mut tally).await?,
             Missing::Null { assignments, outputs } => {
                 let nulling = Nulling {
+                    proof: &proof,
                     scope,
                     entity,
                     site,
@@ -114,21 +118,44 @@ async fn has_orphans(tx: &Transaction<'_>, entity: &EntityPlan, site: &Site) -> 
     Ok(tx.query_one(&sql, &[]).await?.get::<i64>(0)? > 0)
 }
 
-async fn leave(
-    tx: &Transaction<'_>,
-    scope: &Scope<'_>,
-    entity: &EntityPlan,
-    site: &Site,
-    parked: bool,
-    tally: &mut Tally,
-) -> Result<()> {
-    let rows = tx.execute(&leave_sql(scope, entity, site, parked), &[]).await?;
-    if parked {
-        tally.parked += rows;
-    } else {
-        tally.rejected += rows;
+/// The proof of one entity's references.
+struct Proof<'a> {
+    scope: &'a Scope<'a>,
+    plan: &'a Plan,
+    entity: &'a EntityPlan,
+}
+
+impl Proof<'_> {
+    async fn leave(&self, tx: &Transaction<'_>, site: &Site, parked: bool, tally: &mut Tally) -> Result<()> {
+        self.ask(tx, site).await?;
+        let sql = leave_sql(self.scope, self.entity, site, parked);
+        let rows = tx.execute(&sql, &[]).await?;
+        if parked {
+            tally.parked += rows;
+        } else {
+            tally.rejected += rows;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Refuses where rows of others refer to rows that would leave.
+    async fn ask(&self, tx: &Transaction<'_>, site: &Site) -> Result<()> {
+        let (store, entity) = (self.scope.store, self.entity);
+        let referrers = referrers(tx, store, self.plan, &entity.into, Along::Lost).await?;
+        let leaving = Leaving {
+            scope: self.scope,
+            plan: entity,
+            rows: "orphan",
+            prefix: "",
+        };
+        let with = format!("WITH {}", orphans(self.scope, entity, site));
+        let from = format!(
+            "orphan JOIN {} AS p ON {}",
+            entity.into.sql(),
+            leaving.same_row("p")
+        );
+        refuse(tx, &referrers, &with, &from).await
+    }
 }
 
 /// The orphans of a site that the identities know as loaded: first those of the table, which are few, then their identities.
@@ -213,6 +240,7 @@ fn leave_sql(scope: &Scope<'_>, entity: &EntityPlan, site: &Site, parked: bool) 
 
 /// References that become null.
 struct Nulling<'a> {
+    proof: &'a Proof<'a>,
     scope: &'a Scope<'a>,
     entity: &'a EntityPlan,
     site: &'a Site,
@@ -268,7 +296,7 @@ impl Nulling<'_> {
         );
         tx.batch(&format!("DO {}", quote_literal(&body))).await?;
         let rejected = tally.rejected;
-        leave(tx, self.scope, self.entity, self.site, false, tally).await?;
+        self.proof.leave(tx, self.site, false, tally).await?;
         let left = tally.rejected - rejected;
         tally.nulled += before.get::<i64>(0)?.unsigned_abs().saturating_sub(left);
         Ok(())

@@ -7,6 +7,7 @@ use driftless_pg::{Param, Session, Transaction};
 use super::leave::{Leaving, text_of};
 use super::{Corrections, Tally, absent};
 use crate::apply::guarded;
+use crate::apply::referrer::{Along, referrers, refuse};
 use crate::error::{InContext as _, Result};
 use crate::store::aside::Scope;
 use crate::store::identity;
@@ -16,7 +17,8 @@ use crate::store::identity;
 /// the one that comes first in the plan wins.
 ///
 /// # Errors
-/// A lost lease or connection, or what the server refuses: nothing is changed then.
+/// A lost lease or connection, or what the server refuses; `INTEGRITY` where rows of others refer to rows that would leave:
+/// nothing is changed then.
 pub async fn uniqueness(
     session: &mut Session,
     scope: &Scope<'_>,
@@ -34,6 +36,7 @@ pub async fn uniqueness(
     absent::make(session).await?;
     let proof = Proof {
         scope,
+        plan,
         rows_of: rows_of(session, item).await?,
         item,
         entities,
@@ -68,6 +71,7 @@ async fn rows_of(session: &Session, item: &AsideItem) -> Result<String> {
 
 struct Proof<'a> {
     scope: &'a Scope<'a>,
+    plan: &'a Plan,
     item: &'a AsideItem,
     /// The table, with ONLY where that is meant.
     rows_of: String,
@@ -103,6 +107,13 @@ impl Proof<'_> {
             "CREATE TEMPORARY TABLE driftless_loser ON COMMIT DROP AS {losers}"
         ))
         .await?;
+        let store = self.scope.store;
+        let referrers = referrers(tx, store, self.plan, &self.item.table, Along::Lost).await?;
+        let leaving = format!(
+            "pg_temp.driftless_loser AS l JOIN {} AS p ON p.ctid = l.row_at AND p.tableoid = l.row_in",
+            self.rows_of
+        );
+        refuse(tx, &referrers, "", &leaving).await?;
         tx.batch(&format!(
             "DELETE FROM {} AS c USING pg_temp.driftless_loser AS l
               WHERE c.ctid = l.row_at AND c.tableoid = l.row_in",

@@ -1,0 +1,207 @@
+//! What happens around a load while it runs, or while it is interrupted.
+
+use std::process::Command;
+
+use driftless_core::code;
+use driftless_engine::run::Stop;
+use driftless_engine::run::rejects::discard;
+use driftless_engine::run::report::RejectFilter;
+use driftless_testkit::{Cluster, ClusterOptions, Server, TestDatabase, servers, wait_until};
+
+use crate::gate::{GATE, Gate};
+use crate::pair::{Pair, migrate_spec, migrate_until};
+
+const SOURCE: &str = "
+    CREATE TABLE item (id int PRIMARY KEY, price text, n int);
+    INSERT INTO item SELECT n, CASE WHEN n % 10 = 1 THEN 'n/a' ELSE '1' END, n FROM generate_series(1, 100) AS n;";
+
+const MAPPING: &str = r#"
+    [entities.items]
+    from = "public.item"
+    into = "public.items"
+    max_rejects = 50
+    columns = { id = { id = true }, legacy_id = "id", price = { sql = "price::numeric" } }
+    [entities.held]
+    from = "public.item"
+    into = "public.held"
+    max_rejects = 50
+    columns = { id = { id = true }, n = { sql = "public.gate(n, 1)" } }
+"#;
+
+fn target() -> String {
+    format!(
+        "{GATE} CREATE TABLE items (id uuid PRIMARY KEY, legacy_id int, price numeric); \
+         CREATE TABLE held (id uuid PRIMARY KEY, n int8);"
+    )
+}
+
+/// Stops a run when `items` is loaded and `held` is not.
+async fn stopped_half_way(pair: &Pair) {
+    let gate = Gate::shut(&pair.target).await;
+    let (spec, stop) = (pair.spec(MAPPING), Stop::new());
+    let (error, ()) = tokio::join!(migrate_until(&spec, &stop), async {
+        gate.reached().await;
+        wait_until("a finished chunk", async || {
+            pair.count("SELECT count(*) FROM driftless.chunk WHERE done")
+                .await
+                == 1
+        })
+        .await;
+        stop.request();
+    });
+    gate.open().await;
+    assert_eq!(error.expect_err("interrupted").code(), code::INTERRUPTED);
+}
+
+#[tokio::test]
+async fn what_was_dismissed_stays_dismissed_when_a_load_goes_on() {
+    let pair = Pair::create("dismissed", SOURCE, &target()).await;
+    stopped_half_way(&pair).await;
+    let filter = RejectFilter {
+        keys: vec!["11".to_owned(), "21".to_owned(), "31".to_owned()],
+        ..RejectFilter::default()
+    };
+    assert_eq!(discard(&pair.spec(MAPPING), &filter).await.expect("dismissed"), 3);
+    pair.source
+        .run(
+            "UPDATE item SET price = 'still bad' WHERE id = 21; DELETE FROM item WHERE id = 31;
+             UPDATE item SET price = '2' WHERE id = 41;",
+        )
+        .await;
+    let report = migrate_spec(&pair.spec(MAPPING)).await.expect("continued");
+    assert!(report.resumed);
+    let states = "SELECT string_agg(key || ' ' || state, ', ' ORDER BY key::int) FROM driftless.rejects WHERE entity = 'items' AND key::int < 60";
+    assert_eq!(
+        pair.target.value(states).await.as_deref(),
+        Some("1 rejected, 11 discarded, 21 discarded, 51 rejected")
+    );
+    assert_eq!(pair.count("SELECT count(*) FROM items").await, 91);
+    // A changed row that was dismissed is not tried by itself: only `rejects retry --key` does that.
+    pair.source.run("UPDATE item SET price = '2' WHERE id = 21").await;
+    let named = RejectFilter {
+        keys: vec!["21".to_owned()],
+        ..RejectFilter::default()
+    };
+    assert_eq!(pair.retry(MAPPING, named).await.written, 1);
+}
+
+#[tokio::test]
+async fn a_load_whose_control_session_was_lost_is_done() {
+    let pair = Pair::create("control", SOURCE, &target()).await;
+    let gate = Gate::shut(&pair.target).await;
+    let spec = pair.spec(MAPPING);
+    let (report, ()) = tokio::join!(migrate_spec(&spec), async {
+        gate.reached().await;
+        let killed = "SELECT count(pg_terminate_backend(pid)) FROM driftless.lease_holder JOIN pg_stat_activity ON pid = backend_pid";
+        assert_eq!(pair.count(killed).await, 1);
+        gate.open().await;
+    });
+    let report = report.expect("a load");
+    assert_eq!(report.entities.iter().map(|one| one.inserted).sum::<i64>(), 190);
+    let states =
+        "SELECT state || ' ' || (SELECT released FROM driftless.lease_holder) FROM driftless.execution";
+    assert_eq!(pair.target.value(states).await.as_deref(), Some("done true"));
+    assert!(migrate_spec(&spec).await.expect("nothing to do").nothing_to_do);
+}
+
+fn shell(command: &str, arguments: &[&str]) {
+    let status = Command::new(command).args(arguments).status().expect("a process");
+    assert!(status.success(), "{command} {arguments:?}");
+}
+
+/// A source that is restored from a backup counts its transactions up to the same snapshot once more.
+#[tokio::test]
+async fn a_restored_source_is_looked_at_anew() {
+    let mut cluster = Cluster::start(&ClusterOptions::default()).expect("a server");
+    let pair = Pair {
+        source: TestDatabase::create(&Server::of(&cluster), "restored").await,
+        target: TestDatabase::create(&servers().target, "restored").await,
+    };
+    pair.source.run(SOURCE).await;
+    pair.target.run(&target()).await;
+    let admin = TestDatabase::create(&Server::of(&cluster), "admin").await;
+    admin.run("ALTER SYSTEM SET autovacuum = off").await;
+    let directory = admin.value("SELECT current_setting('data_directory')").await;
+    let directory = directory.expect("a directory");
+    let backup = format!("{directory}.backup");
+    drop(admin);
+    cluster.stop_immediate();
+    shell("cp", &["-a", &directory, &backup]);
+    cluster.restart().expect("up again");
+    pair.source.run("UPDATE item SET price = '2' WHERE id = 2").await;
+    stopped_half_way(&pair).await;
+    assert_eq!(pair.count("SELECT count(*) FROM items WHERE price = 2").await, 1);
+
+    cluster.stop_immediate();
+    shell("rm", &["-r", &directory]);
+    shell("mv", &[&backup, &directory]);
+    cluster.restart().expect("up again");
+    pair.source.run("UPDATE item SET price = '3' WHERE id = 3").await;
+    migrate_spec(&pair.spec(MAPPING)).await.expect("continued");
+    let texts = "SELECT count(DISTINCT split_part(snapshot, ' ', 1)) FROM driftless.execution";
+    assert_eq!(
+        pair.count(texts).await,
+        1,
+        "both runs read under a snapshot of one text"
+    );
+    let changed = "SELECT string_agg(legacy_id || ' ' || price, ', ') FROM items WHERE price <> 1";
+    assert_eq!(pair.target.value(changed).await.as_deref(), Some("3 3"));
+}
+
+/// An index that an interrupted run had recorded and not yet dropped, and that somebody took away or changed since.
+#[tokio::test]
+async fn what_was_recorded_and_never_dropped_is_decided_anew() {
+    let target = format!(
+        "{} CREATE INDEX items_gone ON items (price); CREATE INDEX items_other ON items (price);",
+        target()
+    );
+    let pair = Pair::create("recorded", SOURCE, &target).await;
+    stopped_half_way(&pair).await;
+    pair.target
+        .run(
+            "UPDATE driftless.set_aside SET state = 'recorded' WHERE name LIKE 'items_%';
+             DROP INDEX items_gone; DROP INDEX items_other; CREATE INDEX items_other ON items (legacy_id);",
+        )
+        .await;
+    migrate_spec(&pair.spec(MAPPING)).await.expect("continued");
+    let indexes =
+        "SELECT string_agg(indexdef, '; ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'items'";
+    assert_eq!(
+        pair.target.value(indexes).await.as_deref(),
+        Some(
+            "CREATE INDEX items_other ON public.items USING btree (legacy_id); \
+             CREATE UNIQUE INDEX items_pkey ON public.items USING btree (id)"
+        )
+    );
+}
+
+#[tokio::test]
+async fn contradicting_mappings_are_shown_up_to_twenty() {
+    let adopted = "CREATE TABLE map (k int, id uuid);
+        INSERT INTO map SELECT n % 30, gen_random_uuid() FROM generate_series(0, 59) AS n;
+        INSERT INTO map SELECT 1000 + n, '00000000-0000-0000-0000-00000000000a' FROM generate_series(1, 50) AS n;";
+    let pair = Pair::create("contradict", SOURCE, &format!("{} {adopted}", target())).await;
+    let mapping = MAPPING.replacen(
+        "max_rejects = 50",
+        "max_rejects = 50\n    identity = { by = \"derive\", adopt = { sql = \"SELECT k, id FROM public.map\" } }",
+        1,
+    );
+    let error = pair.migrate(&mapping).await.expect_err("contradictions");
+    assert_eq!(error.code(), code::UUID_CONFLICT);
+    let text = error.to_string();
+    assert!(text.contains("31 mapping(s) contradict each other"), "{text}");
+    assert_eq!(text.matches("has the UUIDs").count(), 20, "{text}");
+    assert!(text.contains(" and 11 more"), "{text}");
+
+    let pair = Pair::create("contradict", SOURCE, &format!("{} {adopted}", target())).await;
+    pair.target.run("DELETE FROM map WHERE k < 1000").await;
+    let text = pair
+        .migrate(&mapping)
+        .await
+        .expect_err("contradictions")
+        .to_string();
+    assert!(
+        text.contains("1001, 1002") && text.contains("1020 and 30 more"),
+        "{text}"
+    );
+}
