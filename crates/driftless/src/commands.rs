@@ -1,6 +1,7 @@
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod ids;
+pub(crate) mod man;
 pub(crate) mod migrate;
 pub(crate) mod plan;
 pub(crate) mod rejects;

@@ -228,7 +228,7 @@ async fn retry_all(prepared: &Prepared, held: &mut Held, filter: &RejectFilter) 
         let work = work_on(prepared, held, &snapshot, shaping, &progress);
         report.tried += keys.len() as i64;
         for part in keys.chunks(RETRIED_AT_ONCE) {
-            report.gone += work.retry(&mut lane, part).await?.gone;
+            report.gone += work.retry(&mut lane, part, false).await?.gone;
         }
     }
     prove(prepared, held, silencing).await?;

@@ -128,7 +128,7 @@ impl Settling<'_, '_> {
         for work in &self.works {
             let keys = reject::parked_at(&lane.writer, &self.prepared.store, work.entity(), "unique").await?;
             for part in keys.chunks(RETRIED_AT_ONCE) {
-                work.retry(lane, part).await?;
+                work.retry(lane, part, true).await?;
             }
         }
         let mut before = usize::MAX;
@@ -138,7 +138,7 @@ impl Settling<'_, '_> {
                 let keys = reject::without_parent(&lane.writer, &self.prepared.store, work.entity()).await?;
                 refused += keys.len();
                 for part in keys.chunks(RETRIED_AT_ONCE) {
-                    work.retry(lane, part).await?;
+                    work.retry(lane, part, true).await?;
                 }
             }
             if refused == 0 || refused >= before {

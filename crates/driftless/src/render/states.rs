@@ -34,6 +34,7 @@ pub(crate) fn status(report: &StatusReport, width: Option<usize>) -> String {
 fn entities(entities: &[EntityStatus], width: Option<usize>) -> String {
     let mut table = Table::new(&[
         ("entity", Align::Left),
+        ("domain", Align::Left),
         ("table", Align::Left),
         ("phase", Align::Left),
         ("chunks", Align::Right),
@@ -44,6 +45,7 @@ fn entities(entities: &[EntityStatus], width: Option<usize>) -> String {
     for entity in entities {
         table.row([
             entity.entity.clone(),
+            entity.domain.clone().unwrap_or_default(),
             entity.table.clone(),
             entity.phase.clone(),
             format!("{}/{}", count(entity.chunks_done), count(entity.chunks)),
@@ -52,7 +54,7 @@ fn entities(entities: &[EntityStatus], width: Option<usize>) -> String {
             count(entity.parked),
         ]);
     }
-    table.text(width)
+    table.without_unused(&["domain"]).text(width)
 }
 
 fn executions(executions: &[ExecutionStatus], width: Option<usize>) -> String {
@@ -90,12 +92,18 @@ fn result(execution: &ExecutionStatus) -> String {
 }
 
 fn set_aside(report: &StatusReport, width: Option<usize>) -> String {
-    let headings = ["table", "kind", "name", "state"].map(|heading| (heading, Align::Left));
+    let headings = ["table", "kind", "name", "state", "why"].map(|heading| (heading, Align::Left));
     let mut table = Table::new(&headings);
-    for (name, kind, item, state) in &report.set_aside {
-        table.row([name.clone(), kind.clone(), item.clone(), state.clone()]);
+    for (name, kind, item, state, why) in &report.set_aside {
+        table.row([
+            name.clone(),
+            kind.clone(),
+            item.clone(),
+            state.clone(),
+            why.clone().unwrap_or_default(),
+        ]);
     }
-    table.text(width)
+    table.without_unused(&["why"]).text(width)
 }
 
 #[cfg(test)]
@@ -113,6 +121,7 @@ mod tests {
             holder: Some(text("process 4711 on mill")),
             entities: vec![EntityStatus {
                 entity: text("orders"),
+                domain: None,
                 table: text("public.orders"),
                 phase: text("loading"),
                 chunks_done: 3,
@@ -131,12 +140,22 @@ mod tests {
                 message: Some(text("interrupted, resumable")),
                 entities: Vec::new(),
             }],
-            set_aside: vec![(
-                text("public.orders"),
-                text("primary key"),
-                text("orders_pkey"),
-                text("dropped"),
-            )],
+            set_aside: vec![
+                (
+                    text("public.orders"),
+                    text("primary key"),
+                    text("orders_pkey"),
+                    text("dropped"),
+                    None,
+                ),
+                (
+                    text("public.orders"),
+                    text("foreign key"),
+                    text("orders_customer_id_fkey"),
+                    text("failed"),
+                    Some(text("23503: insert or update on table \"orders\" violates it")),
+                ),
+            ],
         }
     }
 
