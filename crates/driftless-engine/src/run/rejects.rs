@@ -277,8 +277,8 @@ async fn prove(
     let mut session = crate::apply::lane::writer(&prepared.target, &held.lease, silencing).await?;
     let plan = settle::begun_plan(prepared);
     let foreign = proof::foreign_sites(&plan, &prepared.target_catalog, &[]);
-    proof::references(&mut session, &scope, &plan, &prepared.target_catalog, &foreign).await?;
-    Ok(())
+    let found = proof::references(&mut session, &scope, &plan, &prepared.target_catalog, &foreign).await?;
+    settle::count(&session, &scope, &found).await
 }
 
 /// What was dismissed is tried again only where its key is named.

@@ -168,7 +168,7 @@ pub struct EntityStatus {
     pub rejected: i64,
     /// Rows on record as parked.
     pub parked: i64,
-    /// Identities recorded, estimated.
+    /// Identities on record: of rows written, and of adopted ones.
     pub identities: i64,
 }
 
@@ -368,7 +368,7 @@ pub struct TeardownReport {
     /// The pipeline.
     pub pipeline: String,
     /// The schema that holds its state.
-    pub schema: String,
+    pub state_schema: String,
     /// `user@host:port/database` of the target.
     pub target: String,
     /// State tables that are not empty, by name with their rows.

@@ -103,7 +103,7 @@ impl Settling<'_, '_> {
         )
         .await?;
         corrections.add(&found);
-        self.count(&sessions[0], &corrections).await?;
+        count(&sessions[0], &self.scope, &corrections).await?;
         crash::point("references-proven");
         self.step("restoring constraints");
         refuse(&restore(&mut sessions, &self.scope, Part::All).await?)?;
@@ -160,28 +160,6 @@ impl Settling<'_, '_> {
         Ok(())
     }
 
-    /// What the proofs took out again was not written.
-    async fn count(&self, session: &Session, corrections: &proof::Corrections) -> Result<()> {
-        for (entity, tally) in &corrections.entities {
-            let (rejected, parked) = (tally.rejected.cast_signed(), tally.parked.cast_signed());
-            let counts = Counts {
-                inserted: -(rejected + parked),
-                rejected,
-                parked,
-                ..Counts::default()
-            };
-            execution::count(
-                session,
-                &self.prepared.store,
-                self.scope.execution,
-                entity,
-                &counts,
-            )
-            .await?;
-        }
-        Ok(())
-    }
-
     /// Judges the share of rejects for good, those of the proofs included.
     async fn judge(&self, session: &Session) -> Result<()> {
         for entity in self.plans() {
@@ -225,6 +203,21 @@ impl Settling<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// What the proofs took out again was not written.
+pub async fn count(session: &Session, scope: &Scope<'_>, corrections: &proof::Corrections) -> Result<()> {
+    for (entity, tally) in &corrections.entities {
+        let (rejected, parked) = (tally.rejected.cast_signed(), tally.parked.cast_signed());
+        let counts = Counts {
+            inserted: -(rejected + parked),
+            rejected,
+            parked,
+            ..Counts::default()
+        };
+        execution::count(session, scope.store, scope.execution, entity, &counts).await?;
+    }
+    Ok(())
 }
 
 fn refuse(restored: &Restored) -> Result<()> {

@@ -68,13 +68,10 @@ async fn entity_status(
     let row = session
         .query_one(
             &store.sql(include_str!("status_entity.sql")),
-            &[
-                Param::text(store.pipeline()),
-                Param::text(begun.entity.as_str()),
-                Param::text(store.identity_table(&begun.entity).sql()),
-            ],
+            &[Param::text(store.pipeline()), Param::text(begun.entity.as_str())],
         )
         .await?;
+    let (written, adopted) = execution::written(session, store, &begun.entity).await?;
     Ok(EntityStatus {
         domain: spec.domain(&begun.entity),
         entity: begun.entity,
@@ -84,7 +81,7 @@ async fn entity_status(
         chunks: row.get(1)?,
         rejected: row.get(2)?,
         parked: row.get(3)?,
-        identities: row.get(4)?,
+        identities: written + adopted,
     })
 }
 

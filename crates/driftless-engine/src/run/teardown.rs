@@ -25,7 +25,7 @@ pub async fn preview(spec: &Spec) -> Result<TeardownReport> {
     let (_, target) = endpoints(spec)?;
     let mut report = TeardownReport {
         pipeline: store.pipeline().to_owned(),
-        schema: store.schema().to_owned(),
+        state_schema: store.schema().to_owned(),
         target: target.place(),
         state: Vec::new(),
         identities: Vec::new(),

@@ -8,6 +8,9 @@ use super::table::{Align, Table, clean};
 /// How many executions are listed; the JSON document has all that the engine reports.
 const EXECUTIONS: usize = 10;
 
+/// The SQLSTATE with which a foreign key is not put back.
+const ORPHANS: &str = "23503";
+
 /// Entities, executions and what is set aside.
 pub(crate) fn status(report: &StatusReport, width: Option<usize>) -> String {
     if !report.present {
@@ -27,6 +30,12 @@ pub(crate) fn status(report: &StatusReport, width: Option<usize>) -> String {
     if !report.set_aside.is_empty() {
         text.push_str("\nset aside; the next migrate puts it back, or driftless migrate --abandon:\n");
         text.push_str(&set_aside(report, width));
+        let orphans = |why: &Option<String>| why.as_ref().is_some_and(|why| why.starts_with(ORPHANS));
+        if report.set_aside.iter().any(|(.., why)| orphans(why)) {
+            text.push_str(
+                "rows refer to rows that are not there: the end of a load takes them out before it puts a foreign key back\n",
+            );
+        }
     }
     text
 }
@@ -49,7 +58,7 @@ fn entities(entities: &[EntityStatus], width: Option<usize>) -> String {
             entity.table.clone(),
             entity.phase.clone(),
             format!("{}/{}", count(entity.chunks_done), count(entity.chunks)),
-            format!("~{}", count(entity.identities)),
+            count(entity.identities),
             count(entity.rejected),
             count(entity.parked),
         ]);

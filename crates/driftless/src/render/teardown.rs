@@ -10,7 +10,7 @@ pub(crate) fn torn_down(report: &TeardownReport, forget: bool) -> String {
     if forget {
         return format!(
             "removed: schema {} with everything in it\n",
-            clean(&report.schema)
+            clean(&report.state_schema)
         );
     }
     let left = match report.identities.len() {
@@ -20,7 +20,7 @@ pub(crate) fn torn_down(report: &TeardownReport, forget: bool) -> String {
     };
     format!(
         "removed: what schema {} had on record; {left}\n",
-        clean(&report.schema)
+        clean(&report.state_schema)
     )
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn teardown(report: &TeardownReport, forget: bool, width: Option<usiz
     format!(
         "teardown of pipeline {}, in schema {} of {}; the rows that were loaded stay:\n{}",
         clean(&report.pipeline),
-        clean(&report.schema),
+        clean(&report.state_schema),
         clean(&report.target),
         table.text(width)
     )
@@ -70,7 +70,7 @@ mod tests {
     fn what_goes_and_what_stays() {
         let report = TeardownReport {
             pipeline: "lab".to_owned(),
-            schema: "driftless".to_owned(),
+            state_schema: "driftless".to_owned(),
             target: "owner@127.0.0.1:5433/target".to_owned(),
             state: vec![("chunk".to_owned(), 120)],
             identities: vec![("identity_orders".to_owned(), 39_663)],
