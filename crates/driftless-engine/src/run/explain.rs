@@ -15,6 +15,7 @@ use super::settle;
 use crate::error::Result;
 use crate::extract::estimate;
 use crate::preflight::rehearsal::rehearse;
+use crate::store::entity::Phase;
 
 /// How long the rehearsal waits for a lock on a target table.
 const REHEARSAL_LOCK: Duration = Duration::from_secs(3);
@@ -39,11 +40,17 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
     for entity in &prepared.plan.entities {
         let rows = estimate::rows(&source, entity, prepared.origin(entity)).await?;
         let refusal = refused.iter().find(|(name, _)| *name == entity.name);
+        let planned = planned(&prepared, entity, &rehearsed.items, &kept);
+        let planned = if refusal.is_none() && planned.phase == Phase::Done.text() {
+            done(planned)
+        } else {
+            planned
+        };
         entities.push(PlannedEntity {
             domain: spec.domain(&entity.name),
             estimated_rows: rows,
             refused: refusal.map(|(_, finding)| finding.code.to_string()),
-            ..planned(&prepared, entity, &rehearsed.items, &kept)
+            ..planned
         });
     }
     findings.extend(refused.into_iter().map(|(_, finding)| finding));
@@ -59,6 +66,16 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
         entities,
         findings,
     })
+}
+
+/// An entity whose load is done: `migrate` does nothing about it.
+fn done(planned: PlannedEntity) -> PlannedEntity {
+    PlannedEntity {
+        reason: "its load is done, and nothing is left to do".to_owned(),
+        set_aside: Vec::new(),
+        stays: Vec::new(),
+        ..planned
+    }
 }
 
 fn planned(prepared: &Prepared, entity: &EntityPlan, items: &[AsideItem], kept: &[Kept]) -> PlannedEntity {
@@ -78,7 +95,9 @@ fn planned(prepared: &Prepared, entity: &EntityPlan, items: &[AsideItem], kept: 
         domain: None,
         estimated_rows: None,
         refused: None,
-        estimated_bytes: from.map_or(0, |relation| relation.bytes),
+        estimated_bytes: from
+            .filter(|from| from.pages > 0 || !from.has_rows)
+            .map(|from| from.bytes),
         columns: entity
             .program
             .outputs

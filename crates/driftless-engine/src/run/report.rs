@@ -117,8 +117,8 @@ pub struct PlannedEntity {
     pub chunks: String,
     /// Rows, estimated; `None` where the source's server would not say.
     pub estimated_rows: Option<i64>,
-    /// Bytes, estimated.
-    pub estimated_bytes: i64,
+    /// Bytes of its pages; `None` for views and queries, which have none.
+    pub estimated_bytes: Option<i64>,
     /// Column, how its value travels (`bytes`, `evaluated by the target`, …).
     pub columns: Vec<(String, String)>,
     /// What is set aside: kind and name.

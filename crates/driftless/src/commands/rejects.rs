@@ -51,12 +51,12 @@ pub(crate) struct Selection {
     #[arg(value_name = "ENTITY", conflicts_with = "entities")]
     pub(crate) entity: Option<String>,
     /// The row's key in the source; one value per column of the key.
-    #[arg(value_name = "KEY", conflicts_with = "keys")]
+    #[arg(value_name = "KEY", conflicts_with = "keys", allow_negative_numbers = true)]
     pub(crate) key: Vec<String>,
     #[command(flatten)]
     pub(crate) scope: Scope,
     /// Only the row with this key; may be repeated. Of a key of several columns, a JSON array of texts.
-    #[arg(long = "key", value_name = "KEY")]
+    #[arg(long = "key", value_name = "KEY", allow_negative_numbers = true)]
     pub(crate) keys: Vec<String>,
     /// Only this code, such as DL0404; may be repeated.
     #[arg(long = "code", value_name = "CODE", value_parser = parse_code)]
@@ -105,7 +105,7 @@ pub(crate) struct Show {
     #[arg(value_name = "ENTITY")]
     pub(crate) entity: String,
     /// The row's key in the source; one value per column of the key.
-    #[arg(value_name = "KEY", required = true)]
+    #[arg(value_name = "KEY", required = true, allow_negative_numbers = true)]
     pub(crate) key: Vec<String>,
     #[command(flatten)]
     pub(crate) format: Format,

@@ -67,7 +67,7 @@ pub(crate) fn planned(report: &PlanReport, width: Option<usize>) -> String {
             entity
                 .estimated_rows
                 .map_or_else(|| "unknown".to_owned(), |rows| format!("~{}", count(rows))),
-            bytes(entity.estimated_bytes),
+            entity.estimated_bytes.map_or_else(|| "unknown".to_owned(), bytes),
             count(entity.set_aside.len() as i64),
             state(entity),
         ]);
@@ -109,14 +109,16 @@ fn reasons(entities: &[PlannedEntity]) -> Vec<(&str, &str, Vec<&str>)> {
 /// Everything that the plan says about one entity.
 pub(crate) fn detail(entity: &PlannedEntity, width: Option<usize>) -> String {
     let mut text = format!(
-        "{}\n  from    {}, {}, {}\n  into    {}\n  path    {}: {}\n  chunks  {}\n  state   {}\n\n",
+        "{}\n  from    {}, {}{}\n  into    {}\n  path    {}: {}\n  chunks  {}\n  state   {}\n\n",
         entity.entity,
         clean(&entity.from),
         entity.estimated_rows.map_or_else(
             || "rows unknown".to_owned(),
             |number| format!("about {}", rows(number))
         ),
-        bytes(entity.estimated_bytes),
+        entity
+            .estimated_bytes
+            .map_or_else(String::new, |number| format!(", {}", bytes(number))),
         clean(&entity.into),
         entity.path,
         clean(&entity.reason),
@@ -170,7 +172,7 @@ mod tests {
             reason: text(reason),
             chunks: text("ranges of id"),
             estimated_rows: Some(40_000),
-            estimated_bytes: 4_800_000,
+            estimated_bytes: Some(4_800_000),
             columns: vec![
                 (text("id"), text("identity")),
                 (text("price"), text("evaluated by the target")),
@@ -198,6 +200,7 @@ mod tests {
                 },
                 PlannedEntity {
                     estimated_rows: None,
+                    estimated_bytes: None,
                     ..entity("case", "load", "the table is empty and ours to alter")
                 },
             ],

@@ -239,6 +239,56 @@ async fn a_teardown_says_what_it_does() {
     assert_eq!(all.out, "removed: schema driftless with everything in it\n");
 }
 
+#[tokio::test]
+async fn keys_are_taken_as_they_are_and_counted() {
+    let desk = Desk::new("words_keys").await;
+    desk.source
+        .run("INSERT INTO public.customer VALUES (-5, 'Below', NULL)")
+        .await;
+    desk.run(&["migrate"]).expect(1);
+    let got = desk.run(&["ids", "get", "customers", "-5"]).expect(0).out;
+    assert!(got.starts_with("customers -5\n"), "{got}");
+    let two = desk.run(&["ids", "get", "customers", "1", "2"]).expect(2).err;
+    assert!(
+        two.contains("error[DL0600]: key of customers: 2 value(s) for a key of 1 column(s)")
+            && two.contains("each of id"),
+        "{two}"
+    );
+    let rejected = desk.run(&["ids", "get", "orders", "9"]).expect(2).err;
+    assert!(
+        rejected.contains("the row is on record as rejected, DL0404"),
+        "{rejected}"
+    );
+    let meant = desk.run(&["ids", "get", "custmers", "1"]).expect(2).err;
+    assert!(meant.contains("did you mean `customers`?"), "{meant}");
+    // What is done is done: nothing would be set aside for it.
+    let plan = desk.run(&["plan"]).expect(0).out;
+    assert!(
+        plan.contains("load: its load is done, and nothing is left to do"),
+        "{plan}"
+    );
+}
+
+#[test]
+fn a_mapping_that_cannot_be_read_says_why() {
+    let dir = tempdir().unwrap();
+    std::fs::write(dir.path().join("bytes.toml"), b"# caf\xe9\n").unwrap();
+    for (file, said) in [
+        (
+            "absent.toml",
+            "error[DL0001]: absent.toml: cannot be read: no such file or directory\n",
+        ),
+        (".", "cannot be read: is a directory\n"),
+        (
+            "bytes.toml",
+            "error[DL0001]: bytes.toml: is not UTF-8 text: line 1 has a byte that is none\n",
+        ),
+    ] {
+        let outcome = run(dir.path(), &["check", "--config", file]).expect(2);
+        assert!(outcome.err.contains(said), "{}", outcome.err);
+    }
+}
+
 #[test]
 fn the_manual_is_printed_or_written() {
     let dir = tempdir().unwrap();
