@@ -6,18 +6,35 @@ use crate::workspace;
 /// The reference of all commands, which the program writes itself.
 const COMMANDS: &str = "docs/reference/cli.md";
 
+/// The manual pages, which it writes too.
+const MANUAL: &str = "docs/man";
+
 /// Writes the documents that are generated. A test of each one's origin says when it is not current.
 pub(crate) fn run() -> Result<ExitCode, String> {
+    let path = workspace::root().join(COMMANDS);
+    let reference = program(&["reference"])?;
+    fs::write(&path, reference).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    println!("{COMMANDS}");
+    // Pages of commands that are gone go too.
+    let pages = workspace::root().join(MANUAL);
+    if pages.is_dir() {
+        fs::remove_dir_all(&pages).map_err(|error| format!("cannot empty {}: {error}", pages.display()))?;
+    }
+    program(&["--quiet", "man", MANUAL])?;
+    println!("{MANUAL}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the program writes to its standard output.
+fn program(arguments: &[&str]) -> Result<Vec<u8>, String> {
     let output = workspace::cargo()
-        .args(["run", "--quiet", "--package", "driftless", "--", "reference"])
+        .args(["run", "--quiet", "--package", "driftless", "--"])
+        .args(arguments)
         .current_dir(workspace::root())
         .output()
         .map_err(|error| format!("cargo does not start: {error}"))?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
-    let path = workspace::root().join(COMMANDS);
-    fs::write(&path, output.stdout).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-    println!("{COMMANDS}");
-    Ok(ExitCode::SUCCESS)
+    Ok(output.stdout)
 }

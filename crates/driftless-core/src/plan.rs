@@ -25,8 +25,8 @@ pub use entity::{
     Input, KeyPart, Mint, Origin, Path, Plan, RefSite, RefTarget, RulePlan, TargetColumn,
 };
 pub use program::{
-    Canonical, Check, Constant, ConstantText, JsonKind, JsonMember, KeyText, MapProgram, Output, Program,
-    RefProgram, Resolution, Value,
+    Canonical, Check, ClockChange, Constant, ConstantText, JsonKind, JsonMember, KeyText, MapProgram, Output,
+    Program, RefProgram, Resolution, Value,
 };
 pub use request::{AskedExpression, ExpressionKey, Facts, expressions};
 

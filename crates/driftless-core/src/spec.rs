@@ -75,6 +75,11 @@ impl Spec {
     pub fn entity(&self, name: &str) -> Option<&EntitySpec> {
         self.entities.iter().find(|entity| entity.name == name)
     }
+
+    /// The label of the entity with this name, for reports.
+    pub fn domain(&self, name: &str) -> Option<String> {
+        self.entity(name)?.domain.clone()
+    }
 }
 
 /// `[pipeline]`.

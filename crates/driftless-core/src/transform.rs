@@ -186,7 +186,10 @@ impl<'p> Shaper<'p> {
         }
         for number in 0..self.traits.len() {
             let checks = &self.entity.program.outputs[number].checks;
-            if checks.iter().any(|check| matches!(check, Check::Lossless(_))) {
+            if checks
+                .iter()
+                .any(|check| matches!(check, Check::Lossless(_) | Check::Clock { .. }))
+            {
                 produce::check_lossless(shaped, self.entity, number, &whole);
             }
         }

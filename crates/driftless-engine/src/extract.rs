@@ -6,5 +6,7 @@ pub mod snapshot;
 pub mod chunks;
 /// The SQL that reads a range of an entity.
 pub mod select;
+/// How many rows there are to read.
+pub mod estimate;
 /// Rows into batches that are bounded in bytes.
 pub mod reader;

@@ -9,7 +9,9 @@ use std::time::Instant;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use driftless_core::code::{self, Exit};
 
-use crate::commands::{Work, check, completions, ids, migrate, plan, rejects, status, teardown, validate};
+use crate::commands::{
+    Work, check, completions, ids, man, migrate, plan, rejects, status, teardown, validate,
+};
 use crate::config::{self, Variables};
 use crate::demo;
 use crate::failure::{Failure, findings_text};
@@ -83,6 +85,7 @@ enum Command {
     #[command(flatten)]
     WithMapping(WithMapping),
     Completions(completions::Arguments),
+    Man(man::Arguments),
     /// Print the reference of all commands as Markdown
     #[command(hide = true)]
     Reference,
@@ -171,6 +174,7 @@ fn start(cli: &Cli, terminal: &Terminal) -> Result<Exit, Failure> {
             .await
         }),
         Command::Completions(arguments) => completions::run(arguments, Cli::command(), terminal),
+        Command::Man(arguments) => man::run(arguments, Cli::command(), terminal),
         Command::Reference => {
             terminal.print(&reference::markdown(Cli::command()))?;
             Ok(Exit::Done)

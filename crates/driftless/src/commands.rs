@@ -1,6 +1,7 @@
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod ids;
+pub(crate) mod man;
 pub(crate) mod migrate;
 pub(crate) mod plan;
 pub(crate) mod rejects;
@@ -11,6 +12,7 @@ pub(crate) mod validate;
 use clap::Args;
 use driftless_core::code;
 use driftless_core::spec::Spec;
+use driftless_core::spec::nearest::nearest;
 use driftless_engine::run::Stop;
 use serde::Serialize;
 use serde_json::Value;
@@ -97,12 +99,16 @@ fn entity(spec: &Spec, name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let known: Vec<&str> = spec.entities.iter().map(|entity| entity.name.as_str()).collect();
+    let remedy = match nearest(name, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`? It has {}", known.join(", ")),
+        None => format!("it has {}", known.join(", ")),
+    };
     Err(Failure::new(
         code::UNKNOWN_ENTITY,
         "command line",
         format!("the mapping has no entity `{name}`"),
     )
-    .remedy(&format!("it has {}", known.join(", "))))
+    .remedy(&remedy))
 }
 
 /// A key as the state records it: of several parts, a JSON array of texts.

@@ -2,8 +2,8 @@ mod include;
 mod locate;
 mod variables;
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use driftless_core::code;
 use driftless_core::error::Finding;
@@ -57,14 +57,37 @@ pub(crate) fn open(named: Option<&Path>, variables: Variables) -> Result<Mapping
     })
 }
 
+/// What the system says, without its number.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let end = text.find(" (os error").unwrap_or(text.len());
+    text[..end].to_lowercase()
+}
+
 fn read(path: &Path, span: Option<driftless_core::error::Span>) -> Result<SourceFile, Failure> {
     let name = locate::shown(path);
-    let text = fs::read_to_string(path).map_err(|error| {
-        let message = format!("{name} cannot be read: {error}");
-        let mut finding = Finding::error(code::MAPPING_UNREADABLE, name.clone(), message)
-            .remedy("name a readable UTF-8 file");
+    let refuse = |message: String, remedy: &str| {
+        let mut finding = Finding::error(code::MAPPING_UNREADABLE, name.clone(), message).remedy(remedy);
         finding.span = span;
         Failure::of(vec![finding])
+    };
+    let bytes = fs::read(path).map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::NotFound => "name a file that is there",
+            io::ErrorKind::PermissionDenied => "let this user read it",
+            _ => "name a file",
+        };
+        refuse(format!("cannot be read: {}", reason(&error)), remedy)
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
+        let message = format!("is not UTF-8 text: line {line} has a byte that is none");
+        refuse(message, "save it as UTF-8")
     })?;
     Ok(SourceFile { name, text })
 }

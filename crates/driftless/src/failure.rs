@@ -1,5 +1,5 @@
 use driftless_core::code::{self, Code, Exit};
-use driftless_core::error::{Finding, Severity};
+use driftless_core::error::{Finding, Severity, blocks};
 use driftless_core::spec::{self, Sources, Style};
 use driftless_engine::error::EngineError;
 use driftless_pg::PgError;
@@ -76,6 +76,15 @@ impl From<EngineError> for Failure {
 impl From<PgError> for Failure {
     fn from(error: PgError) -> Failure {
         EngineError::from(error).into()
+    }
+}
+
+/// How a command ends that showed these findings and went on: as the first error says, if there is one.
+pub(crate) fn exit_after(findings: &[Finding]) -> Exit {
+    if blocks(findings) {
+        exit_of(findings)
+    } else {
+        Exit::Done
     }
 }
 

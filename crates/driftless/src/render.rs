@@ -17,5 +17,5 @@ pub(crate) use planned::{checked, detail, planned};
 pub(crate) use rejects::{discarded, is_open, reject, reject_groups, reject_rows, retried, warnings};
 pub(crate) use states::status;
 pub(crate) use table::clean;
-pub(crate) use teardown::teardown;
+pub(crate) use teardown::{teardown, torn_down};
 pub(crate) use validation::validated;

@@ -19,7 +19,7 @@ use super::sql_type::type_with_modifier;
 use crate::catalog::{Column, Generated, Relation, builtin};
 use crate::code;
 use crate::error::Finding;
-use crate::spec::{ColumnSpec, EntitySpec, Form, MapForm, Unknown};
+use crate::spec::{ColumnSpec, EntitySpec, Form, MapForm, Spanned, Unknown};
 
 /// The compiler of one entity's columns.
 #[derive(Debug)]
@@ -71,6 +71,17 @@ impl<'a> Columns<'a, '_> {
         self.written.iter().position(|written| written.name == column)
     }
 
+    /// A source column that the mapping names at a place of its own.
+    pub(super) fn named_column(
+        &self,
+        from: &'a Relation,
+        name: &Spanned<String>,
+        place: &str,
+    ) -> Result<&'a Column, Finding> {
+        let found = self.source_column(from, &name.value, place);
+        found.map_err(|finding| finding.at(name.span))
+    }
+
     /// A source column by name.
     pub(super) fn source_column(
         &self,
@@ -80,10 +91,12 @@ impl<'a> Columns<'a, '_> {
     ) -> Result<&'a Column, Finding> {
         from.column(name).ok_or_else(|| {
             let names: Vec<&str> = from.columns.iter().map(|column| column.name.as_str()).collect();
-            self.finding(
+            Finding::error(
                 code::UNKNOWN_SOURCE_COLUMN,
-                format!("{place}: {} has no column {name}", from.name),
+                format!("entity {}, {place}", self.entity.name),
+                format!("{} has no column {name}", from.name),
             )
+            .at(self.entity.span)
             .remedy(super::suggest::suggestion(name, &names))
         })
     }
@@ -202,7 +215,7 @@ impl<'a> Columns<'a, '_> {
                 self.uuid_only(target, Value::Ref(number))
             }
             Form::Copy(name) => {
-                let column = self.source_column(at.from, name, &place)?;
+                let column = self.named_column(at.from, name, &place)?;
                 self.copy(column, at, &place)
             }
             Form::Map(map) => Ok((Value::Map(self.map(map, at.from, &type_sql, &place)?), Vec::new())),
@@ -278,7 +291,7 @@ impl<'a> Columns<'a, '_> {
         type_sql: &str,
         place: &str,
     ) -> Result<MapProgram, Finding> {
-        let column = self.source_column(from, &map.column, place)?;
+        let column = self.named_column(from, &map.column, place)?;
         let (input, text) = self.draft.canonical(column);
         let values = map
             .values

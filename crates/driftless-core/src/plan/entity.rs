@@ -42,6 +42,16 @@ pub enum Path {
     Beside,
 }
 
+impl Path {
+    /// As reports and the state name it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Path::Load => "load",
+            Path::Beside => "beside",
+        }
+    }
+}
+
 /// Where rows are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {

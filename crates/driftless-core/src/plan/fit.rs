@@ -10,7 +10,7 @@ mod zone;
 mod convert;
 mod spoken;
 
-use super::program::Check;
+use super::program::{Check, ClockChange};
 use super::sql_type::type_with_modifier;
 use super::travel::is_citext;
 use crate::catalog::{Column, Oid, TypeKind, TypeRef, builtin};
@@ -61,9 +61,20 @@ pub(super) enum Fit {
         value: String,
         /// True where nothing is lost; `None` where nothing can be.
         lossless: Option<String>,
+        /// True where no change of the clocks is in the way: of two ways to lose something the one that has a name.
+        clock: Option<Clock>,
         /// What the result must satisfy.
         check: Option<Check>,
     },
+}
+
+/// What tells a value that a change of the clocks makes impossible or ambiguous.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Clock {
+    /// True where no change of the clocks is in the way.
+    pub(super) sql: String,
+    /// What changed.
+    pub(super) change: ClockChange,
 }
 
 /// Why a value cannot get there.
@@ -129,6 +140,7 @@ fn lossy(found: Fit, to: End<'_>) -> Fit {
         } => Fit::Cast {
             value,
             lossless: None,
+            clock: None,
             check,
         },
         Fit::Cast { value, .. } => cast(&value, to, None),
@@ -141,6 +153,7 @@ fn cast(value: &str, to: End<'_>, lossless: Option<String>) -> Fit {
     Fit::Cast {
         value: format!("({value})::{}", type_with_modifier(to.data_type, to.typmod)),
         lossless,
+        clock: None,
         check: None,
     }
 }

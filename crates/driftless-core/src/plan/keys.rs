@@ -60,6 +60,7 @@ pub(super) fn key_columns<'a>(entity: &EntitySpec, from: &'a Relation) -> Result
         .remedy("say which columns identify a row: `key = [\"…\"]`"));
     }
     let span = entity.key.as_ref().map_or(entity.from.span, |key| key.span);
+    let known: Vec<&str> = from.columns.iter().map(|column| column.name.as_str()).collect();
     names
         .iter()
         .map(|name| {
@@ -70,7 +71,7 @@ pub(super) fn key_columns<'a>(entity: &EntitySpec, from: &'a Relation) -> Result
                     format!("the key column {name} does not exist in {}", from.name),
                 )
                 .at(span)
-                .remedy("name a column of the source")
+                .remedy(suggestion(name, &known))
             })
         })
         .collect()

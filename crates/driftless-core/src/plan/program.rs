@@ -146,6 +146,22 @@ pub enum Check {
     Label(Vec<String>),
     /// The answer with this number is true (or null): the evaluator's own check that nothing was lost.
     Lossless(usize),
+    /// The same where only a change of the clocks can make it false.
+    Clock {
+        /// The answer.
+        answer: usize,
+        /// What it means then.
+        change: ClockChange,
+    },
+}
+
+/// Which change of the clocks a time may lie in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClockChange {
+    /// Local time of this zone that the clocks leave out when they are put forward.
+    Forward(String),
+    /// A moment whose local time in this zone comes twice, because the clocks are put back.
+    Back(String),
 }
 
 /// A reference to another entity's row.

@@ -41,7 +41,7 @@ impl<'a> Columns<'a, '_> {
         let (discriminator, unknown) = match &form.to {
             RefSource::Entity(_) => (None, Unknown::Reject),
             RefSource::Polymorphic { by, unknown, .. } => {
-                let column = self.source_column(from, by, place)?;
+                let column = self.named_column(from, by, place)?;
                 (Some(self.draft.canonical(column)), unknown.clone())
             }
         };

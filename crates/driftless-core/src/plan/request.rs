@@ -91,7 +91,7 @@ pub fn expressions(spec: &Spec, source: &Catalog, target: &Catalog, facts: &Fact
                 &mut |place, form| {
                     let (sql, span) = match form {
                         Form::Sql(sql) => (without_placeholders(&sql.value), sql.span),
-                        Form::Extract { column, path } => match from.column(column) {
+                        Form::Extract { column, path } => match from.column(&column.value) {
                             Some(column) => (extraction(column, &path.value), path.span),
                             None => return,
                         },

@@ -28,7 +28,7 @@ pub enum Form {
     /// `{ id = true }`: this row's UUID.
     Id,
     /// `"column"` or `{ copy = "column" }`.
-    Copy(String),
+    Copy(Spanned<String>),
     /// `{ ref = … }`: another entity's UUID.
     Ref(RefForm),
     /// `{ map = … }`: a value for a value.
@@ -36,7 +36,7 @@ pub enum Form {
     /// `{ extract = "column", path = "$.a" }`: text of the first match of a JSON path.
     Extract {
         /// The source column.
-        column: String,
+        column: Spanned<String>,
         /// The SQL/JSON path.
         path: Spanned<String>,
     },
@@ -80,7 +80,7 @@ pub enum RefSource {
     /// The one that another column names.
     Polymorphic {
         /// The source column that names it.
-        by: String,
+        by: Spanned<String>,
         /// Text of that column, and the entity it means.
         values: Vec<(String, Spanned<String>)>,
         /// What happens with other texts: reject or null.
@@ -103,7 +103,7 @@ pub enum WhenMissing {
 #[derive(Debug, Clone, PartialEq)]
 pub struct MapForm {
     /// The source column.
-    pub column: String,
+    pub column: Spanned<String>,
     /// Text of that column, and the value it becomes, as PostgreSQL would read it (`None`: null).
     pub values: Vec<(String, Option<String>)>,
     /// What happens with other texts.

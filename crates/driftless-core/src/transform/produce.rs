@@ -2,7 +2,7 @@
 
 use crate::batch::Cell;
 use crate::code;
-use crate::plan::{Check, EntityPlan, Mint, Output, Value};
+use crate::plan::{Check, ClockChange, EntityPlan, Mint, Output, Value};
 use crate::value::{self, ShortText};
 
 use super::check::check;
@@ -183,18 +183,34 @@ fn value(
     }
 }
 
+/// What a change of the clocks does to a time.
+fn clock(change: &ClockChange) -> String {
+    match change {
+        ClockChange::Forward(zone) => {
+            format!("this local time never was in {zone}: the clocks were put forward over it")
+        }
+        ClockChange::Back(zone) => {
+            format!("another moment has the same local time in {zone}, where the clocks were put back")
+        }
+    }
+}
+
 /// The evaluator's own check that nothing was lost: an answer that is false is a fault.
 pub(super) fn check_lossless(shaped: &mut Shaped, entity: &EntityPlan, number: usize, rows: &[usize]) {
     for one in &entity.program.outputs[number].checks {
-        let Check::Lossless(answer) = one else { continue };
+        let (answer, loss) = match one {
+            Check::Lossless(answer) => (
+                answer,
+                "the value does not fit the column without loss".to_owned(),
+            ),
+            Check::Clock { answer, change } => (answer, clock(change)),
+            _ => continue,
+        };
         for &row in rows {
             let view = shaped.view(entity);
             let trouble = match view.bytes(shaped.answers.cell(row, *answer)).map(value::boolean) {
                 None | Some(Some(true)) => continue,
-                Some(Some(false)) => Trouble::new(
-                    code::ROW_WOULD_LOSE,
-                    "the value does not fit the column without loss",
-                ),
+                Some(Some(false)) => Trouble::new(code::ROW_WOULD_LOSE, loss.clone()),
                 Some(None) => Trouble::unreadable("boolean"),
             };
             shaped.fault(entity, row, Place::Output(number), trouble, false);

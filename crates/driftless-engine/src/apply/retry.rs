@@ -21,8 +21,9 @@ pub struct Retried {
 }
 
 impl ChunkWork<'_, '_> {
-    /// Tries these keys again, in one transaction with what is on record about them.
-    pub async fn retry(&self, lane: &mut Lane, keys: &[String]) -> Result<Retried> {
+    /// Tries these keys again, in one transaction with what is on record about them. Where the same run has read them
+    /// before, they do not count as read once more.
+    pub async fn retry(&self, lane: &mut Lane, keys: &[String], before: bool) -> Result<Retried> {
         let plan = self.shaping.plan;
         let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
         let Lane {
@@ -58,7 +59,11 @@ impl ChunkWork<'_, '_> {
             });
         }
         drop(rows);
-        execution::count(&tx, self.store, self.execution, &plan.name, &counts).await?;
+        let counted = Counts {
+            read: if before { 0 } else { counts.read },
+            ..counts
+        };
+        execution::count(&tx, self.store, self.execution, &plan.name, &counted).await?;
         tx.commit().await?;
         Ok(Retried {
             counts,

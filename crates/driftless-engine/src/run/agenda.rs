@@ -16,8 +16,8 @@ pub struct Agenda<'p> {
     pub resumed: Vec<&'p EntityPlan>,
     /// Entities that are done.
     pub done: Vec<&'p EntityPlan>,
-    /// Why entities are refused.
-    pub refused: Vec<Finding>,
+    /// Entities that are refused, and why.
+    pub refused: Vec<(String, Finding)>,
 }
 
 impl<'p> Agenda<'p> {
@@ -33,7 +33,7 @@ impl<'p> Agenda<'p> {
             match begun.iter().find(|one| one.entity == entity.name) {
                 None => agenda.new.push(entity),
                 Some(one) => match refusal(entity, one) {
-                    Some(finding) => agenda.refused.push(finding),
+                    Some(finding) => agenda.refused.push((entity.name.clone(), finding)),
                     None if one.phase == Phase::Done => agenda.done.push(entity),
                     None => agenda.resumed.push(entity),
                 },
@@ -51,6 +51,11 @@ impl<'p> Agenda<'p> {
             is(&self.new, name) || is(&self.resumed, name) || is(&self.done, name)
         });
         settled
+    }
+
+    /// Why entities are refused.
+    pub fn refusals(&self) -> Vec<Finding> {
+        self.refused.iter().map(|(_, finding)| finding.clone()).collect()
     }
 
     /// Whether nothing is left to load.

@@ -4,20 +4,24 @@ use std::time::Duration;
 
 use driftless_core::name::QualifiedName;
 use driftless_core::plan::aside::{self, AsideItem, Kept, Silencing};
-use driftless_core::plan::{Chunking, EntityPlan, Path, Value};
+use driftless_core::plan::{Chunking, EntityPlan, Value};
 use driftless_core::spec::Spec;
 use driftless_pg::Session;
 
+use super::agenda::Agenda;
 use super::prepare::{Prepared, prepare};
 use super::report::{PlanReport, PlannedEntity};
 use super::settle;
 use crate::error::Result;
+use crate::extract::estimate;
 use crate::preflight::rehearsal::rehearse;
+use crate::store::entity::Phase;
 
 /// How long the rehearsal waits for a lock on a target table.
 const REHEARSAL_LOCK: Duration = Duration::from_secs(3);
 
-/// What `migrate` would do. Everything that forbids it comes as one error.
+/// What `migrate` would do. Everything that forbids it comes as one error, but for entities that it would not continue: of
+/// them the findings tell.
 pub async fn plan(spec: &Spec) -> Result<PlanReport> {
     let prepared = prepare(spec).await?;
     let mut session = Session::connect(&prepared.target, "plan").await?;
@@ -30,12 +34,26 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
         return Err(crate::error::EngineError::findings(findings));
     }
     let kept: Vec<Kept> = decided.kept.into_iter().chain(rehearsed.kept).collect();
-    let entities = prepared
-        .plan
-        .entities
-        .iter()
-        .map(|entity| planned(&prepared, entity, &rehearsed.items, &kept))
-        .collect();
+    let refused = Agenda::decide(&prepared.plan, &prepared.target_catalog, &prepared.begun, &[]).refused;
+    let source = Session::connect(&prepared.source, "plan").await?;
+    let mut entities = Vec::new();
+    for entity in &prepared.plan.entities {
+        let rows = estimate::rows(&source, entity, prepared.origin(entity)).await?;
+        let refusal = refused.iter().find(|(name, _)| *name == entity.name);
+        let planned = planned(&prepared, entity, &rehearsed.items, &kept);
+        let planned = if refusal.is_none() && planned.phase == Phase::Done.text() {
+            done(planned)
+        } else {
+            planned
+        };
+        entities.push(PlannedEntity {
+            domain: spec.domain(&entity.name),
+            estimated_rows: rows,
+            refused: refusal.map(|(_, finding)| finding.code.to_string()),
+            ..planned
+        });
+    }
+    findings.extend(refused.into_iter().map(|(_, finding)| finding));
     Ok(PlanReport {
         pipeline: prepared.plan.pipeline.clone(),
         source: prepared.source.place(),
@@ -50,27 +68,36 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
     })
 }
 
+/// An entity whose load is done: `migrate` does nothing about it.
+fn done(planned: PlannedEntity) -> PlannedEntity {
+    PlannedEntity {
+        reason: "its load is done, and nothing is left to do".to_owned(),
+        set_aside: Vec::new(),
+        stays: Vec::new(),
+        ..planned
+    }
+}
+
 fn planned(prepared: &Prepared, entity: &EntityPlan, items: &[AsideItem], kept: &[Kept]) -> PlannedEntity {
-    let from = entity
-        .origin
-        .relation
-        .as_ref()
-        .and_then(|name| prepared.source_catalog.relation(name));
+    let from = prepared.origin(entity);
     let of = |table: &QualifiedName| *table == entity.into;
-    let load = entity.path == Path::Load;
     PlannedEntity {
         entity: entity.name.clone(),
         from: entity.origin.label.clone(),
         into: entity.into.to_string(),
-        path: if load { "load" } else { "beside" }.to_owned(),
+        path: entity.path.text().to_owned(),
         reason: entity.reason.clone(),
         chunks: match &entity.chunking {
             Chunking::Whole => "all at once".to_owned(),
             Chunking::Pages => "by ranges of pages".to_owned(),
             Chunking::Integer(column) | Chunking::Uuid(column) => format!("by ranges of {column}"),
         },
-        estimated_rows: from.map_or(0, |relation| relation.estimated_rows),
-        estimated_bytes: from.map_or(0, |relation| relation.bytes),
+        domain: None,
+        estimated_rows: None,
+        refused: None,
+        estimated_bytes: from
+            .filter(|from| from.pages > 0 || !from.has_rows)
+            .map(|from| from.bytes),
         columns: entity
             .program
             .outputs

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use driftless_core::catalog::Catalog;
 use driftless_core::error::Finding;
 use driftless_core::plan::aside::{self, AsideItem, Silencing};
-use driftless_core::plan::{Chunking, EntityPlan, Path};
+use driftless_core::plan::{Chunking, EntityPlan};
 use driftless_core::spec::Spec;
 use driftless_pg::Session;
 
@@ -26,8 +26,8 @@ use crate::apply::chunk::{ChunkWork, Progress};
 use crate::apply::lane::Lane;
 use crate::crash;
 use crate::error::{EngineError, Result};
-use crate::extract::chunks;
 use crate::extract::snapshot::Snapshot;
+use crate::extract::{chunks, estimate};
 use crate::preflight::rehearsal::rehearse;
 use crate::shape::Shaping;
 use crate::shape::constants::{self, RunFacts};
@@ -51,9 +51,9 @@ pub async fn migrate(spec: &Spec, only: &[String], events: &Events, stop: &Stop)
     let agenda = Agenda::decide(&prepared.plan, &prepared.target_catalog, &prepared.begun, only);
     if agenda.is_empty() {
         if !agenda.refused.is_empty() {
-            return Err(EngineError::findings(agenda.refused));
+            return Err(EngineError::findings(agenda.refusals()));
         }
-        return nothing(&prepared, &agenda).await;
+        return nothing(&prepared, &agenda, spec).await;
     }
     let mut held = stop.or(Held::take(&prepared, "migrate")).await?;
     let execution = held.execution;
@@ -67,29 +67,31 @@ pub async fn migrate(spec: &Spec, only: &[String], events: &Events, stop: &Stop)
     };
     let done = stop.or(run.work(&mut held)).await;
     let done = match done {
-        Ok(()) if !agenda.refused.is_empty() => Err(EngineError::findings(agenda.refused.clone())),
+        Ok(()) if !agenda.refused.is_empty() => Err(EngineError::findings(agenda.refusals())),
         other => other,
     };
     if let Err(error) = &done {
         settle::put_back(&prepared, &held, error, events).await;
     }
     held.end(done).await?;
-    let entities = reports(&prepared, execution).await?;
+    let session = Session::connect(&prepared.target, "status").await?;
+    let entities = reports(&session, &prepared, &run, spec).await?;
     Ok(MigrateReport {
         execution,
         nothing_to_do: false,
         resumed,
         entities,
+        on_record: reject::open(&session, &prepared.store).await?,
         duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
     })
 }
 
-async fn nothing(prepared: &Prepared, agenda: &Agenda<'_>) -> Result<MigrateReport> {
+async fn nothing(prepared: &Prepared, agenda: &Agenda<'_>, spec: &Spec) -> Result<MigrateReport> {
     let session = Session::connect(&prepared.target, "status").await?;
     let last = execution::last(&session, &prepared.store, 1).await?;
     let mut entities = Vec::new();
     for plan in &agenda.done {
-        entities.push(report(&session, prepared, plan, &Counts::default()).await?);
+        entities.push(report(&session, prepared, plan, &Counts::default(), spec).await?);
     }
     let execution = last.first().map_or(0, |one| one.id);
     Ok(MigrateReport {
@@ -97,22 +99,27 @@ async fn nothing(prepared: &Prepared, agenda: &Agenda<'_>) -> Result<MigrateRepo
         nothing_to_do: true,
         resumed: false,
         entities,
+        on_record: reject::open(&session, &prepared.store).await?,
         duration_ms: 0,
     })
 }
 
-async fn reports(prepared: &Prepared, execution: i64) -> Result<Vec<EntityReport>> {
-    let session = Session::connect(&prepared.target, "status").await?;
-    let last = execution::last(&session, &prepared.store, 1).await?;
+async fn reports(
+    session: &Session,
+    prepared: &Prepared,
+    run: &Run<'_>,
+    spec: &Spec,
+) -> Result<Vec<EntityReport>> {
+    let last = execution::last(session, &prepared.store, 1).await?;
     let counts: BTreeMap<String, Counts> = last
         .into_iter()
-        .filter(|one| one.id == execution)
+        .filter(|one| one.id == run.execution)
         .flat_map(|one| one.entities)
         .collect();
     let mut entities = Vec::new();
-    for plan in &prepared.plan.entities {
+    for plan in run.entities() {
         let counts = counts.get(&plan.name).copied().unwrap_or_default();
-        entities.push(report(&session, prepared, plan, &counts).await?);
+        entities.push(report(session, prepared, plan, &counts, spec).await?);
     }
     Ok(entities)
 }
@@ -122,13 +129,20 @@ async fn report(
     prepared: &Prepared,
     plan: &EntityPlan,
     counts: &Counts,
+    spec: &Spec,
 ) -> Result<EntityReport> {
     let (rejected, parked) = reject::counts(session, &prepared.store, &plan.name).await?;
+    let (written, adopted) = execution::written(session, &prepared.store, &plan.name).await?;
+    // Proofs may have taken out more of what earlier runs wrote than this one wrote.
+    let inserted = counts.inserted.max(0);
     Ok(EntityReport {
         entity: plan.name.clone(),
-        path: if plan.path == Path::Load { "load" } else { "beside" }.to_owned(),
+        domain: spec.domain(&plan.name),
+        path: plan.path.text().to_owned(),
         read: counts.read,
-        inserted: counts.inserted,
+        inserted,
+        kept: written - inserted,
+        adopted,
         updated: counts.updated,
         deleted: counts.deleted,
         rejected,
@@ -224,11 +238,7 @@ impl<'r> Run<'r> {
         let prepared = self.prepared;
         let mut cut = Vec::new();
         for plan in &self.agenda.new {
-            let from = plan
-                .origin
-                .relation
-                .as_ref()
-                .and_then(|name| prepared.source_catalog.relation(name));
+            let from = prepared.origin(plan);
             cut.push((*plan, chunks::cut(snapshot.session(), plan, from).await?));
         }
         begin::entities(
@@ -326,6 +336,7 @@ impl<'r> Run<'r> {
         let aside: Vec<AsideItem> = aside.into_iter().map(|record| record.item).collect();
         let mut waits = self.waits(silencing, &aside);
         let plans: Vec<&EntityPlan> = self.entities().collect();
+        let estimates = self.estimates().await?;
         let mut queue = Queue::default();
         let mut entities = Vec::new();
         for (number, shaping) in shapings.iter().enumerate() {
@@ -342,7 +353,7 @@ impl<'r> Run<'r> {
                 running: 0,
                 mending: false,
             });
-            let estimated_rows = self.estimate(plan);
+            let estimated_rows = estimates.get(plan.name.as_str()).copied().unwrap_or(0);
             self.events
                 .send(Event::Entity {
                     entity: plan.name.clone(),
@@ -405,13 +416,16 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn estimate(&self, plan: &EntityPlan) -> u64 {
-        let from = plan
-            .origin
-            .relation
-            .as_ref()
-            .and_then(|name| self.prepared.source_catalog.relation(name));
-        from.map_or(0, |relation| u64::try_from(relation.estimated_rows).unwrap_or(0))
+    /// About how many rows each entity has. On a session of its own: what fails there must not end the snapshot's.
+    async fn estimates(&self) -> Result<BTreeMap<&'r str, u64>> {
+        let session = Session::connect(&self.prepared.source, "estimates").await?;
+        let mut rows = BTreeMap::new();
+        for plan in self.entities() {
+            let found = estimate::rows(&session, plan, self.prepared.origin(plan)).await?;
+            let known = found.and_then(|rows| u64::try_from(rows).ok());
+            rows.insert(plan.name.as_str(), known.unwrap_or(0));
+        }
+        Ok(rows)
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a mapping to a plan: connects, looks at both sides, asks PostgreSQL about every expression, compiles.
 
-use driftless_core::catalog::{Catalog, ExpressionRequest};
+use driftless_core::catalog::{Catalog, ExpressionRequest, Relation};
 use driftless_core::code;
 use driftless_core::error::{Finding, blocks};
 use driftless_core::plan::aside::{AsideItem, with_keys_back};
@@ -42,6 +42,13 @@ pub struct Prepared {
     pub begun: Vec<Begun>,
     /// Findings that do not block.
     pub findings: Vec<Finding>,
+}
+
+impl Prepared {
+    /// The relation that an entity's rows come from, if it is one.
+    pub fn origin(&self, entity: &EntityPlan) -> Option<&Relation> {
+        self.source_catalog.relation(entity.origin.relation.as_ref()?)
+    }
 }
 
 /// Where the two ends are, from a mapping.

@@ -229,7 +229,7 @@ async fn retry_all(prepared: &Prepared, held: &mut Held, filter: &RejectFilter) 
         while let Some(last) = keys.last() {
             let next = reject::listed(&held.session, &plan.name, last).await?;
             report.tried += keys.len() as i64;
-            report.gone += work.retry(&mut lane, &keys).await?.gone;
+            report.gone += work.retry(&mut lane, &keys, false).await?.gone;
             keys = next;
         }
         touched.push(shaping);
@@ -281,8 +281,8 @@ async fn prove(
     let mut session = crate::apply::lane::writer(&prepared.target, &held.lease, silencing).await?;
     let plan = settle::begun_plan(prepared);
     let target = &prepared.target_catalog;
-    proof::late_uniqueness(&mut session, &scope, &plan, target).await?;
+    let mut found = proof::late_uniqueness(&mut session, &scope, &plan, target).await?;
     let foreign = proof::foreign_sites(&plan, target, &[]);
-    proof::references(&mut session, &scope, &plan, target, &foreign).await?;
-    Ok(())
+    found.add(&proof::references(&mut session, &scope, &plan, target, &foreign).await?);
+    settle::count(&session, &scope, &found).await
 }

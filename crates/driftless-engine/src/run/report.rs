@@ -54,13 +54,20 @@ pub enum Event {
 pub struct EntityReport {
     /// The entity.
     pub entity: String,
+    /// The mapping's label.
+    pub domain: Option<String>,
     /// `load` or `beside`.
     pub path: String,
-    /// Rows read.
+    /// Rows read by this run. A run that ends an entity's load has read all of it: the sum of inserted, kept, adopted,
+    /// rejected and parked rows.
     pub read: i64,
     /// Rows in the target because of this run.
     pub inserted: i64,
-    /// Rows replaced while mending.
+    /// Rows in the target that earlier runs of this load wrote, mended ones among them.
+    pub kept: i64,
+    /// Rows of adopted mappings that were in the target before, and stay as they are.
+    pub adopted: i64,
+    /// Of the rows kept, those replaced while mending.
     pub updated: i64,
     /// Rows removed while mending.
     pub deleted: i64,
@@ -83,8 +90,10 @@ pub struct MigrateReport {
     pub nothing_to_do: bool,
     /// Whether it continued an interrupted run.
     pub resumed: bool,
-    /// Per entity, in plan order.
+    /// Per entity that this run worked on, in plan order; where there was nothing to do, all that are done.
     pub entities: Vec<EntityReport>,
+    /// Rows of the whole pipeline on record as rejected or parked.
+    pub on_record: i64,
     /// Milliseconds in all.
     pub duration_ms: i64,
 }
@@ -94,6 +103,8 @@ pub struct MigrateReport {
 pub struct PlannedEntity {
     /// The entity.
     pub entity: String,
+    /// The mapping's label.
+    pub domain: Option<String>,
     /// Where its rows come from.
     pub from: String,
     /// Where they go.
@@ -104,10 +115,10 @@ pub struct PlannedEntity {
     pub reason: String,
     /// How it is cut into chunks.
     pub chunks: String,
-    /// Rows, estimated.
-    pub estimated_rows: i64,
-    /// Bytes, estimated.
-    pub estimated_bytes: i64,
+    /// Rows, estimated; `None` where the source's server would not say.
+    pub estimated_rows: Option<i64>,
+    /// Bytes of its pages; `None` for views and queries, which have none.
+    pub estimated_bytes: Option<i64>,
     /// Column, how its value travels (`bytes`, `evaluated by the target`, …).
     pub columns: Vec<(String, String)>,
     /// What is set aside: kind and name.
@@ -116,6 +127,8 @@ pub struct PlannedEntity {
     pub stays: Vec<(String, String)>,
     /// How far its load is already (`-`, `loading`, `loaded`, `done`).
     pub phase: String,
+    /// The code with which `migrate` would refuse to continue it, if it would: a finding says more.
+    pub refused: Option<String>,
 }
 
 /// What `plan` reports.
@@ -131,7 +144,7 @@ pub struct PlanReport {
     pub triggers: String,
     /// In the order in which they start.
     pub entities: Vec<PlannedEntity>,
-    /// Findings that do not block.
+    /// What is worth knowing; errors among them say which entities `migrate` would refuse to continue.
     #[serde(skip)]
     pub findings: Vec<Finding>,
 }
@@ -141,6 +154,8 @@ pub struct PlanReport {
 pub struct EntityStatus {
     /// The entity.
     pub entity: String,
+    /// The mapping's label.
+    pub domain: Option<String>,
     /// The target table.
     pub table: String,
     /// `loading`, `loaded`, `done`.
@@ -153,7 +168,7 @@ pub struct EntityStatus {
     pub rejected: i64,
     /// Rows on record as parked.
     pub parked: i64,
-    /// Identities recorded, estimated.
+    /// Identities on record: of rows written, and of adopted ones.
     pub identities: i64,
 }
 
@@ -175,7 +190,34 @@ pub struct ExecutionStatus {
     /// What it said then.
     pub message: Option<String>,
     /// Per entity.
-    pub entities: Vec<EntityReport>,
+    pub entities: Vec<EntityCounts>,
+}
+
+/// What one execution did with one entity, for `status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EntityCounts {
+    /// The entity.
+    pub entity: String,
+    /// `load` or `beside`; `None` if its load was taken back since.
+    pub path: Option<String>,
+    /// Rows read.
+    pub read: i64,
+    /// Rows written, less those that proofs took out again.
+    pub inserted: i64,
+    /// Rows replaced while mending.
+    pub updated: i64,
+    /// Rows of adopted mappings that stay as they are.
+    pub adopted: i64,
+    /// Rows removed while mending.
+    pub deleted: i64,
+    /// Rows rejected.
+    pub rejected: i64,
+    /// Rows parked.
+    pub parked: i64,
+    /// Bytes read.
+    pub bytes: i64,
+    /// Milliseconds.
+    pub duration_ms: i64,
 }
 
 /// What `status` reports.
@@ -191,8 +233,8 @@ pub struct StatusReport {
     pub entities: Vec<EntityStatus>,
     /// Executions, newest first.
     pub executions: Vec<ExecutionStatus>,
-    /// DDL still set aside: table, kind, name, state.
-    pub set_aside: Vec<(String, String, String, String)>,
+    /// DDL still set aside: table, kind, name, state, and why it could not be put back if that was tried.
+    pub set_aside: Vec<(String, String, String, String, Option<String>)>,
 }
 
 /// Which rejects are meant. Empty means all.
@@ -323,9 +365,15 @@ pub struct AbandonReport {
 /// What `teardown` would remove, or removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TeardownReport {
-    /// State tables by name with their rows, estimated.
+    /// The pipeline.
+    pub pipeline: String,
+    /// The schema that holds its state.
+    pub state_schema: String,
+    /// `user@host:port/database` of the target.
+    pub target: String,
+    /// State tables that are not empty, by name with their rows.
     pub state: Vec<(String, i64)>,
-    /// Identity tables, which go only when said.
+    /// Identity tables with their rows, estimated. They go only when said.
     pub identities: Vec<(String, i64)>,
     /// DDL still set aside, which must be put back first: table, name.
     pub set_aside: Vec<(String, String)>,

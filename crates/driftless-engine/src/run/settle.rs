@@ -101,7 +101,7 @@ impl Settling<'_, '_> {
         )
         .await?;
         corrections.add(&found);
-        self.count(&sessions[0], &corrections).await?;
+        count(&sessions[0], &self.scope, &corrections).await?;
         crash::point("references-proven");
         self.step("restoring constraints");
         refuse(&restore(&mut sessions, &self.scope, Part::All).await?)?;
@@ -151,7 +151,7 @@ impl Settling<'_, '_> {
             };
             last.clone_from(end);
             tried += keys.len();
-            work.retry(lane, &keys).await?;
+            work.retry(lane, &keys, true).await?;
         }
     }
 
@@ -162,28 +162,6 @@ impl Settling<'_, '_> {
         };
         for work in &self.works {
             work.describe_rejects(lane).await?;
-        }
-        Ok(())
-    }
-
-    /// What the proofs took out again was not written.
-    async fn count(&self, session: &Session, corrections: &proof::Corrections) -> Result<()> {
-        for (entity, tally) in &corrections.entities {
-            let (rejected, parked) = (tally.rejected.cast_signed(), tally.parked.cast_signed());
-            let counts = Counts {
-                inserted: -(rejected + parked),
-                rejected,
-                parked,
-                ..Counts::default()
-            };
-            execution::count(
-                session,
-                &self.prepared.store,
-                self.scope.execution,
-                entity,
-                &counts,
-            )
-            .await?;
         }
         Ok(())
     }
@@ -231,6 +209,21 @@ impl Settling<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// What the proofs took out again was not written.
+pub async fn count(session: &Session, scope: &Scope<'_>, corrections: &proof::Corrections) -> Result<()> {
+    for (entity, tally) in &corrections.entities {
+        let (rejected, parked) = (tally.rejected.cast_signed(), tally.parked.cast_signed());
+        let counts = Counts {
+            inserted: -(rejected + parked),
+            rejected,
+            parked,
+            ..Counts::default()
+        };
+        execution::count(session, scope.store, scope.execution, entity, &counts).await?;
+    }
+    Ok(())
 }
 
 fn refuse(restored: &Restored) -> Result<()> {

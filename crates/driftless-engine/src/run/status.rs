@@ -4,7 +4,7 @@ use driftless_core::spec::Spec;
 use driftless_pg::{Param, Session};
 
 use super::prepare::endpoints;
-use super::report::{EntityReport, EntityStatus, ExecutionStatus, StatusReport};
+use super::report::{EntityCounts, EntityStatus, ExecutionStatus, StatusReport};
 use crate::error::Result;
 use crate::store::schema::{Presence, presence};
 use crate::store::{Store, aside, entity, execution, lease};
@@ -31,16 +31,17 @@ pub async fn status(spec: &Spec) -> Result<StatusReport> {
     report.holder = lease::living_holder(&session, &store)
         .await?
         .map(|holder| holder.name);
-    for begun in entity::begun(&session, &store).await? {
-        report
-            .entities
-            .push(entity_status(&session, &store, begun).await?);
-    }
+    let begun = entity::begun(&session, &store).await?;
     report.executions = execution::last(&session, &store, EXECUTIONS)
         .await?
         .into_iter()
-        .map(shown)
+        .map(|execution| shown(execution, &begun))
         .collect();
+    for begun in begun {
+        report
+            .entities
+            .push(entity_status(&session, &store, begun, spec).await?);
+    }
     report.set_aside = aside::outstanding(&session, &store)
         .await?
         .into_iter()
@@ -51,24 +52,28 @@ pub async fn status(spec: &Spec) -> Result<StatusReport> {
                 item.kind.noun().to_owned(),
                 item.name,
                 record.state.name().to_owned(),
+                record.error,
             )
         })
         .collect();
     Ok(report)
 }
 
-async fn entity_status(session: &Session, store: &Store, begun: entity::Begun) -> Result<EntityStatus> {
+async fn entity_status(
+    session: &Session,
+    store: &Store,
+    begun: entity::Begun,
+    spec: &Spec,
+) -> Result<EntityStatus> {
     let row = session
         .query_one(
             &store.sql(include_str!("status_entity.sql")),
-            &[
-                Param::text(store.pipeline()),
-                Param::text(begun.entity.as_str()),
-                Param::text(store.identity_table(&begun.entity).sql()),
-            ],
+            &[Param::text(store.pipeline()), Param::text(begun.entity.as_str())],
         )
         .await?;
+    let (written, adopted) = execution::written(session, store, &begun.entity).await?;
     Ok(EntityStatus {
+        domain: spec.domain(&begun.entity),
         entity: begun.entity,
         table: begun.table.to_string(),
         phase: begun.phase.text().to_owned(),
@@ -76,11 +81,15 @@ async fn entity_status(session: &Session, store: &Store, begun: entity::Begun) -
         chunks: row.get(1)?,
         rejected: row.get(2)?,
         parked: row.get(3)?,
-        identities: row.get(4)?,
+        identities: written + adopted,
     })
 }
 
-fn shown(execution: execution::Execution) -> ExecutionStatus {
+fn shown(execution: execution::Execution, begun: &[entity::Begun]) -> ExecutionStatus {
+    let path = |entity: &str| {
+        let begun = begun.iter().find(|one| one.entity == entity)?;
+        Some(begun.path.text().to_owned())
+    };
     ExecutionStatus {
         id: execution.id,
         command: execution.command,
@@ -92,12 +101,13 @@ fn shown(execution: execution::Execution) -> ExecutionStatus {
         entities: execution
             .entities
             .into_iter()
-            .map(|(entity, counts)| EntityReport {
+            .map(|(entity, counts)| EntityCounts {
+                path: path(&entity),
                 entity,
-                path: String::new(),
                 read: counts.read,
                 inserted: counts.inserted,
                 updated: counts.updated,
+                adopted: counts.unchanged,
                 deleted: counts.deleted,
                 rejected: counts.rejected,
                 parked: counts.parked,

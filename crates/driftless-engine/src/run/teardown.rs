@@ -11,7 +11,7 @@ use crate::store::lease::Lease;
 use crate::store::schema::{self, Presence, presence};
 use crate::store::{Store, aside};
 
-/// What a teardown would remove.
+/// What a teardown would remove. Tables of the state are counted: they hold what runs left on record, and no rows of theirs.
 pub async fn preview(spec: &Spec) -> Result<TeardownReport> {
     let (session, store) = open(spec).await?;
     let rows = session
@@ -22,7 +22,11 @@ pub async fn preview(spec: &Spec) -> Result<TeardownReport> {
             &[Param::text(store.schema())],
         )
         .await?;
+    let (_, target) = endpoints(spec)?;
     let mut report = TeardownReport {
+        pipeline: store.pipeline().to_owned(),
+        state_schema: store.schema().to_owned(),
+        target: target.place(),
         state: Vec::new(),
         identities: Vec::new(),
         set_aside: Vec::new(),
@@ -31,11 +35,14 @@ pub async fn preview(spec: &Spec) -> Result<TeardownReport> {
         let (name, estimate): (String, i64) = (row.get(0)?, row.get(1)?);
         let map = name.starts_with("identity_") || name.starts_with("recorded_");
         if map {
-            &mut report.identities
-        } else {
-            &mut report.state
+            report.identities.push((name, estimate));
+            continue;
         }
-        .push((name, estimate));
+        let sql = format!("SELECT pg_catalog.count(*) FROM {}", store.table(&name).sql());
+        let counted: i64 = session.query_one(&sql, &[]).await?.get(0)?;
+        if counted > 0 {
+            report.state.push((name, counted));
+        }
     }
     for record in aside::outstanding(&session, &store).await? {
         report
@@ -76,6 +83,9 @@ async fn open(spec: &Spec) -> Result<(Session, Store)> {
             code::NOTHING_TO_DO,
             format!("pipeline {}", store.pipeline()),
             "the target has no state of it",
+        )
+        .remedy(
+            "nothing need be removed; look whether `[pipeline] name` and `state_schema` are those of the run",
         ));
     }
     Ok((session, store))

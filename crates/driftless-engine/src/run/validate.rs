@@ -13,12 +13,16 @@ use crate::verify::{Validation, validate_plan};
 /// Where the mapping cannot be planned, nothing of it was ever loaded, or a server fails. Differences are no errors.
 pub async fn validate(spec: &Spec, only: &[String]) -> Result<Validation> {
     let prepared = prepare(spec).await?;
-    validate_plan(
+    let mut validation = validate_plan(
         &prepared.plan,
         &prepared.store,
         &prepared.source,
         &prepared.target,
         only,
     )
-    .await
+    .await?;
+    for one in &mut validation.entities {
+        one.domain = spec.domain(&one.entity);
+    }
+    Ok(validation)
 }

@@ -96,7 +96,6 @@ pub async fn begun(session: &Session, store: &Store) -> Result<Vec<Begun>> {
 
 /// Records that an entity's load begins.
 pub async fn begin(session: &Session, store: &Store, plan: &EntityPlan, execution: i64) -> Result<()> {
-    let path = if plan.path == Path::Load { "load" } else { "beside" };
     let chunking = format!("{:?}", plan.chunking);
     session
         .execute(
@@ -109,7 +108,7 @@ pub async fn begin(session: &Session, store: &Store, plan: &EntityPlan, executio
                 Param::text(plan.name.as_str()),
                 Param::text(plan.into.schema.as_str()),
                 Param::text(plan.into.name.as_str()),
-                Param::text(path),
+                Param::text(plan.path.text()),
                 Param::int8(plan.digest.cast_signed()),
                 Param::text(plan.identity.signature.as_str()),
                 Param::text_array(&described(plan)),

@@ -15,7 +15,7 @@ pub struct Counts {
     pub inserted: i64,
     /// Rows replaced, while mending finished ranges.
     pub updated: i64,
-    /// Rows that were right already.
+    /// Rows of adopted mappings that were there already.
     pub unchanged: i64,
     /// Rows removed because the source no longer has them.
     pub deleted: i64,
@@ -147,6 +147,21 @@ pub async fn count(
         .execute(&store.sql(include_str!("execution_count.sql")), &params)
         .await?;
     Ok(())
+}
+
+/// What all executions together did to an entity since its load began: rows of the target that are theirs, and rows adopted.
+pub async fn written(session: &Session, store: &Store, entity: &str) -> Result<(i64, i64)> {
+    let row = session
+        .query_one(
+            &store.sql(
+                "SELECT coalesce(pg_catalog.sum(e.inserted - e.deleted), 0)::int8, coalesce(pg_catalog.sum(e.unchanged), 0)::int8 \
+                 FROM {state}.entity AS n JOIN {state}.execution_entity AS e ON e.entity = n.entity AND e.execution >= n.execution \
+                 WHERE n.pipeline = $1 AND n.entity = $2",
+            ),
+            &[Param::text(store.pipeline()), Param::text(entity)],
+        )
+        .await?;
+    Ok((row.get(0)?, row.get(1)?))
 }
 
 /// The last executions, newest first.

@@ -171,6 +171,19 @@ pub async fn counts(session: &Session, store: &Store, entity: &str) -> Result<(i
     Ok((row.get(0)?, row.get(1)?))
 }
 
+/// How many rows of the whole pipeline are on record as rejected or parked.
+pub async fn open(session: &Session, store: &Store) -> Result<i64> {
+    let row = session
+        .query_one(
+            &store.sql(
+                "SELECT pg_catalog.count(*) FROM {state}.rejects WHERE pipeline = $1 AND state IN ('rejected', 'parked')",
+            ),
+            &[Param::text(store.pipeline())],
+        )
+        .await?;
+    Ok(row.get(0)?)
+}
+
 /// Keys that are read, and tried again, in one go.
 pub const PAGE: i32 = 1000;
 

@@ -44,6 +44,8 @@ pub struct ReadAt {
 pub struct EntityValidation {
     /// Its name.
     pub entity: String,
+    /// The mapping's label.
+    pub domain: Option<String>,
     /// Where its rows come from.
     pub from: String,
     /// Where they go.
@@ -211,6 +213,7 @@ impl EntityValidation {
     pub(super) fn new(plan: &EntityPlan, counts: EntityCounts, checks: Vec<Check>) -> EntityValidation {
         EntityValidation {
             entity: plan.name.clone(),
+            domain: None,
             from: plan.origin.label.clone(),
             into: plan.into.to_string(),
             phase: "-".to_owned(),

@@ -73,6 +73,33 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_pages_are_current() {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/man");
+        let mut written: Vec<String> = std::fs::read_dir(dir)
+            .expect("docs/man")
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        written.sort();
+        let pages = crate::commands::man::pages(Cli::command());
+        let mut names: Vec<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(written, names, "run `cargo xtask docs`");
+        for (name, text) in &pages {
+            let written = std::fs::read_to_string(format!("{dir}/{name}")).expect("a page");
+            assert!(
+                written == *text,
+                "docs/man/{name} is not current: run `cargo xtask docs`"
+            );
+        }
+    }
+
+    #[test]
     fn the_reference_is_current() {
         let current = markdown(Cli::command());
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/cli.md");

@@ -5,7 +5,7 @@ use driftless_engine::run;
 use serde_json::{Value, json};
 
 use super::{Format, Work};
-use crate::failure::{Failure, findings_text};
+use crate::failure::{Failure, exit_after, findings_text};
 use crate::render;
 
 /// Check the mapping against both databases
@@ -31,7 +31,7 @@ pub(crate) async fn run(arguments: &Arguments, work: &Work) -> Result<Exit, Fail
         let document = document(work, outcome.as_ref());
         work.report(&arguments.format, "check", document, |_, _| String::new())?;
         // The findings are in the document; the exit code says the rest.
-        return Ok(outcome.map_or_else(|failure| failure.exit(), |_| Exit::Done));
+        return Ok(outcome.map_or_else(|failure| failure.exit(), |report| exit_after(&report.findings)));
     }
     let report = outcome?;
     if !report.findings.is_empty() {
@@ -39,7 +39,7 @@ pub(crate) async fn run(arguments: &Arguments, work: &Work) -> Result<Exit, Fail
         work.terminal.warn(&text);
     }
     work.terminal.print(&render::checked(&report))?;
-    Ok(Exit::Done)
+    Ok(exit_after(&report.findings))
 }
 
 fn document(work: &Work, outcome: Result<&run::report::PlanReport, &Failure>) -> Value {

@@ -1,6 +1,6 @@
 use clap::{Args, Subcommand};
 use driftless_core::code::{self, Exit};
-use driftless_engine::run::ids;
+use driftless_engine::run::{ids, rejects};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -38,7 +38,7 @@ pub(crate) struct Get {
     #[arg(value_name = "ENTITY")]
     pub(crate) entity: String,
     /// The row's key in the source; one value per column of the key.
-    #[arg(value_name = "KEY", required = true)]
+    #[arg(value_name = "KEY", required = true, allow_negative_numbers = true)]
     pub(crate) key: Vec<String>,
     #[command(flatten)]
     pub(crate) format: Format,
@@ -72,19 +72,29 @@ pub(crate) async fn get(arguments: &Get, work: &Work) -> Result<Exit, Failure> {
     entity(work.spec(), &arguments.entity)?;
     let key = canonical_key(&arguments.key);
     let Some(record) = ids::get(work.spec(), &arguments.entity, &key).await? else {
-        let message = format!(
-            "no identity of {} is recorded under the key {}",
-            arguments.entity,
-            render::clean(&key)
-        );
-        return Err(Failure::new(code::NOT_ON_RECORD, "ids get", message).remedy(
-            "look whether the row was rejected, with driftless rejects show ENTITY KEY, or not loaded yet",
-        ));
+        return Err(absent(&arguments.entity, &key, work).await?);
     };
     work.report(&arguments.format, "identity", record, |record, _| {
         render::identity(record)
     })?;
     Ok(Exit::Done)
+}
+
+/// What there is to say of a key without an identity.
+async fn absent(entity: &str, key: &str, work: &Work) -> Result<Failure, Failure> {
+    let shown = render::clean(key);
+    let mut message = format!("no identity of {entity} is recorded under the key {shown}");
+    let remedy = match rejects::show(work.spec(), entity, key).await? {
+        Some(record) => {
+            message.push_str(&format!(
+                ": the row is on record as {}, {}",
+                record.state, record.code
+            ));
+            "driftless rejects show ENTITY KEY tells why"
+        }
+        None => "look whether the source has the row, and whether the entity is loaded: driftless status",
+    };
+    Ok(Failure::new(code::NOT_ON_RECORD, "ids get", message).remedy(remedy))
 }
 
 /// # Errors

@@ -59,11 +59,11 @@ pub(crate) async fn run(arguments: &Arguments, work: &Work) -> Result<Exit, Fail
 }
 
 fn exit(report: &MigrateReport) -> Exit {
-    let remaining = report
-        .entities
-        .iter()
-        .any(|entity| entity.rejected + entity.parked > 0);
-    if remaining { Exit::Remaining } else { Exit::Done }
+    if report.on_record > 0 {
+        Exit::Remaining
+    } else {
+        Exit::Done
+    }
 }
 
 /// Deletes what was loaded, once it has been named and somebody has said yes. Whether it did.

@@ -3,7 +3,7 @@ use driftless_core::code::Exit;
 use driftless_engine::run;
 
 use super::{Format, Scope, Work};
-use crate::failure::{Failure, findings_text};
+use crate::failure::{Failure, exit_after, findings_text};
 use crate::render;
 
 /// Show what `migrate` would do, and why
@@ -15,7 +15,9 @@ use crate::render;
 #[command(after_long_help = "Examples:
   driftless plan                      every entity, a line each
   driftless plan --entity orders      everything about one
-  driftless plan --json | jq '.entities[] | {entity, path, reason}'")]
+  driftless plan --json | jq '.entities[] | {entity, path, reason}'
+
+Exit codes: 0 migrate would do this; 4 it would refuse to continue an entity, and says why.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) scope: Scope,
@@ -46,5 +48,5 @@ pub(crate) async fn run(arguments: &Arguments, work: &Work) -> Result<Exit, Fail
             .collect();
         details.join("\n")
     })?;
-    Ok(Exit::Done)
+    Ok(exit_after(&report.findings))
 }

@@ -22,7 +22,7 @@ pub(crate) use list::{List, list};
 #[command(after_long_help = "Examples:
   driftless rejects list                              counted by what is wrong, then the first rows
   driftless rejects show orders 1207                  one row with everything on record
-  driftless rejects retry --entity orders             read them from the source again
+  driftless rejects retry orders                      read them from the source again
   driftless rejects discard --code DL0404 --yes       forget them")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -47,10 +47,16 @@ impl Arguments {
 /// Which rejects are meant; everything given must hold.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Selection {
+    /// Only this entity; with a key behind it, only that row.
+    #[arg(value_name = "ENTITY", conflicts_with = "entities")]
+    pub(crate) entity: Option<String>,
+    /// The row's key in the source; one value per column of the key.
+    #[arg(value_name = "KEY", conflicts_with = "keys", allow_negative_numbers = true)]
+    pub(crate) key: Vec<String>,
     #[command(flatten)]
     pub(crate) scope: Scope,
     /// Only the row with this key; may be repeated. Of a key of several columns, a JSON array of texts.
-    #[arg(long = "key", value_name = "KEY")]
+    #[arg(long = "key", value_name = "KEY", allow_negative_numbers = true)]
     pub(crate) keys: Vec<String>,
     /// Only this code, such as DL0404; may be repeated.
     #[arg(long = "code", value_name = "CODE", value_parser = parse_code)]
@@ -62,9 +68,18 @@ pub(crate) struct Selection {
 
 impl Selection {
     fn filter(&self, spec: &Spec) -> Result<RejectFilter, Failure> {
+        let mut entities = self.scope.of(spec)?.to_vec();
+        if let Some(name) = &self.entity {
+            entity(spec, name)?;
+            entities.push(name.clone());
+        }
+        let mut keys = self.keys.clone();
+        if !self.key.is_empty() {
+            keys.push(canonical_key(&self.key));
+        }
         Ok(RejectFilter {
-            entities: self.scope.of(spec)?.to_vec(),
-            keys: self.keys.clone(),
+            entities,
+            keys,
             codes: self.codes.clone(),
             category: self.category.clone(),
         })
@@ -90,7 +105,7 @@ pub(crate) struct Show {
     #[arg(value_name = "ENTITY")]
     pub(crate) entity: String,
     /// The row's key in the source; one value per column of the key.
-    #[arg(value_name = "KEY", required = true)]
+    #[arg(value_name = "KEY", required = true, allow_negative_numbers = true)]
     pub(crate) key: Vec<String>,
     #[command(flatten)]
     pub(crate) format: Format,
@@ -101,9 +116,10 @@ pub(crate) struct Show {
 /// The rows go the same way as in a migration. Rows that are gone from the source leave the record.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
-  driftless rejects retry                             all of them
-  driftless rejects retry --entity orders --key 1207
-  driftless rejects retry --code DL0400               those whose parent was missing
+  driftless rejects retry                 all of them
+  driftless rejects retry orders 1207     one row
+  driftless rejects retry offers 3 120    one row with a key of two columns
+  driftless rejects retry --code DL0400   those whose parent was missing
 
 Exit codes: 0 none of them is left on record; 1 some are.")]
 pub(crate) struct Retry {
@@ -119,7 +135,7 @@ pub(crate) struct Retry {
 /// discarded.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
-  driftless rejects discard --entity orders --key 1207
+  driftless rejects discard orders 1207
   driftless rejects discard --category business_rule --yes")]
 pub(crate) struct Discard {
     #[command(flatten)]

@@ -8,35 +8,26 @@ use super::table::{Align, Table};
 /// The summary of a migration.
 pub(crate) fn migrated(report: &MigrateReport, width: Option<usize>) -> String {
     if report.nothing_to_do {
-        let remaining = on_record(&report.entities);
         return format!(
             "nothing to do: every entity is done{}\n",
-            remaining_text(remaining)
+            remaining_text(report.on_record)
         );
     }
-    let mended = report
-        .entities
-        .iter()
-        .any(|entity| entity.updated != 0 || entity.deleted != 0);
-    let mut text = entities(&report.entities, mended).text(width);
-    let written: i64 = report.entities.iter().map(|entity| entity.inserted).sum();
+    let mut text = entities(&report.entities).text(width);
+    let sum = total(&report.entities);
     let continued = if report.resumed { ", continued" } else { "" };
+    let kept = match sum.kept {
+        0 => String::new(),
+        kept => format!(", {} kept of earlier runs", count(kept)),
+    };
     text.push_str(&format!(
-        "\nexecution {}{continued}: {} written in {}{}\n",
+        "\nexecution {}{continued}: {} written in {}{kept}{}\n",
         report.execution,
-        rows(written),
+        rows(sum.inserted),
         duration(report.duration_ms),
-        remaining_text(on_record(&report.entities)),
+        remaining_text(report.on_record),
     ));
     text
-}
-
-/// Rows that are on record instead of in the target.
-fn on_record(entities: &[EntityReport]) -> i64 {
-    entities
-        .iter()
-        .map(|entity| entity.rejected + entity.parked)
-        .sum()
 }
 
 fn remaining_text(remaining: i64) -> String {
@@ -49,44 +40,47 @@ fn remaining_text(remaining: i64) -> String {
     }
 }
 
-/// Entities with their figures and the sum of all. What mending did is shown where it did something.
-pub(super) fn entities(entities: &[EntityReport], mended: bool) -> Table {
-    let shared = [
+/// Entities with their figures and the sum of all: rows read are those written, kept, adopted, rejected and parked.
+fn entities(entities: &[EntityReport]) -> Table {
+    let mut table = Table::new(&[
         ("entity", Align::Left),
+        ("domain", Align::Left),
         ("path", Align::Left),
         ("read", Align::Right),
         ("written", Align::Right),
-    ];
-    let mending = [("mended", Align::Right), ("removed", Align::Right)];
-    let last = [
+        ("kept", Align::Right),
+        ("adopted", Align::Right),
         ("rejected", Align::Right),
         ("parked", Align::Right),
+        ("mended", Align::Right),
+        ("removed", Align::Right),
         ("size", Align::Right),
         ("time", Align::Right),
-    ];
-    let mending = if mended { mending.as_slice() } else { &[] };
-    let mut table = Table::new(&[&shared, mending, &last].concat());
+    ]);
     for entity in entities {
-        table.row(cells(entity, mended));
+        table.row(cells(entity));
     }
     if entities.len() > 1 {
-        let mut sum = cells(&total(entities), mended);
+        let mut sum = cells(&total(entities));
         // Entities run side by side: their times add up to nothing that anybody waited for.
         if let Some(time) = sum.last_mut() {
             time.clear();
         }
         table.row(sum);
     }
-    table
+    table.without_unused(&["domain", "kept", "adopted", "mended", "removed"])
 }
 
 fn total(entities: &[EntityReport]) -> EntityReport {
     let sum = |figure: fn(&EntityReport) -> i64| entities.iter().map(figure).sum();
     EntityReport {
         entity: "total".to_owned(),
+        domain: None,
         path: String::new(),
         read: sum(|entity| entity.read),
         inserted: sum(|entity| entity.inserted),
+        kept: sum(|entity| entity.kept),
+        adopted: sum(|entity| entity.adopted),
         updated: sum(|entity| entity.updated),
         deleted: sum(|entity| entity.deleted),
         rejected: sum(|entity| entity.rejected),
@@ -96,23 +90,25 @@ fn total(entities: &[EntityReport]) -> EntityReport {
     }
 }
 
-fn cells(entity: &EntityReport, mended: bool) -> Vec<String> {
-    let mut cells = vec![
+fn cells(entity: &EntityReport) -> Vec<String> {
+    let some = |number: i64| {
+        if number == 0 { String::new() } else { count(number) }
+    };
+    vec![
         entity.entity.clone(),
+        entity.domain.clone().unwrap_or_default(),
         entity.path.clone(),
         count(entity.read),
         count(entity.inserted),
-    ];
-    if mended {
-        cells.extend([count(entity.updated), count(entity.deleted)]);
-    }
-    cells.extend([
+        some(entity.kept),
+        some(entity.adopted),
         count(entity.rejected),
         count(entity.parked),
+        some(entity.updated),
+        some(entity.deleted),
         bytes(entity.bytes),
         duration(entity.duration_ms),
-    ]);
-    cells
+    ]
 }
 
 /// What starting over would delete, or deleted.
@@ -165,9 +161,12 @@ mod tests {
     fn entity(name: &str, read: i64, rejected: i64) -> EntityReport {
         EntityReport {
             entity: name.to_owned(),
+            domain: None,
             path: "load".to_owned(),
             read,
             inserted: read - rejected,
+            kept: 0,
+            adopted: 0,
             updated: 0,
             deleted: 0,
             rejected,
@@ -182,6 +181,7 @@ mod tests {
             execution: 3,
             nothing_to_do: false,
             resumed: true,
+            on_record: entities.iter().map(|entity| entity.rejected).sum(),
             entities,
             duration_ms: 6_512,
         }
@@ -196,6 +196,10 @@ mod tests {
     #[test]
     fn mending_shows_where_it_did_something() {
         let mended = EntityReport {
+            domain: Some("sales".to_owned()),
+            inserted: 25_000,
+            kept: 14_993,
+            adopted: 7,
             updated: 12,
             deleted: 1,
             ..entity("orders", 40_000, 0)

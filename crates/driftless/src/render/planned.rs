@@ -3,20 +3,21 @@
 use driftless_core::error::{Finding, Severity};
 use driftless_engine::run::report::{PlanReport, PlannedEntity};
 
-use super::figure::{bytes, count};
+use super::figure::{bytes, count, rows};
 use super::table::{Align, Table, clean};
 
 /// Most entities that are named beside a reason; more are counted, so that it stays one line.
 const NAMED: usize = 5;
 
-/// What `check` says when nothing forbids going on.
+/// What `check` says when nothing forbids a plan.
 pub(crate) fn checked(report: &PlanReport) -> String {
     let number = report.entities.len();
     let entities = if number == 1 { "entity" } else { "entities" };
+    let errors = tally(&report.findings, Severity::Error, "error");
     let warnings = tally(&report.findings, Severity::Warning, "warning");
     let notes = tally(&report.findings, Severity::Note, "note");
     format!(
-        "{}\nchecked: {number} {entities}, no errors, {warnings}, {notes}\n",
+        "{}\nchecked: {number} {entities}, {errors}, {warnings}, {notes}\n",
         heading(report)
     )
 }
@@ -47,6 +48,7 @@ fn heading(report: &PlanReport) -> String {
 pub(crate) fn planned(report: &PlanReport, width: Option<usize>) -> String {
     let mut table = Table::new(&[
         ("entity", Align::Left),
+        ("domain", Align::Left),
         ("from", Align::Left),
         ("into", Align::Left),
         ("path", Align::Left),
@@ -58,15 +60,19 @@ pub(crate) fn planned(report: &PlanReport, width: Option<usize>) -> String {
     for entity in &report.entities {
         table.row([
             entity.entity.clone(),
+            entity.domain.clone().unwrap_or_default(),
             entity.from.clone(),
             entity.into.clone(),
             entity.path.clone(),
-            format!("~{}", count(entity.estimated_rows)),
-            bytes(entity.estimated_bytes),
+            entity
+                .estimated_rows
+                .map_or_else(|| "unknown".to_owned(), |rows| format!("~{}", count(rows))),
+            entity.estimated_bytes.map_or_else(|| "unknown".to_owned(), bytes),
             count(entity.set_aside.len() as i64),
-            entity.phase.clone(),
+            state(entity),
         ]);
     }
+    let table = table.without_unused(&["domain"]);
     let mut text = format!("{}\n{}\n", heading(report), table.text(width));
     for (path, reason, entities) in reasons(&report.entities) {
         let which = match entities.len() {
@@ -77,6 +83,14 @@ pub(crate) fn planned(report: &PlanReport, width: Option<usize>) -> String {
     }
     text.push_str("\ncolumns and what is set aside: driftless plan --entity NAME\n");
     text
+}
+
+/// How far an entity's load is, and whether it would go on.
+fn state(entity: &PlannedEntity) -> String {
+    match &entity.refused {
+        Some(code) => format!("{}, refused: {code}", entity.phase),
+        None => entity.phase.clone(),
+    }
 }
 
 /// The paths with their reasons, each with the entities it holds for, in plan order.
@@ -95,17 +109,26 @@ fn reasons(entities: &[PlannedEntity]) -> Vec<(&str, &str, Vec<&str>)> {
 /// Everything that the plan says about one entity.
 pub(crate) fn detail(entity: &PlannedEntity, width: Option<usize>) -> String {
     let mut text = format!(
-        "{}\n  from    {}, about {} rows, {}\n  into    {}\n  path    {}: {}\n  chunks  {}\n  state   {}\n\n",
+        "{}\n  from    {}, {}{}\n  into    {}\n  path    {}: {}\n  chunks  {}\n  state   {}\n\n",
         entity.entity,
         clean(&entity.from),
-        count(entity.estimated_rows),
-        bytes(entity.estimated_bytes),
+        entity.estimated_rows.map_or_else(
+            || "rows unknown".to_owned(),
+            |number| format!("about {}", rows(number))
+        ),
+        entity
+            .estimated_bytes
+            .map_or_else(String::new, |number| format!(", {}", bytes(number))),
         clean(&entity.into),
         entity.path,
         clean(&entity.reason),
         entity.chunks,
-        entity.phase,
+        state(entity),
     );
+    if let Some(domain) = &entity.domain {
+        let at = text.len() - 1;
+        text.insert_str(at, &format!("  domain  {}\n", clean(domain)));
+    }
     text.push_str(&pairs(
         ["column", "how its value travels"],
         &entity.columns,
@@ -142,13 +165,14 @@ mod tests {
     fn entity(name: &str, path: &str, reason: &str) -> PlannedEntity {
         PlannedEntity {
             entity: text(name),
+            domain: None,
             from: format!("public.dispatch_{name}"),
             into: format!("public.{name}s"),
             path: text(path),
             reason: text(reason),
             chunks: text("ranges of id"),
-            estimated_rows: 40_000,
-            estimated_bytes: 4_800_000,
+            estimated_rows: Some(40_000),
+            estimated_bytes: Some(4_800_000),
             columns: vec![
                 (text("id"), text("identity")),
                 (text("price"), text("evaluated by the target")),
@@ -156,6 +180,7 @@ mod tests {
             set_aside: vec![(text("primary key"), format!("{name}s_pkey"))],
             stays: vec![(text("check_price"), text("a check is kept"))],
             phase: text("-"),
+            refused: None,
         }
     }
 
@@ -167,8 +192,17 @@ mod tests {
             triggers: text("replica role"),
             entities: vec![
                 entity("user", "beside", "the table is not ours to alter"),
-                entity("order", "load", "the table is empty and ours to alter"),
-                entity("case", "load", "the table is empty and ours to alter"),
+                PlannedEntity {
+                    domain: Some(text("sales")),
+                    phase: text("loading"),
+                    refused: Some(text("DL0505")),
+                    ..entity("order", "load", "the table is empty and ours to alter")
+                },
+                PlannedEntity {
+                    estimated_rows: None,
+                    estimated_bytes: None,
+                    ..entity("case", "load", "the table is empty and ours to alter")
+                },
             ],
             findings: vec![Finding::warning(
                 code::TYPES_DO_NOT_FIT,

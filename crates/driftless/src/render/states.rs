@@ -8,6 +8,9 @@ use super::table::{Align, Table, clean};
 /// How many executions are listed; the JSON document has all that the engine reports.
 const EXECUTIONS: usize = 10;
 
+/// The SQLSTATE with which a foreign key is not put back.
+const ORPHANS: &str = "23503";
+
 /// Entities, executions and what is set aside.
 pub(crate) fn status(report: &StatusReport, width: Option<usize>) -> String {
     if !report.present {
@@ -27,6 +30,12 @@ pub(crate) fn status(report: &StatusReport, width: Option<usize>) -> String {
     if !report.set_aside.is_empty() {
         text.push_str("\nset aside; the next migrate puts it back, or driftless migrate --abandon:\n");
         text.push_str(&set_aside(report, width));
+        let orphans = |why: &Option<String>| why.as_ref().is_some_and(|why| why.starts_with(ORPHANS));
+        if report.set_aside.iter().any(|(.., why)| orphans(why)) {
+            text.push_str(
+                "rows refer to rows that are not there: the end of a load takes them out before it puts a foreign key back\n",
+            );
+        }
     }
     text
 }
@@ -34,6 +43,7 @@ pub(crate) fn status(report: &StatusReport, width: Option<usize>) -> String {
 fn entities(entities: &[EntityStatus], width: Option<usize>) -> String {
     let mut table = Table::new(&[
         ("entity", Align::Left),
+        ("domain", Align::Left),
         ("table", Align::Left),
         ("phase", Align::Left),
         ("chunks", Align::Right),
@@ -44,15 +54,16 @@ fn entities(entities: &[EntityStatus], width: Option<usize>) -> String {
     for entity in entities {
         table.row([
             entity.entity.clone(),
+            entity.domain.clone().unwrap_or_default(),
             entity.table.clone(),
             entity.phase.clone(),
             format!("{}/{}", count(entity.chunks_done), count(entity.chunks)),
-            format!("~{}", count(entity.identities)),
+            count(entity.identities),
             count(entity.rejected),
             count(entity.parked),
         ]);
     }
-    table.text(width)
+    table.without_unused(&["domain"]).text(width)
 }
 
 fn executions(executions: &[ExecutionStatus], width: Option<usize>) -> String {
@@ -90,12 +101,18 @@ fn result(execution: &ExecutionStatus) -> String {
 }
 
 fn set_aside(report: &StatusReport, width: Option<usize>) -> String {
-    let headings = ["table", "kind", "name", "state"].map(|heading| (heading, Align::Left));
+    let headings = ["table", "kind", "name", "state", "why"].map(|heading| (heading, Align::Left));
     let mut table = Table::new(&headings);
-    for (name, kind, item, state) in &report.set_aside {
-        table.row([name.clone(), kind.clone(), item.clone(), state.clone()]);
+    for (name, kind, item, state, why) in &report.set_aside {
+        table.row([
+            name.clone(),
+            kind.clone(),
+            item.clone(),
+            state.clone(),
+            why.clone().unwrap_or_default(),
+        ]);
     }
-    table.text(width)
+    table.without_unused(&["why"]).text(width)
 }
 
 #[cfg(test)]
@@ -113,6 +130,7 @@ mod tests {
             holder: Some(text("process 4711 on mill")),
             entities: vec![EntityStatus {
                 entity: text("orders"),
+                domain: None,
                 table: text("public.orders"),
                 phase: text("loading"),
                 chunks_done: 3,
@@ -131,12 +149,22 @@ mod tests {
                 message: Some(text("interrupted, resumable")),
                 entities: Vec::new(),
             }],
-            set_aside: vec![(
-                text("public.orders"),
-                text("primary key"),
-                text("orders_pkey"),
-                text("dropped"),
-            )],
+            set_aside: vec![
+                (
+                    text("public.orders"),
+                    text("primary key"),
+                    text("orders_pkey"),
+                    text("dropped"),
+                    None,
+                ),
+                (
+                    text("public.orders"),
+                    text("foreign key"),
+                    text("orders_customer_id_fkey"),
+                    text("failed"),
+                    Some(text("23503: insert or update on table \"orders\" violates it")),
+                ),
+            ],
         }
     }
 

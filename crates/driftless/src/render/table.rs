@@ -37,6 +37,20 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// The table without those of these columns in which every cell is empty: what nobody uses takes no room.
+    pub(crate) fn without_unused(mut self, headings: &[&str]) -> Table {
+        for at in (0..self.headings.len()).rev() {
+            let unused = self.rows.iter().all(|row| row[at].is_empty());
+            if unused && headings.contains(&self.headings[at].0) {
+                self.headings.remove(at);
+                for row in &mut self.rows {
+                    row.remove(at);
+                }
+            }
+        }
+        self
+    }
+
     /// The table as text. With a width, texts are cut so that it fits.
     pub(crate) fn text(&self, width: Option<usize>) -> String {
         let widths = self.widths(width.unwrap_or(usize::MAX));

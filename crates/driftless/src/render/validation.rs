@@ -50,6 +50,7 @@ fn summary(report: &Validation) -> String {
 fn entities(entities: &[EntityValidation]) -> Table {
     let mut table = Table::new(&[
         ("entity", Align::Left),
+        ("domain", Align::Left),
         ("source", Align::Right),
         ("target", Align::Right),
         ("rejected", Align::Right),
@@ -62,6 +63,7 @@ fn entities(entities: &[EntityValidation]) -> Table {
         let counts = &entity.counts;
         table.row([
             entity.entity.clone(),
+            entity.domain.clone().unwrap_or_default(),
             count(counts.source),
             count(counts.target),
             count(counts.rejected),
@@ -71,7 +73,7 @@ fn entities(entities: &[EntityValidation]) -> Table {
             result(&entity.checks),
         ]);
     }
-    table
+    table.without_unused(&["domain"])
 }
 
 fn result(checks: &[Check]) -> String {
@@ -144,6 +146,7 @@ mod tests {
             target: read(),
             entities: vec![EntityValidation {
                 entity: "orders".to_owned(),
+                domain: None,
                 from: "public.dispatch_order".to_owned(),
                 into: "public.orders".to_owned(),
                 phase: "done".to_owned(),

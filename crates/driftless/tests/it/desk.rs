@@ -158,6 +158,13 @@ impl Desk {
         fs::write(path, text).unwrap();
     }
 
+    /// Writes something else in a file.
+    pub(crate) fn edit(&self, name: &str, old: &str, new: &str) {
+        let text = fs::read_to_string(self.dir().join(name)).unwrap();
+        assert!(text.contains(old), "{old} is not in {name}");
+        self.write(name, &text.replace(old, new));
+    }
+
     pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
         run(self.dir(), arguments)
     }

@@ -2,6 +2,7 @@
 
 mod desk;
 mod usage;
+mod words;
 mod mapping;
 mod migration;
 mod records;

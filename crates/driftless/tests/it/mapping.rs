@@ -29,7 +29,7 @@ fn a_missing_mapping_is_told_with_what_to_do() {
         outcome.err
     );
     let named = run(dir.path(), &["check", "--config", "lab.toml"]).expect(2);
-    assert!(named.err.contains("lab.toml cannot be read"), "{}", named.err);
+    assert!(named.err.contains("lab.toml: cannot be read"), "{}", named.err);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{Columns, Compiling};
 use crate::catalog::Column;
 use crate::error::Finding;
 use crate::plan::draft::Round;
-use crate::plan::fit::{End, Fit, Misfit, Terms, fit};
+use crate::plan::fit::{Clock, End, Fit, Misfit, Terms, fit};
 use crate::plan::program::{Check, Value};
 use crate::plan::travel::travel;
 use crate::spec::ServerSpec;
@@ -92,7 +92,13 @@ impl<'a> Columns<'a, '_> {
         let spoken = found.spoken(sql, from, at.to());
         let mut checks: Vec<Check> = spoken.check.into_iter().collect();
         let answer = self.draft.ask(spoken.value, place, column);
-        if let Some(lossless) = spoken.lossless {
+        let clock = spoken.clock.as_ref().map(|clock| clock.sql.clone());
+        if let Some(Clock { sql, change }) = spoken.clock {
+            let answer = self.draft.ask(sql, place, column);
+            checks.push(Check::Clock { answer, change });
+        }
+        // What can only be the clock is told once.
+        if let Some(lossless) = spoken.lossless.filter(|sql| clock.as_ref() != Some(sql)) {
             checks.push(Check::Lossless(self.draft.ask(lossless, place, column)));
         }
         (Value::Answer(answer), checks)

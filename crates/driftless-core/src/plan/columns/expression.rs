@@ -59,12 +59,12 @@ impl<'a> Columns<'a, '_> {
     /// The text of the first match of a JSON path, in SQL.
     pub(super) fn extracted(
         &mut self,
-        column: &str,
+        column: &Spanned<String>,
         path: &Spanned<String>,
         from: &'a Relation,
         place: &str,
     ) -> Result<String, Finding> {
-        let column = self.source_column(from, column, place)?;
+        let column = self.named_column(from, column, place)?;
         if !holds_json(column) {
             return Err(self
                 .finding(

@@ -80,7 +80,7 @@ impl<'a> Columns<'a, '_> {
                 Ok((Value::Ref(number), JsonKind::Uuid))
             }
             Form::Copy(name) => {
-                let source = self.source_column(at.from, name, &place)?;
+                let source = self.named_column(at.from, name, &place)?;
                 Ok(self.json_copy(source, &place))
             }
             Form::Map(map) => {

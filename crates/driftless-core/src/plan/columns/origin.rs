@@ -56,15 +56,15 @@ impl<'a> Columns<'a, '_> {
         let place = format!("column {}", said.name);
         leaves(&said.form, &place, &mut |place, form| match form {
             Form::Copy(column) | Form::Extract { column, .. } => {
-                used.insert(column.clone());
+                used.insert(column.value.clone());
             }
             Form::Map(map) => {
-                used.insert(map.column.clone());
+                used.insert(map.column.value.clone());
             }
             Form::Ref(reference) => {
                 used.extend(reference.from.iter().map(|column| column.value.clone()));
                 if let RefSource::Polymorphic { by, .. } = &reference.to {
-                    used.insert(by.clone());
+                    used.insert(by.value.clone());
                 }
             }
             Form::Sql(_) => {

@@ -59,6 +59,7 @@ fn printed(to: End<'_>) -> Fit {
     Fit::Cast {
         value: text.to_owned(),
         lossless: None,
+        clock: None,
         check: limit(to),
     }
 }

@@ -49,6 +49,7 @@ pub(super) fn label(from: End<'_>, labels: &[String]) -> Fit {
         return Fit::Cast {
             value: "({x})::pg_catalog.text".to_owned(),
             lossless: None,
+            clock: None,
             check: Some(check),
         };
     }

@@ -1,6 +1,6 @@
 //! A fit as SQL over a value.
 
-use super::{End, Fit, unwrap};
+use super::{Clock, End, Fit, unwrap};
 use crate::catalog::builtin;
 use crate::plan::program::Check;
 use crate::plan::sql_type::type_with_modifier;
@@ -12,6 +12,8 @@ pub(in crate::plan) struct Spoken {
     pub(in crate::plan) value: String,
     /// True where nothing is lost.
     pub(in crate::plan) lossless: Option<String>,
+    /// True where no change of the clocks is in the way.
+    pub(in crate::plan) clock: Option<Clock>,
     /// What the answer must satisfy.
     pub(in crate::plan) check: Option<Check>,
 }
@@ -22,6 +24,7 @@ impl Fit {
         let value = |value: String| Spoken {
             value,
             lossless: None,
+            clock: None,
             check: None,
         };
         match self {
@@ -38,10 +41,15 @@ impl Fit {
             Fit::Cast {
                 value,
                 lossless,
+                clock,
                 check,
             } => Spoken {
                 value: value.replace("{x}", x),
                 lossless: lossless.map(|text| text.replace("{x}", x)),
+                clock: clock.map(|clock| Clock {
+                    sql: clock.sql.replace("{x}", x),
+                    ..clock
+                }),
                 check,
             },
         }
@@ -75,7 +83,9 @@ fn unchecked(x: &str, check: &Check, from: End<'_>, to: End<'_>) -> String {
             };
             as_is(x, from, wide)
         }
-        Check::Characters(_) | Check::Label(_) | Check::Lossless(_) => format!("({x})::pg_catalog.text"),
+        Check::Characters(_) | Check::Label(_) | Check::Lossless(_) | Check::Clock { .. } => {
+            format!("({x})::pg_catalog.text")
+        }
     }
 }
 

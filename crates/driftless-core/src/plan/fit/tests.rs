@@ -54,6 +54,7 @@ fn words(found: Result<Fit, Misfit>) -> String {
             value,
             lossless,
             check,
+            ..
         }) => {
             let parts = [Some(value), lossless, check.as_ref().map(checked)];
             let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" | ");

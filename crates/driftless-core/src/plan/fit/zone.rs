@@ -1,10 +1,11 @@
 //! Pairs in which a zone decides what the value means.
 
 use super::same::microseconds;
-use super::{End, Fit, Misfit, Terms, is_characters};
+use super::{Clock, End, Fit, Misfit, Terms, is_characters};
 use crate::catalog::{Oid, TypeRef, builtin};
 use crate::code;
 use crate::name::quote_literal;
+use crate::plan::program::ClockChange;
 use crate::plan::sql_type::type_with_modifier;
 
 /// tsmultirange and tstzmultirange, which only stand here.
@@ -45,15 +46,23 @@ fn shifted(inner: &str, to: End<'_>, zone: Option<&str>) -> Result<Fit, Misfit> 
         });
     };
     let literal = quote_literal(zone);
-    let value = format!(
-        "(({inner}) AT TIME ZONE {literal})::{}",
-        type_with_modifier(to.data_type, to.typmod)
-    );
-    // Local times that a change of the clocks leaves out, or has twice, do not come back.
-    let back = format!("(({value}) AT TIME ZONE {literal}) IS NOT DISTINCT FROM ({inner})");
+    let value = |typmod| {
+        let data_type = type_with_modifier(to.data_type, typmod);
+        format!("(({inner}) AT TIME ZONE {literal})::{data_type}")
+    };
+    // Local times that a change of the clocks leaves out, and moments whose local time it has twice, do not come back.
+    let back = |value: &str| format!("(({value}) AT TIME ZONE {literal}) IS NOT DISTINCT FROM ({inner})");
+    let change = match to.data_type.oid {
+        builtin::TIMESTAMPTZ => ClockChange::Forward(zone.to_owned()),
+        _ => ClockChange::Back(zone.to_owned()),
+    };
     Ok(Fit::Cast {
-        value,
-        lossless: Some(back),
+        lossless: Some(back(&value(to.typmod))),
+        clock: Some(Clock {
+            sql: back(&value(-1)),
+            change,
+        }),
+        value: value(to.typmod),
         check: None,
     })
 }

@@ -68,8 +68,8 @@ fn columns_that_do_not_exist() {
     expect(
         &case,
         code::UNKNOWN_SOURCE_COLUMN,
-        "a",
-        "column a: old.t has no column nam",
+        "\"nam\"",
+        "old.t has no column nam",
     );
     assert!(case.findings()[0].remedy.contains("name"));
     let case = one(

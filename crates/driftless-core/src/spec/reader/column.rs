@@ -7,7 +7,9 @@ use super::tree::{Member, Node, Table, Value};
 use crate::code;
 use crate::error::Finding;
 use crate::spec::nearest::nearest;
-use crate::spec::{ColumnSpec, Form, JsonForm, JsonMember, JsonScope, RefSource, Unknown, WhenMissing};
+use crate::spec::{
+    ColumnSpec, Form, JsonForm, JsonMember, JsonScope, RefSource, Spanned, Unknown, WhenMissing,
+};
 
 /// The forms, and what may stand beside each.
 const FORMS: [(&str, &[&str]); 11] = [
@@ -96,7 +98,10 @@ fn shape(node: &Node, place: &str, inside: Inside, out: &mut Vec<Finding>) -> Op
             );
             None
         }
-        Value::Text(column) => Some(Shape::plain(Form::Copy(column.clone()))),
+        Value::Text(column) => Some(Shape::plain(Form::Copy(Spanned {
+            value: column.clone(),
+            span: node.span.unwrap_or_default(),
+        }))),
         Value::Table(table) => {
             let (form, companions) = one_form(table, node, place, out)?;
             let mut section = Section::open(node, place, "", out)?;
@@ -234,9 +239,7 @@ fn with_companions(section: &mut Section<'_>, kind: &str, inside: Inside) -> Opt
 fn form(section: &mut Section<'_>, kind: &str, constants: &mut Vec<Constant>) -> Option<Form> {
     match kind {
         "id" => leaf::id(section),
-        "copy" => section
-            .text("copy", "copy = \"tel\"")
-            .map(|column| Form::Copy(column.value)),
+        "copy" => section.text("copy", "copy = \"tel\"").map(Form::Copy),
         "ref" => leaf::reference(section),
         "map" => leaf::map(section, constants),
         "extract" => leaf::extract(section),

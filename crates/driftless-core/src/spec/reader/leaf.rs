@@ -80,7 +80,7 @@ fn referred(section: &mut Section<'_>) -> Option<RefSource> {
     let values = subject_values(&mut subject);
     subject.finish(section.out());
     Some(RefSource::Polymorphic {
-        by: by?.value,
+        by: by?,
         values: values?,
         unknown,
     })
@@ -140,7 +140,7 @@ pub(super) fn map(section: &mut Section<'_>, constants: &mut Vec<Constant>) -> O
         constants.push(value);
     }
     Some(Form::Map(MapForm {
-        column: column?.value,
+        column: column?,
         values,
         unknown: unknown?,
     }))
@@ -176,7 +176,7 @@ pub(super) fn extract(section: &mut Section<'_>) -> Option<Form> {
     let column = section.text("extract", "extract = \"extra\"");
     let path = section.required_text("path", "path = \"$.profile.nick\"");
     Some(Form::Extract {
-        column: column?.value,
+        column: column?,
         path: path?,
     })
 }

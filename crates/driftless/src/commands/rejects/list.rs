@@ -16,7 +16,7 @@ const LIMIT: u32 = 20;
 #[command(after_long_help = "Examples:
   driftless rejects list                                  counted, then the first 20 rows
   driftless rejects list --groups                         counted only
-  driftless rejects list --entity orders --limit 500
+  driftless rejects list orders --limit 500
   driftless rejects list --code DL0404 --json | jq -r '.rejects[].key'
   driftless rejects list --warnings                       rows that were loaded with a warning")]
 pub(crate) struct List {
@@ -29,7 +29,7 @@ pub(crate) struct List {
     #[arg(long, value_name = "ROWS", default_value_t = LIMIT)]
     pub(crate) limit: u32,
     /// Rows that were loaded although a rule warns of them.
-    #[arg(long, conflicts_with_all = ["entities", "keys", "codes", "category", "groups"])]
+    #[arg(long, conflicts_with_all = ["entity", "entities", "keys", "codes", "category", "groups"])]
     pub(crate) warnings: bool,
     #[command(flatten)]
     pub(crate) format: Format,
