@@ -7,6 +7,7 @@ mod query;
 mod expression;
 mod pair;
 mod load;
+mod odd;
 mod fit;
 mod keys;
 mod reading;
