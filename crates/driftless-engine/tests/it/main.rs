@@ -2,6 +2,7 @@
 
 mod session;
 mod introspect;
+mod around;
 mod rights;
 mod query;
 mod expression;

@@ -101,7 +101,16 @@ async fn tables_of_every_odd_shape_arrive_whole() {
     assert_eq!(pair.rejects("events").await.len(), 75);
     let refused = pair.rejects("bookings").await;
     assert_eq!(refused.len(), 12, "{refused:?}");
-    for entity in ["values", "animals", "weird", "long_names", "countries", "cities", "streets", "readings"] {
+    for entity in [
+        "values",
+        "animals",
+        "weird",
+        "long_names",
+        "countries",
+        "cities",
+        "streets",
+        "readings",
+    ] {
         assert_eq!(pair.rejects(entity).await, []);
     }
 }
