@@ -1,9 +1,11 @@
 //! A database's shape as values: what introspection read, nothing derived from a mapping.
 
+mod circumstance;
 mod expression;
 mod relation;
 mod scalar;
 
+pub use circumstance::{Circumstances, EventTrigger, Rule, RuleEvent, ServerFacts};
 pub use expression::{
     ExpressionCategory, ExpressionFacts, ExpressionInput, ExpressionProblem, ExpressionRequest,
 };
@@ -38,6 +40,8 @@ pub struct Catalog {
     pub may_create_schema: bool,
     /// Whether transactions are read-only here (standby, or by setting).
     pub read_only: bool,
+    /// What else is true of the server.
+    pub server: ServerFacts,
     /// Every relation a mapping could name, by name.
     pub relations: BTreeMap<QualifiedName, Relation>,
     /// Every type that columns here use and that is not built in, by name.

@@ -1,13 +1,15 @@
 //! Fills a catalog from a live server, with a constant number of queries however many relations there are.
 
-/// Facts about the server and the role.
-mod server;
 /// Types with everything below them.
 mod type_tree;
 /// Relations and their columns.
 mod relation;
 /// Constraints, indexes, triggers, foreign keys from elsewhere.
 mod detail;
+/// Rules, heirs, publications.
+mod around;
+/// Facts about the server and the role.
+mod server;
 /// Sizes, and whether there are rows.
 mod rows;
 /// What a query gives.
@@ -68,6 +70,9 @@ pub async fn introspect(session: &Session, wanted: &Wanted) -> Result<Catalog> {
     detail::indexes(session, &mut found).await?;
     detail::triggers(session, &mut found).await?;
     detail::references(session, &mut found).await?;
+    around::rules(session, &mut found).await?;
+    around::heirs(session, &mut found).await?;
+    around::publications(session, &mut found).await?;
     rows::rows(session, wanted, &mut found).await?;
     catalog.types = types
         .own()?

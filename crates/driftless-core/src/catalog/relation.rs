@@ -1,5 +1,6 @@
 //! Relations with everything that a plan looks at.
 
+use super::circumstance::Circumstances;
 use super::scalar::{Oid, TypeRef};
 use crate::name::QualifiedName;
 
@@ -188,6 +189,9 @@ pub struct Trigger {
     pub on_insert: bool,
     /// The function it calls.
     pub function: QualifiedName,
+    /// What that function reaches, itself or through functions that it calls: functions of extensions that send requests and
+    /// mails or ask other servers, and languages that may do anything.
+    pub reaches: Vec<String>,
 }
 
 /// A relation.
@@ -232,6 +236,8 @@ pub struct Relation {
     pub triggers: Vec<Trigger>,
     /// Foreign keys of other relations that refer to this one: (relation, constraint name).
     pub referenced_by: Vec<(QualifiedName, String)>,
+    /// What else is true of it.
+    pub around: Circumstances,
 }
 
 impl Relation {

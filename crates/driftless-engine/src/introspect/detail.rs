@@ -124,6 +124,7 @@ pub(super) async fn triggers(session: &Session, found: &mut BTreeMap<Oid, Found>
             mode: trigger_mode(&row.get::<String>(2)?),
             on_insert: row.get(3)?,
             function: QualifiedName::new(row.get::<String>(4)?, row.get::<String>(5)?),
+            reaches: row.get(6)?,
         };
         if let Some(found) = found.get_mut(&row.get(0)?) {
             found.relation.triggers.push(trigger);
@@ -132,7 +133,7 @@ pub(super) async fn triggers(session: &Session, found: &mut BTreeMap<Oid, Found>
     Ok(())
 }
 
-fn trigger_mode(enabled: &str) -> TriggerMode {
+pub(super) fn trigger_mode(enabled: &str) -> TriggerMode {
     match enabled {
         "D" => TriggerMode::Disabled,
         "R" => TriggerMode::Replica,

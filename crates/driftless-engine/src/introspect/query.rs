@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_core::catalog::{Column, Generated, Oid, Relation, RelationKind, TypeKind};
+use driftless_core::catalog::{Circumstances, Column, Generated, Oid, Relation, RelationKind, TypeKind};
 use driftless_core::code;
 use driftless_core::error::Finding;
 use driftless_core::name::QualifiedName;
@@ -55,6 +55,7 @@ pub async fn describe_query(session: &Session, sql: &str) -> Result<Relation> {
         indexes: Vec::new(),
         triggers: Vec::new(),
         referenced_by: Vec::new(),
+        around: Circumstances::default(),
     })
 }
 

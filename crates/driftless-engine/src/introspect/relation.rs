@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_core::catalog::{Column, Generated, Oid, Relation, RelationKind, TypeKind};
+use driftless_core::catalog::{Circumstances, Column, Generated, Oid, Relation, RelationKind, TypeKind};
 use driftless_core::code;
 use driftless_core::name::QualifiedName;
 use driftless_pg::{Param, Row, Session};
@@ -67,6 +67,12 @@ fn read_relation(row: &Row) -> Result<Found> {
         indexes: Vec::new(),
         triggers: Vec::new(),
         referenced_by: Vec::new(),
+        around: Circumstances {
+            unlogged: row.get(13)?,
+            unpopulated: !populated,
+            extension: row.get(14)?,
+            ..Circumstances::default()
+        },
     };
     Ok(Found {
         relation,

@@ -2,11 +2,13 @@
 
 mod session;
 mod introspect;
+mod around;
 mod rights;
 mod query;
 mod expression;
 mod pair;
 mod load;
+mod odd;
 mod fit;
 mod keys;
 mod reading;

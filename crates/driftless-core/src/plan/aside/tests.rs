@@ -1,5 +1,5 @@
 use super::*;
-use crate::catalog::{ConstraintKind, ForeignKey, Index, RelationKind, Trigger};
+use crate::catalog::{Circumstances, ConstraintKind, ForeignKey, Index, RelationKind, Trigger};
 use crate::plan::{Chunking, EntityPlan, Evaluation, IdentityPlan, Mint, Origin, Program};
 use crate::spec::Limit;
 
@@ -24,6 +24,7 @@ fn table(name: &str) -> Relation {
         indexes: Vec::new(),
         triggers: Vec::new(),
         referenced_by: Vec::new(),
+        around: Circumstances::default(),
     }
 }
 
@@ -102,6 +103,7 @@ fn trigger(name: &str, mode: TriggerMode) -> Trigger {
         mode,
         on_insert: true,
         function: QualifiedName::new("public", "f"),
+        reaches: Vec::new(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Types and tables in short notation: `numeric(12,2)`, `id int4 pk; name varchar(40) !`.
 
 use crate::catalog::{
-    Catalog, Column, Constraint, ConstraintKind, Generated, Index, Oid, Relation, RelationKind, TypeKind,
-    TypeRef, builtin,
+    Catalog, Circumstances, Column, Constraint, ConstraintKind, Generated, Index, Oid, Relation,
+    RelationKind, TypeKind, TypeRef, builtin,
 };
 use crate::name::QualifiedName;
 
@@ -147,6 +147,7 @@ impl Side {
             },
             triggers: Vec::new(),
             referenced_by: Vec::new(),
+            around: Circumstances::default(),
         }
     }
 

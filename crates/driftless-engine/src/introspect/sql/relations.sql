@@ -13,7 +13,14 @@ SELECT c.oid,
        s.usable AND pg_catalog.has_any_column_privilege(c.oid, 'UPDATE'),
        pg_catalog.row_security_active(c.oid),
        c.relispopulated,
-       s.usable
+       s.usable,
+       c.relpersistence = 'u',
+       (SELECT e.extname::text
+          FROM pg_catalog.pg_depend d
+          JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+         WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
+           AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+         LIMIT 1)
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  CROSS JOIN LATERAL (SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS usable) s
