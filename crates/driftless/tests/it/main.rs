@@ -8,3 +8,4 @@ mod records;
 mod signals;
 mod killed;
 mod demo;
+mod messages;
