@@ -9,3 +9,4 @@ mod records;
 mod signals;
 mod killed;
 mod demo;
+mod messages;
