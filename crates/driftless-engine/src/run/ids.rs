@@ -29,19 +29,6 @@ pub async fn get(spec: &Spec, entity: &str, key: &str) -> Result<Option<Identity
         )
         .remedy(format!("there are: {}", names.join(", "))));
     };
-    let (given, columns) = (parts(key), &plan.identity.key);
-    if given != columns.len() {
-        let names: Vec<&str> = columns.iter().map(|part| part.column.as_str()).collect();
-        return Err(EngineError::new(
-            code::USAGE,
-            format!("key of {entity}"),
-            format!("{given} value(s) for a key of {} column(s)", columns.len()),
-        )
-        .remedy(format!(
-            "give a value for each of {}, in this order",
-            names.join(", ")
-        )));
-    }
     let session = Session::connect(&prepared.target, "ids").await?;
     let condition = format!("{} = $1", identity::key_text(plan, "i"));
     let found = search(&session, &prepared, plan, &condition, &[Param::text(key)]).await?;
@@ -49,12 +36,30 @@ pub async fn get(spec: &Spec, entity: &str, key: &str) -> Result<Option<Identity
         return Ok(Some(found));
     }
     let recorded = look_recorded(&session, &prepared, plan, "key = $1", &[Param::text(key)]).await?;
-    Ok(recorded.into_iter().next())
+    match recorded.into_iter().next() {
+        Some(found) => Ok(Some(found)),
+        None => whole(plan, key).map(|()| None),
+    }
 }
 
-/// Parts of a canonical key. A text that looks like a list may be a key of one column all the same.
-fn parts(key: &str) -> usize {
-    serde_json::from_str::<Vec<String>>(key).map_or(1, |parts| parts.len())
+/// A key that has too many or too few values was never meant. What was found is not asked: a key of one column may look
+/// like a list.
+fn whole(plan: &EntityPlan, key: &str) -> Result<()> {
+    let columns = &plan.identity.key;
+    let given = serde_json::from_str::<Vec<String>>(key).map_or(1, |parts| parts.len());
+    if given == columns.len() {
+        return Ok(());
+    }
+    let names: Vec<&str> = columns.iter().map(|part| part.column.as_str()).collect();
+    Err(EngineError::new(
+        code::USAGE,
+        format!("key of {}", plan.name),
+        format!("{given} value(s) for a key of {} column(s)", columns.len()),
+    )
+    .remedy(format!(
+        "give a value for each of {}, in this order",
+        names.join(", ")
+    )))
 }
 
 /// Every identity with this UUID.

@@ -210,7 +210,7 @@ async fn mappings_that_contradict_each_other_are_reported_in_full() {
     for (rows, named) in [
         (
             "(1, md5('a')::uuid), (1, md5('b')::uuid), (2, md5('c')::uuid), (2, md5('d')::uuid)",
-            ["\"1\"", "\"2\""],
+            ["key 1 has", "key 2 has"],
         ),
         (
             "(1, md5('a')::uuid), (2, md5('a')::uuid), (3, md5('c')::uuid)",
