@@ -139,6 +139,7 @@ codes! {
     PRIVILEGE_MISSING = 301, Server, "a privilege is missing";
     ROW_SECURITY = 302, Server, "row-level security would hide rows";
     TARGET_BUSY = 304, Server, "a target table is locked by somebody else";
+    KEYS_IN_CIRCLE = 305, Usage, "tables that wait for each other's rows";
     // ---- rows (400-499): codes of rejects
     ROW_REFERENCE_MISSING = 400, Remaining, "a row refers to a row that is not there";
     ROW_UNKNOWN_VALUE = 401, Remaining, "a value that the map does not list";

@@ -12,6 +12,8 @@ mod send;
 mod referrer;
 /// Finds the rows of a batch that the target refuses.
 mod isolate;
+/// Rows that a foreign key refused, told as rows without a parent.
+mod orphan;
 /// Rows that change without leaving, because others refer to them.
 mod stay;
 /// A shaped batch into the target.

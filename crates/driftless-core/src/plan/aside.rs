@@ -6,6 +6,7 @@
 //! `AsideItem::validate` (in parallel, one table at a time). Nothing is ever dropped with CASCADE; a rehearsal on the
 //! target decides what remains of this list.
 
+mod circle;
 mod definition;
 mod item;
 mod keep;
@@ -155,6 +156,9 @@ pub struct AsideItem {
     pub unique: Option<Uniqueness>,
     /// The columns, for foreign keys.
     pub foreign: Option<ForeignColumns>,
+    /// Whether its table has rows of others: a rehearsal must not read them all under its lock.
+    #[serde(default)]
+    pub filled: bool,
 }
 
 impl AsideItem {
@@ -197,6 +201,9 @@ pub fn set_aside(plan: &Plan, target: &Catalog, silencing: Silencing) -> AsidePl
         draft.constraints(relation, &loaded, silencing);
         draft.indexes(relation, &loaded);
     }
+    if silencing == Silencing::EachTrigger {
+        draft.circles(plan, target, &loaded);
+    }
     // Youngest first within a kind: foreign keys come back in the order in which they were made, as a dump lists them.
     draft.items.sort_by_key(|(oid, item)| (item.kind, Reverse(*oid)));
     AsidePlan {
@@ -210,6 +217,20 @@ pub fn set_aside(plan: &Plan, target: &Catalog, silencing: Silencing) -> AsidePl
             .collect(),
         kept: draft.kept,
         findings: unsilenced(plan, target, silencing),
+    }
+}
+
+/// Whether tables would wait for each other for ever, with these things set aside and those not: the finding that says so.
+pub fn stuck(
+    plan: &Plan,
+    target: &Catalog,
+    silencing: Silencing,
+    items: &[AsideItem],
+    kept: &[Kept],
+) -> Option<Finding> {
+    match silencing {
+        Silencing::ReplicaRole => None,
+        Silencing::EachTrigger => circle::stuck(plan, target, items, kept),
     }
 }
 
@@ -278,6 +299,27 @@ impl Draft {
             match reason {
                 Some(reason) => self.keep(relation, kind, &index.name, reason),
                 None => self.items.push((index.oid, item::index(relation, index, kind))),
+            }
+        }
+    }
+
+    /// Foreign keys that are checked at once beside rows of others stay in place, but for those on a circle, whose rows could
+    /// not come in in any order.
+    fn circles(&mut self, plan: &Plan, target: &Catalog, loaded: &Loaded<'_>) {
+        for edge in circle::circular(plan, target) {
+            let (relation, key) = (edge.child, edge.key);
+            if loaded.relations().any(|one| one.name == relation.name) {
+                continue;
+            }
+            let inherited = key
+                .inherited
+                .then(|| "it comes from a partitioned table".to_owned());
+            match keep::table(relation).or(inherited) {
+                Some(reason) => self.keep(relation, AsideKind::ForeignKey, &key.name, reason),
+                None => {
+                    let item = item::constraint(relation, key, AsideKind::ForeignKey);
+                    self.items.push((key.oid, AsideItem { filled: true, ..item }));
+                }
             }
         }
     }

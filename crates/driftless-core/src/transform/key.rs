@@ -272,13 +272,17 @@ fn shown_kind(view: View<'_>, program: &RefProgram, row: usize) -> String {
     })
 }
 
-fn shown_key(view: View<'_>, program: &RefProgram, key: &[u8]) -> String {
-    let sensitive = program.parts.iter().any(|part| match part {
+/// Whether the key that a reference is made of must not be shown.
+pub(super) fn is_sensitive(view: View<'_>, program: &RefProgram) -> bool {
+    program.parts.iter().any(|part| match part {
         KeyText::Input(input, _) => view.is_sensitive(*input),
         // Whose bytes an answer holds is the evaluation's matter: shown only where nothing is sensitive.
         KeyText::Answer(_) => !view.entity.sensitive.is_empty(),
-    });
-    if sensitive {
+    })
+}
+
+fn shown_key(view: View<'_>, program: &RefProgram, key: &[u8]) -> String {
+    if is_sensitive(view, program) {
         return "with this key (sensitive)".to_owned();
     }
     shorten(key)

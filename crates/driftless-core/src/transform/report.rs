@@ -9,7 +9,7 @@ use crate::plan::{KeyPart, KeyText};
 use crate::value::{self, Numeric, ShortText};
 
 use super::shaped::Shaped;
-use super::{Answers, Shaper, view};
+use super::{Answers, Shaper, key, view};
 
 /// What stands in the place of a sensitive value.
 const MASK: &str = "***";
@@ -38,6 +38,22 @@ impl Shaper<'_> {
     /// The same before the row is shaped.
     pub fn key_text_of_source(&self, batch: &Batch, keys: &Answers, row: usize) -> String {
         self.key_text_of(batch, &keys.table, row)
+    }
+
+    /// The canonical key of the row that a reference means: what its parent is on record under. `None` where it is null or
+    /// sensitive.
+    pub fn reference_key(&self, shaped: &Shaped, row: usize, reference: usize) -> Option<String> {
+        let view = shaped.view(self.entity);
+        let program = &self.entity.program.refs[reference];
+        if key::is_sensitive(view, program) {
+            return None;
+        }
+        let mut text = Vec::new();
+        let parts = program.parts.iter().copied();
+        match key::write_key(view, parts, row, &mut text) {
+            Ok(true) => Some(String::from_utf8_lossy(&text).into_owned()),
+            _ => None,
+        }
     }
 
     fn key_text_of(&self, batch: &Batch, key_answers: &Table, row: usize) -> String {

@@ -8,6 +8,7 @@ use driftless_pg::{Param, Transaction};
 use uuid::Uuid;
 
 use super::isolate::{self, Refused, Way};
+use super::orphan::{self, Orphan};
 use super::send::copy;
 use super::stay;
 use crate::error::{EngineError, Result};
@@ -74,9 +75,12 @@ impl Writing<'_, '_> {
             .writable()
             .filter(|row| standing.binary_search(row).is_err() && staying.binary_search(row).is_err())
             .collect();
-        for refused in self.copy_rows(tx, shaped, &rows).await? {
-            rows.retain(|row| *row != refused.row);
-            rejects.push(self.refused(shaped, refused));
+        let refused = self.copy_rows(tx, shaped, &rows).await?;
+        let mut orphans = orphan::orphans(tx, self.shaping, shaped, &refused).await?;
+        for one in refused {
+            rows.retain(|row| *row != one.row);
+            let orphan = orphans.remove(&one.row);
+            rejects.push(self.refused(shaped, one, orphan));
         }
         rows.extend(staying);
         rows.sort_unstable();
@@ -150,6 +154,8 @@ impl Writing<'_, '_> {
             message,
             column: fault.column.clone(),
             constraint: None,
+            parent_entity: None,
+            parent_key: None,
             rule: fault.rule.clone(),
             source_row: Some(
                 self.shaping
@@ -160,22 +166,26 @@ impl Writing<'_, '_> {
         }
     }
 
-    fn refused(&self, shaped: &Shaped, refused: Refused) -> Reject {
-        let duplicate = refused.sqlstate == "23505" || refused.sqlstate == "23P01";
-        let code = if duplicate {
-            code::ROW_DUPLICATE
-        } else {
-            code::ROW_REFUSED
-        };
-        let fault = RowFault {
-            sqlstate: Some(refused.sqlstate),
-            column: refused.column,
-            ..RowFault::new(refused.row, code, refused.message)
-        };
+    fn refused(&self, shaped: &Shaped, refused: Refused, orphan: Option<Orphan>) -> Reject {
         let key = self.shaping.shaper.key_text(shaped, refused.row);
-        Reject {
+        let row = refused.row;
+        let fault = RowFault {
+            sqlstate: Some(refused.sqlstate.clone()),
+            column: refused.column.clone(),
+            ..refusal(&refused, orphan.as_ref())
+        };
+        let reject = Reject {
             constraint: refused.constraint,
-            ..self.reject(shaped, refused.row, key, "write", &fault)
+            ..self.reject(shaped, row, key, "write", &fault)
+        };
+        match orphan {
+            Some(orphan) => Reject {
+                column: Some(orphan.column),
+                parent_entity: Some(orphan.parent),
+                parent_key: orphan.key,
+                ..reject
+            },
+            None => reject,
         }
     }
 
@@ -295,6 +305,27 @@ fn copy_sql(plan: &EntityPlan) -> String {
         plan.into.sql(),
         columns.join(", ")
     )
+}
+
+/// What is wrong with a row that the target refuses.
+fn refusal(refused: &Refused, orphan: Option<&Orphan>) -> RowFault {
+    if let Some(orphan) = orphan {
+        let message = format!(
+            "column {} refers to a row that is not in {}",
+            orphan.column, orphan.table
+        );
+        return RowFault {
+            parked: orphan.parked,
+            ..RowFault::new(refused.row, code::ROW_REFERENCE_MISSING, message)
+        };
+    }
+    let duplicate = refused.sqlstate == "23505" || refused.sqlstate == "23P01";
+    let code = if duplicate {
+        code::ROW_DUPLICATE
+    } else {
+        code::ROW_REFUSED
+    };
+    RowFault::new(refused.row, code, refused.message.clone())
 }
 
 fn stage(fault: &RowFault) -> &'static str {

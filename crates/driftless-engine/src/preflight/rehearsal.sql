@@ -1,4 +1,5 @@
--- What is said of the tables $1 (schemas) and $2 (names), one text per thing: equal texts dump alike. Oids are left out.
+-- What is said of the tables $1 (schemas) and $2 (names), one text per thing: equal texts dump alike. Oids are left out; so is
+-- whether the constraints named in $3 are validated, which the rehearsal leaves open.
 WITH wanted AS (
     SELECT c.oid, c.relreplident, n.nspname AS schema, c.relname AS name
       FROM unnest($1::text[], $2::text[]) AS w (schema, name)
@@ -6,8 +7,9 @@ WITH wanted AS (
       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
 )
 SELECT w.schema::text, w.name::text, k.conname::text,
-       concat_ws('|', 'constraint', k.contype, k.condeferrable, k.condeferred, k.convalidated, k.conislocal,
-                 k.coninhcount, k.connoinherit, pg_get_constraintdef(k.oid), obj_description(k.oid, 'pg_constraint'))
+       concat_ws('|', 'constraint', k.contype, k.condeferrable, k.condeferred, k.convalidated OR k.conname = ANY ($3), k.conislocal,
+                 k.coninhcount, k.connoinherit, CASE WHEN k.conname = ANY ($3) THEN replace(pg_get_constraintdef(k.oid), ' NOT VALID', '')
+                      ELSE pg_get_constraintdef(k.oid) END, obj_description(k.oid, 'pg_constraint'))
   FROM wanted w
   JOIN pg_constraint k ON k.conrelid = w.oid
 UNION ALL

@@ -30,10 +30,18 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
     let rehearsed = rehearse(&mut session, decided.items, REHEARSAL_LOCK).await?;
     let mut findings = prepared.findings.clone();
     findings.extend(decided.findings);
+    let kept: Vec<Kept> = decided.kept.into_iter().chain(rehearsed.kept).collect();
+    let target = &prepared.target_catalog;
+    findings.extend(aside::stuck(
+        &prepared.plan,
+        target,
+        silencing,
+        &rehearsed.items,
+        &kept,
+    ));
     if driftless_core::error::blocks(&findings) {
         return Err(crate::error::EngineError::findings(findings));
     }
-    let kept: Vec<Kept> = decided.kept.into_iter().chain(rehearsed.kept).collect();
     let refused = Agenda::decide(&prepared.plan, &prepared.target_catalog, &prepared.begun, &[]).refused;
     let source = Session::connect(&prepared.source, "plan").await?;
     let mut entities = Vec::new();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use driftless_core::catalog::Catalog;
 use driftless_core::error::Finding;
-use driftless_core::plan::aside::{self, AsideItem, Silencing};
+use driftless_core::plan::aside::{self, AsideItem, Kept, Silencing};
 use driftless_core::plan::{Chunking, EntityPlan};
 use driftless_core::spec::Spec;
 use driftless_pg::Session;
@@ -186,6 +186,8 @@ impl<'r> Run<'r> {
         let lease = held.lease.clone();
         let guard = lease.guard();
         let silencing = settle::silencing(&mut held.session).await?;
+        // What forbids the load is found before anything of it is recorded.
+        let items = self.rehearsed(held, silencing).await?;
         self.step("snapshot");
         let snapshot = Snapshot::export(&prepared.source).await?;
         execution::snapshot(&held.session, &prepared.store, self.execution, snapshot.text()).await?;
@@ -193,7 +195,7 @@ impl<'r> Run<'r> {
         crash::point("entities-begun");
         self.record_columns(held, &snapshot).await?;
         self.step("setting aside");
-        self.set_aside(held, &self.scope(&guard, silencing)).await?;
+        set_aside(&mut held.session, &self.scope(&guard, silencing), &items).await?;
         crash::point("aside-dropped");
         let facts = RunFacts {
             execution: self.execution,
@@ -268,12 +270,10 @@ impl<'r> Run<'r> {
         })
     }
 
-    async fn set_aside(&self, held: &mut Held, scope: &Scope<'_>) -> Result<()> {
-        let decided = aside::set_aside(
-            &self.prepared.plan,
-            &self.prepared.target_catalog,
-            scope.silencing,
-        );
+    /// What is set aside for this run: decided, and tried in a rehearsal.
+    async fn rehearsed(&self, held: &mut Held, silencing: Silencing) -> Result<Vec<AsideItem>> {
+        let (plan, target) = (&self.prepared.plan, &self.prepared.target_catalog);
+        let decided = aside::set_aside(plan, target, silencing);
         let blocking: Vec<Finding> = decided.findings;
         if driftless_core::error::blocks(&blocking) {
             return Err(EngineError::findings(blocking));
@@ -285,7 +285,11 @@ impl<'r> Run<'r> {
             .filter(|item| tables.contains(&&item.table))
             .collect();
         let rehearsed = rehearse(&mut held.session, items, REHEARSAL_LOCK).await?;
-        set_aside(&mut held.session, scope, &rehearsed.items).await
+        let kept: Vec<Kept> = decided.kept.into_iter().chain(rehearsed.kept).collect();
+        match aside::stuck(plan, target, silencing, &rehearsed.items, &kept) {
+            Some(stuck) => Err(EngineError::findings(vec![stuck])),
+            None => Ok(rehearsed.items),
+        }
     }
 
     async fn shapings(&self, held: &Held, facts: &RunFacts) -> Result<Vec<Shaping<'r>>> {

@@ -279,6 +279,7 @@ async fn prove(
         silencing,
     };
     let mut session = crate::apply::lane::writer(&prepared.target, &held.lease, silencing).await?;
+    reject::blame_parents(&mut session, &prepared.store, &guard).await?;
     let plan = settle::begun_plan(prepared);
     let target = &prepared.target_catalog;
     let mut found = proof::late_uniqueness(&mut session, &scope, &plan, target).await?;

@@ -137,7 +137,7 @@ impl Settling<'_, '_> {
             }
             before = refused;
         }
-        Ok(())
+        reject::blame_parents(&mut lane.writer, &self.prepared.store, self.scope.guard).await
     }
 
     /// Tries everything of an entity again that is due. Gives how much that is.

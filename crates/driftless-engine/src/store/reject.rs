@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use driftless_core::code::Code;
+use driftless_core::code::{self, Code};
 use driftless_pg::{Param, Session, Transaction};
 
 use super::Store;
@@ -31,6 +31,10 @@ pub struct Reject {
     pub constraint: Option<String>,
     /// The rule.
     pub rule: Option<String>,
+    /// The entity of the parent that is missing or rejected.
+    pub parent_entity: Option<String>,
+    /// Its canonical key.
+    pub parent_key: Option<String>,
     /// The source row as JSON text, sensitive columns masked.
     pub source_row: Option<String>,
 }
@@ -104,6 +108,8 @@ fn as_json(reject: &Reject) -> serde_json::Value {
         "column_name": reject.column,
         "constraint_name": reject.constraint,
         "rule": reject.rule,
+        "parent_entity": reject.parent_entity,
+        "parent_key": reject.parent_key,
         "source_row": source_row,
     })
 }
@@ -228,6 +234,24 @@ pub async fn due(
     ];
     let rows = session.query(&sql, &params).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
+}
+
+/// Tells rows that a foreign key refused, and whose parent is on record itself, that it is the parent's fault. In a transaction
+/// of its own that begins with the guard.
+pub async fn blame_parents(session: &mut Session, store: &Store, guard: &str) -> Result<()> {
+    let tx = session.begin(driftless_pg::BeginMode::ReadWrite).await?;
+    tx.batch(guard).await?;
+    let sql = store.sql(&format!(
+        "UPDATE {{state}}.rejects AS r SET code = '{}', \
+         message = pg_catalog.concat('column ', r.column_name, ' refers to a row of ', r.parent_entity, ' that was left out') \
+         FROM {{state}}.rejects AS p WHERE r.pipeline = $1 AND r.stage = 'write' AND r.sqlstate = '23503' AND r.code = '{}' \
+         AND p.pipeline = r.pipeline AND p.entity = r.parent_entity AND p.key = r.parent_key",
+        code::ROW_PARENT_REJECTED,
+        code::ROW_REFERENCE_MISSING
+    ));
+    tx.execute(&sql, &[Param::text(store.pipeline())]).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Lists what a condition over `r` finds in a temporary table of this session: what is tried again is decided once, and

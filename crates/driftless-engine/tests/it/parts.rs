@@ -6,4 +6,5 @@ mod identities;
 mod resume;
 mod meanwhile;
 mod others;
+mod checked;
 mod lease;

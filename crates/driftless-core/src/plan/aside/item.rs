@@ -183,5 +183,6 @@ fn empty(relation: &Relation, kind: AsideKind, name: &str) -> AsideItem {
         unique: None,
         columns: Vec::new(),
         foreign: None,
+        filled: false,
     }
 }

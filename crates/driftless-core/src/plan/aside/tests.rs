@@ -359,3 +359,22 @@ fn operator_classes_and_exclusions_are_judged_on_a_copy() {
         ]
     );
 }
+
+#[test]
+fn foreign_keys_on_a_circle_are_set_aside_beside_rows_of_others() {
+    let (mut a, mut b, mut c) = (keyed("a"), keyed("b"), keyed("c"));
+    refer(&mut a, &mut b, 20);
+    refer(&mut b, &mut a, 21);
+    refer(&mut c, &mut a, 22);
+    let beside = Some(Path::Beside);
+    let relations = [(&a, beside), (&b, beside), (&c, beside)];
+    let aside = decide(&relations, Silencing::EachTrigger);
+    assert_eq!(names(&aside), ["b_fk21", "a_fk20"]);
+    assert!(aside.items.iter().all(|item| item.filled));
+    assert!(decide(&relations, Silencing::ReplicaRole).items.is_empty());
+    b.owned = false;
+    let relations = [(&a, beside), (&b, beside)];
+    let aside = decide(&relations, Silencing::EachTrigger);
+    assert_eq!(names(&aside), ["a_fk20"]);
+    assert_eq!(aside.kept[0].name, "b_fk21");
+}
