@@ -14,16 +14,28 @@ pub mod servers;
 pub mod database;
 /// Dumps into a database and out of it.
 pub mod dump;
+/// A private certificate authority.
+pub mod certificate;
+/// Somebody who listens for notifications.
+pub mod listen;
+/// A pooler in front of a server.
+pub mod pooler;
 /// A proxy that breaks connections on demand.
 pub mod fault;
+/// A proxy that forgets what clients say at start-up.
+pub mod strip;
 
+pub use certificate::{Authority, Certified};
 pub use data::shared_data;
 pub use database::TestDatabase;
 pub use driftless_cluster::{Binaries, Cluster, ClusterOptions};
 pub use dump::{load_dump, pg_dump_schema, pg_dump_schema_without};
 pub use fault::{Direction, Fault, FaultProxy};
+pub use listen::Listener;
+pub use pooler::{PoolMode, Pooler};
 pub use random::Random;
 pub use servers::{Server, ServerPair, servers};
+pub use strip::StrippingProxy;
 /// A session of a test.
 pub use tokio_postgres::Client;
 pub use wait::wait_until;

@@ -13,6 +13,8 @@ mod build;
 mod attach;
 /// Validation of foreign keys, in parallel by table.
 mod validate;
+/// Listeners who are told of schema changes learn, once, that the schema is whole again.
+mod announce;
 
 use driftless_core::code;
 use driftless_core::error::Finding;
@@ -111,17 +113,19 @@ pub async fn restore(sessions: &mut [Session], scope: &Scope<'_>, part: Part) ->
         .into_iter()
         .filter(|record| record.state != AsideState::Restored && part.has(record.item.kind))
         .collect();
-    if records.is_empty() {
-        return Ok(Restored::default());
-    }
     let presence = presence::look(control, &records).await?;
     let mut work = Work {
         pending: records.into_iter().zip(presence).collect(),
         failures: Vec::new(),
     };
-    build::run(sessions, scope, &mut work).await?;
-    attach::run(sessions, scope, &mut work).await?;
-    validate::run(sessions, scope, &mut work).await?;
+    if !work.pending.is_empty() {
+        build::run(sessions, scope, &mut work).await?;
+        attach::run(sessions, scope, &mut work).await?;
+        validate::run(sessions, scope, &mut work).await?;
+    }
+    if part == Part::All {
+        announce::run(&mut sessions[0], scope, work.failures.is_empty()).await?;
+    }
     Ok(Restored {
         restored: work.pending.len() - work.failures.len(),
         failures: work.failures,

@@ -5,6 +5,7 @@ use driftless_pg::{ConnectConfig, Session};
 
 use crate::error::Result;
 use crate::extract::snapshot::Snapshot;
+use crate::preflight::replica_role;
 use crate::shape::evaluate;
 use crate::store::lease::Lease;
 
@@ -26,7 +27,7 @@ pub async fn writer(target: &ConnectConfig, lease: &Lease, silencing: Silencing)
     // Functions in CHECK constraints count on the role's own search path; every name of ours is qualified.
     session.batch("SET search_path TO DEFAULT").await?;
     if silencing == Silencing::ReplicaRole {
-        session.batch("SET session_replication_role = replica").await?;
+        replica_role::set(&session).await?;
     }
     lease.enlist(&session).await?;
     Ok(session)

@@ -20,3 +20,9 @@ pub async fn probe(session: &mut Session) -> Result<bool> {
     tx.rollback().await?;
     Ok(allowed)
 }
+
+/// Sets it for a session, where [`probe`] said that this works: its DDL, which leaves every table as it was or concerns our
+/// own state, is then no matter of event triggers either.
+pub async fn set(session: &Session) -> Result<()> {
+    Ok(session.batch("SET session_replication_role = replica").await?)
+}

@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use super::prepare::Prepared;
 use crate::crash;
 use crate::error::{EngineError, Result};
+use crate::preflight::replica_role;
 use crate::store::execution;
 use crate::store::lease::{BEAT, Lease};
 use crate::store::{Store, schema};
@@ -32,6 +33,10 @@ impl Held {
     /// Makes the state if need be, takes the lease and begins an execution.
     pub async fn take(prepared: &Prepared, command: &str) -> Result<Held> {
         let mut control = Session::connect(&prepared.target, "control").await?;
+        let quiet = replica_role::probe(&mut control).await?;
+        if quiet {
+            replica_role::set(&control).await?;
+        }
         schema::ensure(&mut control, &prepared.store, prepared.plan.namespace).await?;
         crash::point("state-made");
         let lease = Lease::acquire(&mut control, &prepared.store, &holder(command)).await?;
@@ -41,6 +46,9 @@ impl Held {
             return Err(came_between(prepared));
         }
         let session = connect(&prepared.target, &lease).await?;
+        if quiet {
+            replica_role::set(&session).await?;
+        }
         let (execution, started_at) =
             execution::begin(&session, &prepared.store, command, lease.epoch()).await?;
         let stop = tokio_util::sync::CancellationToken::new();

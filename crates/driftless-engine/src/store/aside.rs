@@ -154,6 +154,31 @@ pub async fn mark(
     Ok(())
 }
 
+/// Records, in the transaction that drops something, that event triggers did not see it and listeners are to be told.
+pub async fn owe_reload(tx: &Session, scope: &Scope<'_>) -> Result<()> {
+    set_reload_owed(tx, scope, true).await
+}
+
+/// Records, in the transaction that tells them, that listeners were told.
+pub async fn reload_told(tx: &Session, scope: &Scope<'_>) -> Result<()> {
+    set_reload_owed(tx, scope, false).await
+}
+
+/// Whether listeners are still to be told.
+pub async fn reload_owed(session: &Session, store: &Store) -> Result<bool> {
+    let sql = store.sql("SELECT pg_catalog.bool_or(reload_owed) FROM {state}.pipeline");
+    let row = session.query_one(&sql, &[]).await?;
+    Ok(row.get::<Option<bool>>(0)?.unwrap_or(false))
+}
+
+async fn set_reload_owed(tx: &Session, scope: &Scope<'_>, owed: bool) -> Result<()> {
+    let sql = scope.store.sql(&format!(
+        "UPDATE {{state}}.pipeline SET reload_owed = {owed} WHERE reload_owed <> {owed}"
+    ));
+    tx.execute(&sql, &[]).await?;
+    Ok(())
+}
+
 /// Items by column, for one statement.
 #[derive(Default)]
 struct Columns<'i> {

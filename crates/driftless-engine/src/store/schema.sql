@@ -5,7 +5,9 @@ CREATE TABLE {state}.pipeline (
     name       text        PRIMARY KEY,
     version    int4        NOT NULL,
     namespace  uuid        NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    -- Whether the schema was changed unseen by event triggers that tell an API of it.
+    reload_owed bool       NOT NULL DEFAULT false
 );
 
 -- The lease: the epoch that every transaction checks FOR SHARE, and apart from it who beats, so that a heartbeat

@@ -25,3 +25,4 @@ mod pagila;
 mod lab;
 mod parts;
 mod retry;
+mod supabase;

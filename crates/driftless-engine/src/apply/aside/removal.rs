@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use driftless_core::name::QualifiedName;
-use driftless_core::plan::aside::AsideItem;
+use driftless_core::plan::aside::{AsideItem, Silencing};
 use driftless_pg::Session;
 
 use super::presence::{self, Presence};
@@ -9,7 +9,7 @@ use crate::apply::guarded;
 use crate::crash;
 use crate::error::{InContext as _, Result};
 use crate::preflight::busy;
-use crate::store::aside::{AsideRecord, AsideState, Scope, list, mark, record};
+use crate::store::aside::{AsideRecord, AsideState, Scope, list, mark, owe_reload, record};
 
 /// Most things dropped in one transaction. Each holds a few locks until the end, and a server with default settings has
 /// room for some six thousand; platforms reload their API's cache once per transaction, so smaller is worse.
@@ -65,6 +65,9 @@ async fn remove(session: &mut Session, scope: &Scope<'_>, records: &[AsideRecord
     match tx.batch(&statements).await {
         Ok(()) => {
             mark(&tx, scope, &seqs, AsideState::Dropped, None).await?;
+            if scope.silencing == Silencing::ReplicaRole {
+                owe_reload(&tx, scope).await?;
+            }
             Ok(tx.commit().await?)
         }
         Err(error) if busy::timed_out(&error) => {
