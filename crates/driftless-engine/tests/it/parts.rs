@@ -7,3 +7,4 @@ mod resume;
 mod meanwhile;
 mod others;
 mod lease;
+mod recorded;
