@@ -8,3 +8,4 @@ mod meanwhile;
 mod others;
 mod lease;
 mod recorded;
+mod repeated;
