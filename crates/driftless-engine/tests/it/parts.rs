@@ -9,3 +9,4 @@ mod others;
 mod lease;
 mod recorded;
 mod repeated;
+mod versions;
