@@ -167,6 +167,7 @@ codes! {
     RESTORE_FAILED = 509, Halted, "set-aside DDL could not be put back";
     NOTHING_TO_DO = 510, Usage, "there is nothing of this pipeline in the target";
     RULE_HALTED = 511, Halted, "a rule with on_fail = halt refused a row";
+    STATE_OLDER = 512, Halted, "the state schema is of an older version";
     INTERNAL = 599, Halted, "an assumption of Driftless does not hold";
     // ---- command line and demo (600-699)
     USAGE = 600, Usage, "the command line cannot be understood";

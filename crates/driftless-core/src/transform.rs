@@ -161,6 +161,7 @@ impl<'p> Shaper<'p> {
                 .iter()
                 .map(|one| vec![0; if one.partly_volatile { rows } else { 0 }])
                 .collect(),
+            nulled: Vec::new(),
             faults: Faults::none(rows),
             warnings: Vec::new(),
             batch,

@@ -22,6 +22,8 @@ pub mod write;
 pub mod chunk;
 /// Mappings that must be known before the load.
 pub mod record;
+/// Rows that hold a UUID which the source has changed.
+mod moved;
 /// What is recorded before the first row is written.
 pub mod begin;
 /// What an earlier run loaded under an older snapshot.

@@ -18,6 +18,8 @@ pub mod watch;
 pub mod lanes;
 /// A pipeline held: lease, heartbeat, execution.
 pub mod held;
+/// Single rows read again, and identities told apart.
+mod again;
 /// The end of a load: proofs, and everything back in place.
 pub mod settle;
 /// The initial load.

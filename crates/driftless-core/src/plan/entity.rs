@@ -123,6 +123,17 @@ pub enum Mint {
     Columns(Vec<usize>),
 }
 
+impl Mint {
+    /// The entity whose recorded mappings are looked up for the row's own UUID.
+    pub fn recorded(&self) -> Option<&str> {
+        match self {
+            Mint::Derive { recorded, .. } => recorded.as_deref(),
+            Mint::Recorded { entity } => Some(entity),
+            Mint::Column(_) | Mint::Columns(_) => None,
+        }
+    }
+}
+
 /// An entity's identity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IdentityPlan {

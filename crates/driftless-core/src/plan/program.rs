@@ -179,6 +179,14 @@ pub struct RefProgram {
     pub missing: WhenMissing,
 }
 
+impl RefProgram {
+    /// Whether it may mean a row that is looked up in the recorded mappings of this entity.
+    pub fn looks_up(&self, name: &str) -> bool {
+        let mut parents = self.parents.iter().map(|(_, resolution)| resolution);
+        parents.any(|one| matches!(one, Resolution::Recorded { entity, .. } if entity == name))
+    }
+}
+
 /// How the UUID of a key is found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Resolution {

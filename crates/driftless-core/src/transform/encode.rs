@@ -22,6 +22,8 @@ pub struct Stamp {
     pub execution: i64,
     /// The state of the identity, as the store numbers them.
     pub status: i16,
+    /// Whether what the program produced stands in the target: only then fingerprints tell of what was offered.
+    pub offered: bool,
 }
 
 impl Shaper<'_> {
@@ -39,7 +41,8 @@ impl Shaper<'_> {
 
     /// Appends the tuples of these rows for the entity's identity table: the key's inputs; the row's UUID, or the outputs
     /// that make the target's key; row hash (int8); fingerprints of what was offered (bytea: 8 bytes for each output, big
-    /// endian, see [`Shaper::fingerprint`]); execution (int8); status (int2). Rows at fault are left out.
+    /// endian, see [`Shaper::fingerprint`]), or null; execution (int8); status (int2); true where a reference is null because
+    /// the row that it means is not there, else null (bool). Rows at fault are left out.
     pub fn encode_identities(
         &self,
         shaped: &Shaped,
@@ -57,7 +60,7 @@ impl Shaper<'_> {
         } else {
             1
         };
-        let fields = ((identity.key.len() + targets + 4) as u16).to_be_bytes();
+        let fields = ((identity.key.len() + targets + 5) as u16).to_be_bytes();
         let arena = &shaped.batch.arena[..];
         let mut frame = Vec::new();
         for row in rows.into_iter().filter(|row| !shaped.is_faulty(*row)) {
@@ -72,12 +75,21 @@ impl Shaper<'_> {
                 _ => put_cell(shaped.keys.cell(row, OWN), arena, out),
             }
             put(&shaped.row_hash(row, &mut frame).to_be_bytes(), out);
-            out.extend_from_slice(&(self.traits.len() as u32 * 8).to_be_bytes());
-            for output in 0..self.traits.len() {
-                out.extend_from_slice(&self.fingerprint(shaped, row, output).to_be_bytes());
+            if stamp.offered {
+                out.extend_from_slice(&(self.traits.len() as u32 * 8).to_be_bytes());
+                for output in 0..self.traits.len() {
+                    out.extend_from_slice(&self.fingerprint(shaped, row, output).to_be_bytes());
+                }
+            } else {
+                out.extend_from_slice(NULL);
             }
             put(&stamp.execution.to_be_bytes(), out);
             put(&stamp.status.to_be_bytes(), out);
+            if shaped.is_nulled(row) {
+                put(&[1], out);
+            } else {
+                out.extend_from_slice(NULL);
+            }
         }
     }
 
@@ -129,11 +141,14 @@ pub fn key_array(
     put_array(input.element, cells, &batch.arena, out);
 }
 
-/// Length and bytes; a length of -1 for null.
+/// The length of null.
+const NULL: &[u8; 4] = &[0xff; 4];
+
+/// Length and bytes.
 fn put_cell(cell: Cell, arena: &[u8], out: &mut Vec<u8>) {
     match cell.bytes(arena) {
         Some(bytes) => put(bytes, out),
-        None => out.extend_from_slice(&[0xff; 4]),
+        None => out.extend_from_slice(NULL),
     }
 }
 

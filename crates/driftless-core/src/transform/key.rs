@@ -199,9 +199,14 @@ pub(super) fn refer(
             continue;
         }
         let found = referred(shaped.view(entity), reference.program, &finders, row, &mut key);
-        let cell = found.and_then(|uuid| match uuid {
-            Some(uuid) => shaped.append(uuid.as_bytes()),
-            None => Ok(Cell::NULL),
+        let cell = found.and_then(|referred| match referred {
+            Referred::Row(uuid) => shaped.append(uuid.as_bytes()),
+            Referred::Nothing => Ok(Cell::NULL),
+            Referred::Absent => {
+                shaped.nulled.resize(shaped.batch.rows(), false);
+                shaped.nulled[row] = true;
+                Ok(Cell::NULL)
+            }
         });
         let cell = cell.unwrap_or_else(|trouble| {
             let parks = reference.program.missing == WhenMissing::Park;
@@ -212,20 +217,30 @@ pub(super) fn refer(
     }
 }
 
+/// What a reference means in one row.
+enum Referred {
+    /// No row at all.
+    Nothing,
+    /// The row with this UUID.
+    Row(Uuid),
+    /// A row whose mapping is not recorded, which makes the reference null.
+    Absent,
+}
+
 fn referred(
     view: View<'_>,
     program: &RefProgram,
     finders: &[Finder<'_>],
     row: usize,
     key: &mut Vec<u8>,
-) -> Result<Option<Uuid>, Trouble> {
+) -> Result<Referred, Trouble> {
     if !write_key(view, program.parts.iter().copied(), row, key)? {
-        return Ok(None);
+        return Ok(Referred::Nothing);
     }
     let parent = match parent(view, program, row)? {
-        Parent::Null => return Ok(None),
+        Parent::Null => return Ok(Referred::Nothing),
         Parent::Number(parent) => parent,
-        Parent::Unknown if program.unknown == Unknown::Null => return Ok(None),
+        Parent::Unknown if program.unknown == Unknown::Null => return Ok(Referred::Nothing),
         Parent::Unknown => {
             return Err(Trouble::new(
                 code::ROW_UNKNOWN_SUBJECT,
@@ -237,8 +252,8 @@ fn referred(
         }
     };
     match (finders[parent].find(key), program.missing) {
-        (Some(uuid), _) => Ok(Some(uuid)),
-        (None, WhenMissing::Null) => Ok(None),
+        (Some(uuid), _) => Ok(Referred::Row(uuid)),
+        (None, WhenMissing::Null) => Ok(Referred::Absent),
         (None, WhenMissing::Reject | WhenMissing::Park) => Err(Trouble::new(
             code::ROW_REFERENCE_MISSING,
             format!("no row {} is there", shown_key(view, program, key)),

@@ -45,6 +45,8 @@ pub struct Shaped {
     pub(super) outputs: Table,
     /// Per output the fingerprints of its rows, where they are not those of the bytes (objects with volatile members).
     pub(super) stable: Vec<Vec<u64>>,
+    /// Rows with a reference that is null because its recorded mapping is absent; empty where no reference can be.
+    pub(super) nulled: Vec<bool>,
     pub(super) faults: Faults,
     pub(super) warnings: Vec<RowFault>,
 }
@@ -73,6 +75,12 @@ impl Shaped {
             .cell(row, OWN + 1 + reference)
             .bytes(&self.batch.arena)?;
         bytes.try_into().ok()
+    }
+
+    /// Whether a reference of the row is null because no mapping is recorded of the row that it means: it may be there under
+    /// a later snapshot.
+    pub fn is_nulled(&self, row: usize) -> bool {
+        self.nulled.get(row).is_some_and(|nulled| *nulled)
     }
 
     /// Whether the row will not be written.

@@ -3,7 +3,7 @@
 use driftless_core::plan::EntityPlan;
 use driftless_pg::{BeginMode, Session};
 
-use super::record;
+use super::{moved, record};
 use crate::error::Result;
 use crate::store::chunk::{self, Chunk};
 use crate::store::entity::{self, Phase};
@@ -30,13 +30,15 @@ pub async fn entities(
     Ok(())
 }
 
-/// Records the UUIDs that the source has for an entity, as the run's snapshot shows them.
+/// Records the UUIDs that the source has for an entity, as the run's snapshot shows them. What of these entities holds one
+/// that is another now is read again.
 pub async fn uuids(
     session: &mut Session,
     source: &Session,
     store: &Store,
     lease: &Lease,
     plan: &EntityPlan,
+    entities: &[&EntityPlan],
 ) -> Result<()> {
     let (true, Some(column)) = (plan.identity.prerecord, &plan.identity.uuid_column) else {
         return Ok(());
@@ -44,6 +46,7 @@ pub async fn uuids(
     let tx = session.begin(BeginMode::ReadWrite).await?;
     tx.batch(&lease.guard()).await?;
     record::read_column(source, &tx, store, plan, column).await?;
+    moved::forget(&tx, store, plan, entities).await?;
     tx.commit().await?;
     Ok(())
 }

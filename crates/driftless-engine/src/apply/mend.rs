@@ -46,7 +46,10 @@ impl ChunkWork<'_, '_> {
             None => keyless = self.look(source, &tx, Rows::All, &mut counts).await?,
             Some(ranges) => {
                 for range in ranges {
+                    let before = counts.read;
                     keyless |= self.look(source, &tx, Rows::Chunk(range), &mut counts).await?;
+                    let read = counts.read - before;
+                    chunk::read_again(&tx, self.store, &plan.name, range.number, read).await?;
                 }
             }
         }
@@ -139,7 +142,8 @@ impl ChunkWork<'_, '_> {
                 .collect();
             pairs.join(" AND ")
         };
-        let keys = identity::key_columns(plan).join(", i.");
+        let columns = identity::key_columns(plan);
+        let (keys, seen_keys) = (columns.join(", i."), columns.join(", s."));
         let (execution, live) = (self.execution, identity::LIVE);
         tx.batch(&format!(
             "ANALYZE pg_temp.driftless_seen; \
@@ -148,7 +152,7 @@ impl ChunkWork<'_, '_> {
              LEFT JOIN pg_temp.driftless_seen AS s ON {join} \
              WHERE i.execution <> {execution} AND (s.h IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash))); \
              CREATE TEMPORARY TABLE driftless_again ON COMMIT DROP AS \
-             SELECT DISTINCT {text} AS key FROM pg_temp.driftless_seen AS s LEFT JOIN {identities} AS i ON {join} \
+             SELECT DISTINCT {text} AS key, s.{seen_keys} FROM pg_temp.driftless_seen AS s LEFT JOIN {identities} AS i ON {join} \
              WHERE i.execution IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash)); \
              DELETE FROM pg_temp.driftless_again AS a USING {rejects} AS r \
              WHERE r.pipeline = {pipeline} AND r.entity = {entity} AND r.key = a.key AND r.state = 'discarded'",
@@ -181,8 +185,12 @@ impl ChunkWork<'_, '_> {
         counts.updated += self.vanished(tx).await?;
         tx.batch(&identity::unindex(self.store, plan)).await?;
         self.forget_rejects(tx, keyless).await?;
-        tx.batch("DECLARE driftless_redo NO SCROLL CURSOR FOR SELECT key FROM pg_temp.driftless_again")
-            .await?;
+        // Beside rows of others the first of two equal values is the one that stays.
+        tx.batch(&format!(
+            "DECLARE driftless_redo NO SCROLL CURSOR FOR SELECT key FROM pg_temp.driftless_again ORDER BY {}",
+            columns.join(", ")
+        ))
+        .await?;
         Ok(staying)
     }
 
@@ -230,14 +238,15 @@ impl ChunkWork<'_, '_> {
         let plan = self.shaping.plan;
         let sql = format!(
             "WITH vanished AS (DELETE FROM {identities} AS i WHERE i.status = {live} \
-             AND NOT EXISTS (SELECT FROM {table} AS t WHERE {belongs}) RETURNING {text} AS key) \
-             INSERT INTO pg_temp.driftless_again SELECT DISTINCT v.key FROM vanished AS v \
+             AND NOT EXISTS (SELECT FROM {table} AS t WHERE {belongs}) RETURNING {text} AS key, i.{keys}) \
+             INSERT INTO pg_temp.driftless_again SELECT DISTINCT v.* FROM vanished AS v \
              WHERE NOT EXISTS (SELECT FROM pg_temp.driftless_again AS a WHERE a.key = v.key)",
             identities = self.store.identity_table(&plan.name).sql(),
             live = identity::LIVE,
             table = plan.into.sql(),
             belongs = identity::belongs(plan, "i", "t"),
             text = identity::key_text(plan, "i"),
+            keys = identity::key_columns(plan).join(", i."),
         );
         Ok(tx.execute(&sql, &[]).await?.cast_signed())
     }

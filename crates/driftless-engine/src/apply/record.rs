@@ -12,6 +12,9 @@ use crate::error::{EngineError, InContext as _, Result};
 use crate::extract::select::{self, Rows};
 use crate::store::{Store, identity};
 
+/// The temporary table of mappings that an earlier run had read and that the source no longer has: key and old UUID.
+pub(super) const MOVED: &str = "driftless_moved";
+
 /// Bytes that are sent in one COPY.
 const COPY_BYTES: usize = 8 << 20;
 
@@ -58,7 +61,8 @@ pub async fn adopt(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> Re
     Ok(adopted)
 }
 
-/// Reads the UUIDs that the source has, under the run's snapshot, in place of those of an earlier run.
+/// Reads the UUIDs that the source has, under the run's snapshot, in place of those of an earlier run. What an earlier run
+/// had otherwise is left in [`MOVED`].
 pub async fn read_column(
     source: &Session,
     tx: &Transaction<'_>,
@@ -68,9 +72,9 @@ pub async fn read_column(
 ) -> Result<()> {
     identity::create_recorded(tx, store, &plan.name).await?;
     let table = store.recorded_table(&plan.name).sql();
-    tx.batch(&format!(
-        "DELETE FROM {table} WHERE NOT adopted; CREATE TEMPORARY TABLE driftless_found (key text COLLATE pg_catalog.\"C\", id uuid) ON COMMIT DROP"
-    ))
+    tx.batch(
+        "CREATE TEMPORARY TABLE driftless_found (key text COLLATE pg_catalog.\"C\", id uuid) ON COMMIT DROP",
+    )
     .await?;
     let mut stream = source.copy_out(&keys_and_uuids(plan, column)).await?;
     loop {
@@ -93,12 +97,15 @@ pub async fn read_column(
         copy(tx, sql, encoded, cells.len() / 2, &plan.name).await?;
     }
     tx.batch(&format!(
-        "INSERT INTO pg_temp.driftless_found SELECT key, id FROM {table}"
+        "INSERT INTO pg_temp.driftless_found SELECT key, id FROM {table} WHERE adopted; ANALYZE pg_temp.driftless_found"
     ))
     .await?;
     contradictions(tx, plan, "pg_temp.driftless_found").await?;
     tx.batch(&format!(
-        "INSERT INTO {table} (key, id, adopted) SELECT DISTINCT key, id, false FROM pg_temp.driftless_found \
+        "CREATE TEMPORARY TABLE {MOVED} ON COMMIT DROP AS SELECT r.key, r.id FROM {table} AS r WHERE NOT r.adopted \
+         AND NOT EXISTS (SELECT FROM pg_temp.driftless_found AS f WHERE f.key = r.key AND f.id = r.id); \
+         DELETE FROM {table} AS r USING pg_temp.{MOVED} AS m WHERE r.key = m.key; \
+         INSERT INTO {table} (key, id, adopted) SELECT DISTINCT key, id, false FROM pg_temp.driftless_found \
          ON CONFLICT (key) DO NOTHING; DROP TABLE pg_temp.driftless_found; ANALYZE {table}"
     ))
     .await?;

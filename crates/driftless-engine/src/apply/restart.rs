@@ -35,12 +35,13 @@ pub fn dependants<'p>(plan: &'p Plan, target: &Catalog, only: &[String]) -> Vec<
         .collect()
 }
 
-/// Whether an entity refers to another: by the mapping, or by a foreign key of its table.
+/// Whether an entity refers to another: by the mapping, by a foreign key of its table, or by the recorded mappings that it shares.
 fn refers(plan: &Plan, target: &Catalog, entity: &EntityPlan, name: &str) -> bool {
-    let by_mapping = entity
-        .refs
-        .iter()
-        .any(|site| site.parents.iter().any(|parent| parent.entity == name));
+    let by_mapping = entity.identity.mint.recorded() == Some(name)
+        || entity
+            .refs
+            .iter()
+            .any(|site| site.parents.iter().any(|parent| parent.entity == name));
     let Some(parent) = plan.entity(name) else {
         return by_mapping;
     };

@@ -1,15 +1,18 @@
 //! Rejects tried again: read anew from the source by key, and through the same way as any row.
 
+use std::collections::HashSet;
+
 use driftless_pg::BeginMode;
 
 use super::chunk::ChunkWork;
 use super::lane::Lane;
 use super::write::{Care, Writing};
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::extract::reader;
 use crate::extract::select::{self, Rows};
+use crate::store::entity::Phase;
 use crate::store::execution::{self, Counts};
-use crate::store::reject;
+use crate::store::{entity, identity, reject};
 
 /// What a retry of some keys came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,10 +23,45 @@ pub struct Retried {
     pub gone: i64,
 }
 
+/// What becomes of rows whose identity is on record already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeating {
+    /// The identities refuse them, and with them the transaction.
+    Refused,
+    /// They go in, and are told apart later.
+    Accepted,
+}
+
 impl ChunkWork<'_, '_> {
-    /// Tries these keys again, in one transaction with what is on record about them. Where the same run has read them
-    /// before, they do not count as read once more.
+    /// Tries these keys again, in one transaction with what is on record about them. Where they repeat, the indexes of the
+    /// identities are gone behind it and the entity is no longer done: whoever asks tells the identities apart.
+    /// Where the same run has read them before, they do not count as read once more.
     pub async fn retry(&self, lane: &mut Lane, keys: &[String], before: bool) -> Result<Retried> {
+        match self.try_again(lane, keys, before, Repeating::Refused).await {
+            Err(error) if self.repeats_identity(&error) => {
+                self.try_again(lane, keys, before, Repeating::Accepted).await
+            }
+            other => other,
+        }
+    }
+
+    fn repeats_identity(&self, error: &EngineError) -> bool {
+        let table = self.store.identity_table(self.entity());
+        let server = error.pg().and_then(|error| error.server());
+        server.is_some_and(|server| {
+            server.sqlstate == "23505"
+                && server.schema.as_deref() == Some(table.schema.as_str())
+                && server.table.as_deref() == Some(table.name.as_str())
+        })
+    }
+
+    async fn try_again(
+        &self,
+        lane: &mut Lane,
+        keys: &[String],
+        before: bool,
+        repeating: Repeating,
+    ) -> Result<Retried> {
         let plan = self.shaping.plan;
         let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
         let Lane {
@@ -38,6 +76,10 @@ impl ChunkWork<'_, '_> {
             Care::Isolating.settings()
         ))
         .await?;
+        if repeating == Repeating::Accepted {
+            tx.batch(&identity::unindex(self.store, plan)).await?;
+            entity::advance(&tx, self.store, &plan.name, Phase::Loaded).await?;
+        }
         reject::clear(&tx, self.store, &plan.name, keys).await?;
         let to = Writing {
             store: self.store,
@@ -47,12 +89,14 @@ impl ChunkWork<'_, '_> {
             staying: false,
         };
         let mut counts = Counts::default();
+        let mut found = HashSet::new();
         let mut rows = source
             .copy_out_limited(&select::copy(plan, Rows::Keys(keys)), limit)
             .await?;
         while let Some(extracted) = reader::next(&mut rows, plan).await? {
             let bytes = extracted.bytes as i64;
             let shaped = self.shaping.shape(evaluator, extracted).await?;
+            found.extend((0..shaped.rows()).map(|row| self.shaping.shaper.key_text(&shaped, row)));
             counts.add(&Counts {
                 bytes,
                 ..to.write(&tx, &shaped).await?
@@ -67,7 +111,7 @@ impl ChunkWork<'_, '_> {
         tx.commit().await?;
         Ok(Retried {
             counts,
-            gone: keys.len() as i64 - counts.read,
+            gone: keys.len() as i64 - found.len() as i64,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use driftless_core::code;
 use driftless_core::name::quote_ident;
-use driftless_core::plan::{EntityPlan, Mint};
+use driftless_core::plan::{EntityPlan, Path};
 use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, RowFault, Shaped, Stamp, Verdict};
 use driftless_pg::{Param, Transaction};
 use uuid::Uuid;
@@ -189,19 +189,15 @@ impl Writing<'_, '_> {
         }
     }
 
-    /// Rows whose mapping was adopted and whose target row is there already: they stay as they are.
+    /// Rows whose mapping was adopted and whose target row is there already: they stay as they are. A row that this entity
+    /// knows is taken: whoever else has its key repeats it.
     async fn standing(&self, tx: &Transaction<'_>, shaped: &Shaped) -> Result<Vec<usize>> {
-        let recorded = matches!(
-            self.plan().identity.mint,
-            Mint::Derive {
-                recorded: Some(_),
-                ..
-            } | Mint::Recorded { .. }
-        );
         let [(column, _)] = self.plan().identity.target.as_slice() else {
             return Ok(Vec::new());
         };
-        if !recorded {
+        // A table that a load fills has no rows but ours.
+        let ours = self.plan().path == Path::Load && self.care == Care::Fast;
+        if ours || self.plan().identity.mint.recorded().is_none() {
             return Ok(Vec::new());
         }
         let rows: Vec<usize> = shaped.writable().collect();
@@ -211,10 +207,13 @@ impl Writing<'_, '_> {
             .map(Uuid::from_bytes)
             .collect();
         let sql = format!(
-            "SELECT u.ord FROM pg_catalog.unnest($1::uuid[]) WITH ORDINALITY AS u (id, ord) \
-             WHERE EXISTS (SELECT FROM {} AS t WHERE t.{} = u.id) ORDER BY u.ord",
+            "SELECT u.ord FROM (SELECT id, pg_catalog.min(ord) AS ord \
+             FROM pg_catalog.unnest($1::uuid[]) WITH ORDINALITY AS one (id, ord) GROUP BY id) AS u \
+             WHERE EXISTS (SELECT FROM {} AS t WHERE t.{} = u.id) \
+             AND NOT EXISTS (SELECT FROM {} AS i WHERE i.t1 = u.id) ORDER BY u.ord",
             self.plan().into.sql(),
-            quote_ident(column)
+            quote_ident(column),
+            self.store.identity_table(&self.plan().name).sql(),
         );
         let found = tx.query(&sql, &[Param::uuid_array(&ids)]).await?;
         found
@@ -267,6 +266,8 @@ impl Writing<'_, '_> {
         let stamp = Stamp {
             execution: self.execution,
             status,
+            // What stands there was not offered by us: rows without fingerprints are never overwritten by guess.
+            offered: status == identity::LIVE,
         };
         let mut encoded = COPY_HEADER.to_vec();
         self.shaping
@@ -280,16 +281,7 @@ impl Writing<'_, '_> {
             rows.len(),
             &self.plan().name,
         )
-        .await?;
-        if status == identity::ADOPTED {
-            // What stands there was not offered by us: rows without fingerprints are never overwritten by guess.
-            let table = self.store.identity_table(&self.plan().name).sql();
-            tx.batch(&format!(
-                "UPDATE {table} SET offered = NULL WHERE status = {status} AND offered IS NOT NULL"
-            ))
-            .await?;
-        }
-        Ok(())
+        .await
     }
 }
 

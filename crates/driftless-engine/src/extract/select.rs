@@ -5,6 +5,9 @@ use driftless_core::plan::{Chunking, EntityPlan, Path};
 
 use crate::store::chunk::Chunk;
 
+/// The collation of keys that identities hold as text.
+const IN_BYTES: &str = " COLLATE pg_catalog.\"C\"";
+
 /// Which rows of an entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows<'a> {
@@ -40,12 +43,20 @@ pub fn select(plan: &EntityPlan, rows: Rows<'_>) -> String {
     )
 }
 
+/// In the order of the identities: keys that they hold as text are compared as bytes there.
 fn order(plan: &EntityPlan) -> String {
     let keys: Vec<String> = plan
         .identity
         .key
         .iter()
-        .map(|part| quote_ident(&part.column))
+        .map(|part| {
+            let column = quote_ident(&part.column);
+            if part.type_sql.ends_with(IN_BYTES) {
+                format!("{column}::pg_catalog.text{IN_BYTES}")
+            } else {
+                column
+            }
+        })
         .collect();
     format!(" ORDER BY {}", keys.join(", "))
 }

@@ -64,8 +64,8 @@ impl<'p> Agenda<'p> {
     }
 }
 
-/// The entities named with all that they refer to, by the mapping or by a foreign key of the target: without its parents an
-/// entity cannot be proven.
+/// The entities named with all that they refer to, by the mapping or by a foreign key of the target, and whose identity they
+/// share: without its parents an entity cannot be proven.
 fn with_parents(plan: &Plan, target: &Catalog, only: &[String]) -> Vec<String> {
     let mut names = only.to_vec();
     let mut at = 0;
@@ -92,7 +92,8 @@ fn with_parents(plan: &Plan, target: &Catalog, only: &[String]) -> Vec<String> {
             .iter()
             .filter(|other| tables.contains(&&other.into))
             .map(|other| other.name.clone());
-        for parent in referred.chain(behind).collect::<Vec<_>>() {
+        let shared = entity.identity.mint.recorded().map(str::to_owned);
+        for parent in referred.chain(behind).chain(shared).collect::<Vec<_>>() {
             if !names.contains(&parent) {
                 names.push(parent);
             }

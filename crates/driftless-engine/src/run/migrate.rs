@@ -255,9 +255,11 @@ impl<'r> Run<'r> {
 
     /// Reads the UUIDs that the source has, for entities that others refer to.
     async fn record_columns(&self, held: &mut Held, snapshot: &Snapshot) -> Result<()> {
-        for plan in self.entities() {
-            let store = &self.prepared.store;
-            begin::uuids(&mut held.session, snapshot.session(), store, &held.lease, plan).await?;
+        let entities: Vec<&EntityPlan> = self.entities().collect();
+        let store = &self.prepared.store;
+        for plan in &entities {
+            let source = snapshot.session();
+            begin::uuids(&mut held.session, source, store, &held.lease, plan, &entities).await?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Rejects: looked at, tried again, dismissed.
 
 use driftless_core::code;
+use driftless_core::plan::EntityPlan;
 use driftless_core::spec::Spec;
 use driftless_pg::{Param, Session};
 
@@ -9,7 +10,8 @@ use super::prepare::{Prepared, endpoints, prepare};
 use super::report::{Event, RejectFilter, RejectGroup, RejectRecord, RetryReport};
 use super::settle::silencing;
 use super::stop::Stop;
-use super::{Events, settle};
+use super::{Events, again, settle};
+use crate::apply::begin;
 use crate::apply::chunk::{ChunkWork, Progress};
 use crate::apply::lane::Lane;
 use crate::apply::proof;
@@ -234,7 +236,15 @@ async fn retry_all(prepared: &Prepared, held: &mut Held, filter: &RejectFilter) 
         }
         touched.push(shaping);
     }
-    prove(prepared, held, silencing).await?;
+    let works: Vec<ChunkWork<'_, '_>> = touched
+        .iter()
+        .map(|shaping| work_on(prepared, held, &snapshot, shaping, &progress))
+        .collect();
+    prove(prepared, held, silencing, &works, &mut lane).await?;
+    drop(works);
+    let plans: Vec<&EntityPlan> = touched.iter().map(|shaping| shaping.plan).collect();
+    let guard = held.lease.guard();
+    begin::advance(&mut held.session, &prepared.store, &guard, &plans, Phase::Done).await?;
     for shaping in &touched {
         work_on(prepared, held, &snapshot, shaping, &progress)
             .describe_rejects(&mut lane)
@@ -270,6 +280,8 @@ async fn prove(
     prepared: &Prepared,
     held: &Held,
     silencing: driftless_core::plan::aside::Silencing,
+    works: &[ChunkWork<'_, '_>],
+    lane: &mut Lane,
 ) -> Result<()> {
     let guard = held.lease.guard();
     let scope = Scope {
@@ -281,8 +293,11 @@ async fn prove(
     let mut session = crate::apply::lane::writer(&prepared.target, &held.lease, silencing).await?;
     reject::blame_parents(&mut session, &prepared.store, &guard).await?;
     let plan = settle::begun_plan(prepared);
+    let works: Vec<&ChunkWork<'_, '_>> = works.iter().collect();
+    let sessions = std::slice::from_mut(&mut session);
+    let mut found = again::identities(&works, lane, sessions, &scope, &plan).await?;
     let target = &prepared.target_catalog;
-    let mut found = proof::late_uniqueness(&mut session, &scope, &plan, target).await?;
+    found.add(&proof::late_uniqueness(&mut session, &scope, &plan, target).await?);
     let foreign = proof::foreign_sites(&plan, target, &[]);
     found.add(&proof::references(&mut session, &scope, &plan, target, &foreign).await?);
     settle::count(&session, &scope, &found).await

@@ -10,6 +10,7 @@ use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::Session;
 
 use super::Events;
+use super::again;
 use super::held::Held;
 use super::lanes;
 use super::prepare::Prepared;
@@ -17,6 +18,7 @@ use super::report::Event;
 use crate::apply::aside::{Failure, Part, Restored, restore};
 use crate::apply::chunk::ChunkWork;
 use crate::apply::lane::Lane;
+use crate::apply::proof::Corrections;
 use crate::apply::{begin, finish, lane, proof};
 use crate::crash;
 use crate::error::{EngineError, Result};
@@ -78,8 +80,7 @@ impl Settling<'_, '_> {
             sessions.push(lane::writer(&self.prepared.target, self.lease, self.scope.silencing).await?);
         }
         self.step("indexing identities");
-        let mut corrections = proof::settle_identities(&mut sessions, &self.scope, plan).await?;
-        self.again(lanes).await?;
+        let mut corrections = self.again(lanes, &mut sessions).await?;
         self.step("gathering statistics");
         let plans: Vec<&EntityPlan> = self.plans().collect();
         finish::analyze(&mut sessions, &self.prepared.store, &plans).await?;
@@ -117,42 +118,30 @@ impl Settling<'_, '_> {
         Ok(())
     }
 
-    /// Rows that left the target because their identities could not be told apart are read again; and so are rows that a
-    /// foreign key refused, since their parents may have come later, as long as that helps.
-    async fn again(&self, lanes: &mut [Lane]) -> Result<()> {
+    /// Identities are told apart, and rows that a foreign key refused are read again, since their parents may have come
+    /// later, as long as that helps.
+    async fn again(&self, lanes: &mut [Lane], sessions: &mut [Session]) -> Result<Corrections> {
         let Some(lane) = lanes.first_mut() else {
-            return Ok(());
+            return Ok(Corrections::default());
         };
-        for work in &self.works {
-            self.retry(lane, work, Due::Twins).await?;
-        }
+        let mut corrections = again::identities(&self.works, lane, sessions, &self.scope, &self.plan).await?;
         let mut before = usize::MAX;
         for _ in 0..GENERATIONS {
             let mut refused = 0;
             for work in &self.works {
-                refused += self.retry(lane, work, Due::Orphans).await?;
+                refused += again::due(work, lane, Due::Orphans).await?;
             }
-            if refused == 0 || refused >= before {
+            if refused == 0 {
+                break;
+            }
+            corrections.add(&again::identities(&self.works, lane, sessions, &self.scope, &self.plan).await?);
+            if refused >= before {
                 break;
             }
             before = refused;
         }
-        reject::blame_parents(&mut lane.writer, &self.prepared.store, self.scope.guard).await
-    }
-
-    /// Tries everything of an entity again that is due. Gives how much that is.
-    async fn retry(&self, lane: &mut Lane, work: &ChunkWork<'_, '_>, due: Due) -> Result<usize> {
-        let (mut tried, mut last) = (0, String::new());
-        loop {
-            let store = &self.prepared.store;
-            let keys = reject::due(&lane.writer, store, work.entity(), due, &last).await?;
-            let Some(end) = keys.last() else {
-                return Ok(tried);
-            };
-            last.clone_from(end);
-            tried += keys.len();
-            work.retry(lane, &keys, true).await?;
-        }
+        reject::blame_parents(&mut lane.writer, &self.prepared.store, self.scope.guard).await?;
+        Ok(corrections)
     }
 
     /// Rejects that a proof found get their source rows.

@@ -117,6 +117,29 @@ pub async fn done(
     ))
 }
 
+/// Records how many rows a finished range has now that it was read again.
+pub async fn read_again(
+    tx: &Transaction<'_>,
+    store: &Store,
+    entity: &str,
+    number: i32,
+    rows: i64,
+) -> Result<()> {
+    tx.execute(
+        &store.sql(
+            "UPDATE {state}.chunk SET rows_read = $4 WHERE pipeline = $1 AND entity = $2 AND number = $3",
+        ),
+        &[
+            Param::text(store.pipeline()),
+            Param::text(entity),
+            Param::int4(number),
+            Param::int8(rows),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
 /// What of an entity was mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mended {

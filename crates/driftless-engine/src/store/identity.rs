@@ -7,7 +7,7 @@
 
 use driftless_core::code;
 use driftless_core::name::{QualifiedName, quote_ident};
-use driftless_core::plan::EntityPlan;
+use driftless_core::plan::{EntityPlan, Path};
 use driftless_pg::{Param, Session};
 
 use super::Store;
@@ -88,8 +88,9 @@ pub async fn create(session: &Session, store: &Store, plan: &EntityPlan) -> Resu
         .batch(&format!(
             "CREATE TABLE {table} ({}, row_hash int8, offered bytea, stored bytea, execution int8 NOT NULL, \
              status int2 NOT NULL, created_at timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp(), \
-             validated_at timestamptz, nulled bool); REVOKE ALL ON {table} FROM PUBLIC",
-            columns.join(", ")
+             validated_at timestamptz, nulled bool); REVOKE ALL ON {table} FROM PUBLIC{}",
+            columns.join(", "),
+            look_up(store, plan).map_or_else(String::new, |statement| format!("; {statement}")),
         ))
         .await?;
     Ok(())
@@ -99,7 +100,7 @@ pub async fn create(session: &Session, store: &Store, plan: &EntityPlan) -> Resu
 pub fn copy_sql(store: &Store, plan: &EntityPlan) -> String {
     let mut columns = key_columns(plan);
     columns.extend(target_columns(plan));
-    columns.extend(["row_hash", "offered", "execution", "status"].map(str::to_owned));
+    columns.extend(["row_hash", "offered", "execution", "status", "nulled"].map(str::to_owned));
     format!(
         "COPY {} ({}) FROM STDIN (FORMAT binary)",
         store.identity_table(&plan.name).sql(),
@@ -118,21 +119,38 @@ pub fn index(store: &Store, plan: &EntityPlan) -> Vec<String> {
             columns.join(", ")
         )
     };
-    vec![
-        unique("k", &key_columns(plan)),
-        unique("t", &target_columns(plan)),
-    ]
+    let mut by_target = unique("t", &target_columns(plan));
+    if is_looked_up(plan) {
+        by_target.push_str(&format!("; {}", drop(&table, "s")));
+    }
+    vec![unique("k", &key_columns(plan)), by_target]
+}
+
+/// Whether each batch asks which rows of the target the entity has written already: beside rows of others, where a
+/// recorded mapping may name one of theirs.
+fn is_looked_up(plan: &EntityPlan) -> bool {
+    plan.path == Path::Beside && plan.identity.target.len() == 1 && plan.identity.mint.recorded().is_some()
+}
+
+/// The index for that while the unique ones are not there.
+fn look_up(store: &Store, plan: &EntityPlan) -> Option<String> {
+    let table = store.identity_table(&plan.name);
+    let name = quote_ident(&index_name(&table, "s"));
+    is_looked_up(plan).then(|| format!("CREATE INDEX IF NOT EXISTS {name} ON {} (t1)", table.sql()))
+}
+
+fn drop(table: &QualifiedName, suffix: &str) -> String {
+    let index = QualifiedName::new(table.schema.as_str(), index_name(table, suffix));
+    format!("DROP INDEX IF EXISTS {}", index.sql())
 }
 
 /// Statements that take those indexes away again, for rows that are read once more: whether they repeat a key is told when
 /// the indexes are built.
 pub fn unindex(store: &Store, plan: &EntityPlan) -> String {
     let table = store.identity_table(&plan.name);
-    let drop = |suffix: &str| {
-        let index = QualifiedName::new(table.schema.as_str(), index_name(&table, suffix));
-        format!("DROP INDEX IF EXISTS {}", index.sql())
-    };
-    format!("{}; {}", drop("k"), drop("t"))
+    let mut statements = vec![drop(&table, "k"), drop(&table, "t")];
+    statements.extend(look_up(store, plan));
+    statements.join("; ")
 }
 
 /// Identifiers have 63 bytes; entity names at most 40.

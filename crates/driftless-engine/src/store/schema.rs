@@ -8,8 +8,9 @@ use uuid::Uuid;
 use super::Store;
 use crate::error::{EngineError, Result};
 
-/// The version of the tables in `schema.sql`. A newer one in the target is refused.
-const VERSION: i32 = 1;
+/// The version of the tables in `schema.sql`, of the identity tables and of those of recorded mappings. Another one in the
+/// target is refused.
+const VERSION: i32 = 2;
 
 /// What the target holds of a pipeline's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum Presence {
     Present,
 }
 
-/// Whether the state is there. Refuses a schema of another pipeline, of somebody else, or of a newer version.
+/// Whether the state is there. Refuses a schema of another pipeline, of somebody else, or of another version.
 pub async fn presence(session: &Session, store: &Store) -> Result<Presence> {
     let sql = "SELECT n.oid IS NOT NULL, pg_catalog.to_regclass(pg_catalog.format('%I.pipeline', $1::text)) IS NOT NULL, \
                EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = n.oid) \
@@ -57,6 +58,17 @@ pub async fn presence(session: &Session, store: &Store) -> Result<Presence> {
             format!("its state has version {version}, and this program knows {VERSION}"),
         )
         .remedy("use the newer Driftless that wrote it"));
+    }
+    if version < VERSION {
+        return Err(EngineError::new(
+            code::STATE_OLDER,
+            place,
+            format!("its state has version {version}, and this program knows {VERSION}"),
+        )
+        .remedy(
+            "go on with the Driftless version that wrote it: `driftless migrate` there ends the load, and `driftless migrate \
+             --restart` and `driftless teardown` there take it back, so that this one can begin anew",
+        ));
     }
     if name != store.pipeline() {
         return Err(EngineError::new(

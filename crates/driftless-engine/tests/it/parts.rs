@@ -8,3 +8,6 @@ mod meanwhile;
 mod others;
 mod checked;
 mod lease;
+mod recorded;
+mod repeated;
+mod versions;

@@ -253,8 +253,8 @@ proptest! {
         shaper.encode_rows(&shaped, 0..4, &mut out);
         assert_eq!(tuples(&out), Some(vec![outputs; whole]));
         out.clear();
-        shaper.encode_identities(&shaped, Stamp { execution: 1, status: 0 }, 0..4, &mut out);
-        assert_eq!(tuples(&out), Some(vec![6; whole]));
+        shaper.encode_identities(&shaped, Stamp { execution: 1, status: 0, offered: true }, 0..4, &mut out);
+        assert_eq!(tuples(&out), Some(vec![7; whole]));
         for row in 0..4 {
             shaper.source_row_json(&shaped.batch, row);
             shaper.key_text(&shaped, row);

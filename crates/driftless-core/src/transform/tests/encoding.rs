@@ -48,6 +48,7 @@ fn identities_hold_keys_hash_and_fingerprints() {
     let stamp = Stamp {
         execution: 7,
         status: 3,
+        offered: true,
     };
     for by_columns in [false, true] {
         let mut entity = entity(&[("id", builtin::INT4), ("a", builtin::TEXT)]);
@@ -73,9 +74,9 @@ fn identities_hold_keys_hash_and_fingerprints() {
             [0; 8],
         ];
         let (fields, target): (u16, Vec<u8>) = if by_columns {
-            (7, [field(b"x"), field(b"now")].concat())
+            (8, [field(b"x"), field(b"now")].concat())
         } else {
-            (6, field(&shaped.id(0).expect("a uuid")))
+            (7, field(&shaped.id(0).expect("a uuid")))
         };
         let expected = [
             &fields.to_be_bytes()[..],
@@ -85,8 +86,17 @@ fn identities_hold_keys_hash_and_fingerprints() {
             &field(&offered.concat()),
             &field(&7i64.to_be_bytes()),
             &field(&3i16.to_be_bytes()),
+            &[0xff; 4][..],
         ];
         assert_eq!(out, expected.concat());
+        out.clear();
+        let left = Stamp {
+            offered: false,
+            ..stamp
+        };
+        shaper.encode_identities(&shaped, left, 0..2, &mut out);
+        let expected = [&expected[..4], &[&[0xff; 4][..]], &expected[5..]].concat();
+        assert_eq!(out, expected.concat(), "without what was offered");
     }
 }
 

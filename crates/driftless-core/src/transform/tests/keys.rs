@@ -126,6 +126,13 @@ fn a_missing_parent_rejects_parks_or_becomes_null() {
     let mut entity = with_reference(refers(&DOCTOR, doctors(None), WhenMissing::Null));
     let shaped = shape(&mut entity, &[], &rows);
     assert_eq!((shaped.output(0, 1), shaped.is_faulty(0)), (None, false));
+    let rows: [Row<'_>; 2] = [vec![Some(SEVEN), None], vec![Some(SEVEN), Some(EIGHT)]];
+    let shaped = shape(&mut entity, &[], &rows);
+    assert_eq!(
+        (shaped.is_nulled(0), shaped.is_nulled(1)),
+        (false, true),
+        "only what is missing may come"
+    );
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Leaving<'_> {
     }
 
     /// Records the rejects that `select` gives: key, state, stage, code, sqlstate, message, column_name,
-    /// constraint_name, parent_entity, parent_key. One per key.
+    /// constraint_name, parent_entity, parent_key. One per key: to be read again goes before rejected.
     pub(super) fn record(&self, select: &str) -> String {
         format!(
             "INSERT INTO {rejects} AS r
@@ -97,7 +97,7 @@ impl Leaving<'_> {
                     n.message, n.column_name, n.constraint_name, n.parent_entity, n.parent_key, {execution}
                FROM ({select}) AS n (key, state, stage, code, sqlstate, message, column_name, constraint_name,
                                      parent_entity, parent_key)
-              ORDER BY n.key, n.parent_key NULLS LAST
+              ORDER BY n.key, n.state, n.parent_key NULLS LAST, n.message
              ON CONFLICT (pipeline, entity, key) DO UPDATE
                 SET state = excluded.state, stage = excluded.stage, code = excluded.code, sqlstate = excluded.sqlstate,
                     category = excluded.category, message = excluded.message, column_name = excluded.column_name,

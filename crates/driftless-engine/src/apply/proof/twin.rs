@@ -119,11 +119,11 @@ struct Twins<'a> {
 impl Twins<'_> {
     async fn remove(&self, tx: &Transaction<'_>) -> Result<Corrections> {
         tx.batch(&self.find_by_target()).await?;
-        let parked = tx.query_one(
-            "SELECT count(*) FROM pg_temp.driftless_twin WHERE several AND rank = 1",
-            &[],
+        let parked = format!(
+            "SELECT count(*) FROM (SELECT DISTINCT {} FROM pg_temp.driftless_twin WHERE several AND rank = 1) AS k",
+            self.keys()
         );
-        let parked = parked.await?.get::<i64>(0)?.unsigned_abs();
+        let parked = tx.query_one(&parked, &[]).await?.get::<i64>(0)?.unsigned_abs();
         let mut recorded = tx.execute(&self.record("pg_temp.driftless_twin"), &[]).await?;
         tx.batch(&self.delete_by_target()).await?;
         tx.batch(&self.find_by_key()).await?;

@@ -208,7 +208,7 @@ const SMALL: &str = "
         CASE WHEN n % 20 = 5 THEN 'n/a' ELSE n || '.50' END FROM generate_series(1, 100) AS n;";
 
 /// Runs until a step begins, or to the end.
-async fn stopped_at(pair: &Pair, mapping: &str, step: &str) -> bool {
+pub(super) async fn stopped_at(pair: &Pair, mapping: &str, step: &str) -> bool {
     let (events, mut heard) = tokio::sync::mpsc::unbounded_channel();
     let stop = Stop::new();
     let spec = pair.spec(mapping);
@@ -236,7 +236,7 @@ async fn stopped_at(pair: &Pair, mapping: &str, step: &str) -> bool {
 }
 
 #[tokio::test]
-async fn stopped_at_every_step_and_continued() {
+pub(super) async fn stopped_at_every_step_and_continued() {
     let pair = Pair::create("steps", SMALL, &target("int", "")).await;
     let before = pg_dump_schema_without(&pair.target.url(), "driftless");
     let steps = [
