@@ -1,3 +1,5 @@
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +9,11 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
+};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
@@ -17,7 +23,7 @@ use x509_cert::der::oid::db::rfc5912::{
 };
 
 use crate::error::{ErrorKind, PgError};
-use crate::url::{ConnectConfig, SslMode};
+use crate::url::{ConnectConfig, SslMode, TlsVersion};
 
 /// How far the server's certificate is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +48,17 @@ pub(crate) fn client_config(config: &ConnectConfig) -> Result<Arc<ClientConfig>,
     let place = config.place();
     let provider = Arc::new(ring::default_provider());
     let verifier = Verifier::new(demand, config, provider.clone())?;
+    let versions: Vec<&SupportedProtocolVersion> = [(TlsVersion::V13, &TLS13), (TlsVersion::V12, &TLS12)]
+        .into_iter()
+        .filter(|(version, _)| (config.tls_versions.0..=config.tls_versions.1).contains(version))
+        .map(|(_, spoken)| spoken)
+        .collect();
     let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(&versions)
         .map_err(|error| tls_error(&place, &error))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
-    let client = match (&config.sslcert, &config.sslkey) {
+    let mut client = match (&config.sslcert, &config.sslkey) {
         (Some(certificate), Some(key)) => builder
             .with_client_auth_cert(
                 certificates(&place, "sslcert", certificate)?,
@@ -56,6 +67,10 @@ pub(crate) fn client_config(config: &ConnectConfig) -> Result<Arc<ClientConfig>,
             .map_err(|error| tls_error(&place, &error))?,
         _ => builder.with_no_client_auth(),
     };
+    client.enable_sni = config.sni;
+    if config.direct_tls {
+        client.alpn_protocols = vec![b"postgresql".to_vec()];
+    }
     Ok(Arc::new(client))
 }
 
@@ -84,6 +99,15 @@ fn certificates(place: &str, keyword: &str, path: &Path) -> Result<Vec<Certifica
 }
 
 fn private_key(place: &str, path: &Path) -> Result<PrivateKeyDer<'static>, PgError> {
+    // As libpq: root's keys may be read by a group, anybody else's by nobody else.
+    if let Ok(metadata) = fs::metadata(path) {
+        let allowed = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+        if metadata.mode() & allowed != 0 {
+            return Err(
+                unreadable(place, "sslkey", path, &"others may read it").remedy_is("`chmod 600` the file")
+            );
+        }
+    }
     PrivateKeyDer::from_pem_file(path).map_err(|error| unreadable(place, "sslkey", path, &error))
 }
 

@@ -14,6 +14,8 @@ pub mod servers;
 pub mod database;
 /// Dumps into a database and out of it.
 pub mod dump;
+/// A pooler in front of a server.
+pub mod pooler;
 /// A proxy that breaks connections on demand.
 pub mod fault;
 
@@ -22,6 +24,7 @@ pub use database::TestDatabase;
 pub use driftless_cluster::{Binaries, Cluster, ClusterOptions};
 pub use dump::{load_dump, pg_dump_schema, pg_dump_schema_without};
 pub use fault::{Direction, Fault, FaultProxy};
+pub use pooler::{PoolMode, Pooler};
 pub use random::Random;
 pub use servers::{Server, ServerPair, servers};
 /// A session of a test.

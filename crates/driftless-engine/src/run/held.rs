@@ -1,7 +1,7 @@
 //! A pipeline held: state made, lease taken and beating, execution begun.
 
 use driftless_core::code::{self, Code, Exit};
-use driftless_pg::{ConnectConfig, Session};
+use driftless_pg::{Pool, Session};
 use tokio::task::JoinHandle;
 
 use super::prepare::Prepared;
@@ -31,7 +31,7 @@ pub struct Held {
 impl Held {
     /// Makes the state if need be, takes the lease and begins an execution.
     pub async fn take(prepared: &Prepared, command: &str) -> Result<Held> {
-        let mut control = Session::connect(&prepared.target, "control").await?;
+        let mut control = prepared.target.session("control").await?;
         schema::ensure(&mut control, &prepared.store, prepared.plan.namespace).await?;
         crash::point("state-made");
         let lease = Lease::acquire(&mut control, &prepared.store, &holder(command)).await?;
@@ -121,8 +121,8 @@ impl Ending<'_> {
     }
 }
 
-async fn connect(target: &ConnectConfig, lease: &Lease) -> Result<Session> {
-    let session = Session::connect(target, "run").await?;
+async fn connect(target: &Pool, lease: &Lease) -> Result<Session> {
+    let session = target.session("run").await?;
     lease.enlist(&session).await?;
     Ok(session)
 }

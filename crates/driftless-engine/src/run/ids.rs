@@ -42,7 +42,7 @@ pub async fn get(spec: &Spec, entity: &str, key: &str) -> Result<Option<Identity
             names.join(", ")
         )));
     }
-    let session = Session::connect(&prepared.target, "ids").await?;
+    let session = prepared.target.session("ids").await?;
     let condition = format!("{} = $1", identity::key_text(plan, "i"));
     let found = search(&session, &prepared, plan, &condition, &[Param::text(key)]).await?;
     if let Some(found) = found.into_iter().next() {
@@ -60,7 +60,7 @@ fn parts(key: &str) -> usize {
 /// Every identity with this UUID.
 pub async fn find(spec: &Spec, uuid: Uuid) -> Result<Vec<IdentityRecord>> {
     let prepared = present(spec).await?;
-    let session = Session::connect(&prepared.target, "ids").await?;
+    let session = prepared.target.session("ids").await?;
     let mut found = Vec::new();
     for plan in &prepared.plan.entities {
         let one_uuid = plan.identity.target.len() == 1 && plan.identity.target[0].1.ends_with("uuid");

@@ -74,7 +74,7 @@ pub async fn migrate(spec: &Spec, only: &[String], events: &Events, stop: &Stop)
         settle::put_back(&prepared, &held, error, events).await;
     }
     held.end(done).await?;
-    let session = Session::connect(&prepared.target, "status").await?;
+    let session = prepared.target.session("status").await?;
     let entities = reports(&session, &prepared, &run, spec).await?;
     Ok(MigrateReport {
         execution,

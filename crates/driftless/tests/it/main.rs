@@ -8,5 +8,6 @@ mod migration;
 mod records;
 mod signals;
 mod killed;
+mod messages;
 mod demo;
 mod messages;
