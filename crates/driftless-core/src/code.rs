@@ -136,7 +136,7 @@ codes! {
     SESSION_MISUSED = 209, Halted, "a session was used in a way that it does not offer";
     SERVER_FULL = 210, Server, "a server has no connection left";
     NO_DATABASE = 211, Server, "a server has no database of this name";
-    OTHER_STATE = 212, Server, "a server is not in the state that was asked for";
+    OTHER_STATE = 212, Server, "a server is not in the state that is needed";
     TRANSACTION_POOLER = 213, Server, "a pooler in transaction mode";
     POOL_EXHAUSTED = 214, Server, "no session became free in time";
     SERVER_RESTING = 215, Server, "a server that keeps failing is left alone for a while";

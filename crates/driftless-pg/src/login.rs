@@ -262,6 +262,8 @@ fn meaning(server: &ServerError) -> Meaning {
         state if state.starts_with("28") || says(REFUSED) => Meaning::Refused,
         state if state == "53300" || says(FULL) => Meaning::Full,
         state if state == "3D000" || says(&["no such database"]) => Meaning::NoDatabase,
+        // PgBouncer's words are the server's, its state is not.
+        "08P01" if says(&["database \""]) && says(&["does not exist"]) => Meaning::NoDatabase,
         _ => Meaning::Unknown,
     }
 }
@@ -271,6 +273,8 @@ fn login_remedy(config: &ConnectConfig, server: &ServerError) -> String {
         "let pg_hba.conf of the server admit this user, database and address (and encryption, if it says so)"
     } else if server.message.contains("Tenant or user not found") || supabase_pooler(&config.host()) {
         "through a Supabase pooler the user is USER.PROJECT-REF: copy the string from the dashboard"
+    } else if !server.sqlstate.starts_with("28") {
+        "a pooler refuses the user: check user and password, and that the pooler knows the user (Supabase: USER.PROJECT-REF)"
     } else {
         "check user and password (percent-encoded in a URL); it is not tried again, because servers ban for that"
     };
@@ -311,6 +315,7 @@ mod tests {
                 Meaning::Full,
             ),
             ("08P01", "no such database: d", Meaning::NoDatabase),
+            ("08P01", "database \"d\" does not exist", Meaning::NoDatabase),
             ("3D000", "database \"d\" does not exist", Meaning::NoDatabase),
             ("57P03", "the database system is starting up", Meaning::Unknown),
         ] {

@@ -193,9 +193,6 @@ async fn encrypt(config: &ConnectConfig, mut stream: TcpStream) -> Result<Socket
     if config.sslmode == SslMode::Disable {
         return Ok(Socket::Tcp(stream));
     }
-    if config.direct_tls {
-        return shake_hands(config, stream).await;
-    }
     let mut request = bytes::BytesMut::new();
     frontend::ssl_request(&mut request);
     let mut answer = [0];
@@ -235,10 +232,6 @@ async fn encrypt(config: &ConnectConfig, mut stream: TcpStream) -> Result<Socket
             );
         }
     }
-    shake_hands(config, stream).await
-}
-
-async fn shake_hands(config: &ConnectConfig, stream: TcpStream) -> Result<Socket, PgError> {
     let name = ServerName::try_from(config.host()).map_err(|_| {
         PgError::new(
             ErrorKind::Tls,
@@ -287,5 +280,40 @@ impl AsyncWrite for Socket {
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn kept(text: &str) -> (bool, Duration, Duration, u32, Option<Duration>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let config = ConnectConfig::parse(&format!(
+            "host=127.0.0.1 port={port} user=u sslmode=disable {text}"
+        ))
+        .unwrap();
+        let (Socket::Tcp(stream), _) = Socket::open(&config).await.unwrap() else {
+            panic!("no plain socket");
+        };
+        let socket = SockRef::from(&stream);
+        (
+            socket.keepalive().unwrap(),
+            socket.tcp_keepalive_time().unwrap(),
+            socket.tcp_keepalive_interval().unwrap(),
+            socket.tcp_keepalive_retries().unwrap(),
+            socket.tcp_user_timeout().unwrap(),
+        )
+    }
+
+    #[tokio::test]
+    async fn sockets_notice_a_peer_that_vanished() {
+        let seconds = Duration::from_secs;
+        assert_eq!(kept("").await, (true, seconds(30), seconds(10), 3, None));
+        let text = "keepalives_idle=7 keepalives_interval=2 keepalives_count=5 tcp_user_timeout=1500";
+        let timeout = Some(Duration::from_millis(1500));
+        assert_eq!(kept(text).await, (true, seconds(7), seconds(2), 5, timeout));
+        assert!(!kept("keepalives=0").await.0);
     }
 }

@@ -68,9 +68,6 @@ pub(crate) fn client_config(config: &ConnectConfig) -> Result<Arc<ClientConfig>,
         _ => builder.with_no_client_auth(),
     };
     client.enable_sni = config.sni;
-    if config.direct_tls {
-        client.alpn_protocols = vec![b"postgresql".to_vec()];
-    }
     Ok(Arc::new(client))
 }
 
@@ -282,7 +279,11 @@ fn certificate_fault(config: &ConnectConfig, fault: &CertificateError) -> (Strin
         CertificateError::NotValidForNameContext { presented, .. } => (
             format!(
                 "the server's certificate is not for `{host}`: it names {}",
-                presented.join(", ")
+                presented
+                    .iter()
+                    .map(|name| plain(name))
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ),
             "connect by a name that the certificate holds (hostaddr=ADDRESS says where it is), or use sslmode=verify-ca",
         ),
@@ -308,6 +309,13 @@ fn certificate_fault(config: &ConnectConfig, fault: &CertificateError) -> (Strin
             "have a certificate issued in X.509 version 3 with subjectAltName, signed by a CA",
         ),
     }
+}
+
+/// A name without what rustls writes around it: `DnsName("a")` is `a`.
+fn plain(name: &str) -> &str {
+    name.split_once("(\"")
+        .and_then(|(_, rest)| rest.strip_suffix("\")"))
+        .unwrap_or(name)
 }
 
 /// `tls-server-end-point` of RFC 5929: the certificate's hash by the hash of its own signature. `None` for
@@ -339,6 +347,19 @@ mod tests {
             .unwrap()
             .der()
             .clone()
+    }
+
+    #[test]
+    fn the_hosts_name_is_told_unless_that_is_not_wanted() {
+        let client = |text| client_config(&ConnectConfig::parse(text).unwrap()).unwrap();
+        assert!(client("host=h user=u").enable_sni);
+        assert!(!client("host=h user=u sslsni=0").enable_sni);
+    }
+
+    #[test]
+    fn names_are_shown_without_their_kind() {
+        assert_eq!(plain("DnsName(\"db.example.org\")"), "db.example.org");
+        assert_eq!(plain("IpAddress(127.0.0.1)"), "IpAddress(127.0.0.1)");
     }
 
     #[test]

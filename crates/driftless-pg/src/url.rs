@@ -136,8 +136,6 @@ pub struct ConnectConfig {
     pub(crate) database: String,
     pub(crate) user: String,
     pub(crate) sslmode: SslMode,
-    /// Begins with TLS instead of asking for it.
-    pub(crate) direct_tls: bool,
     /// Whether the host's name is told in the handshake.
     pub(crate) sni: bool,
     pub(crate) tls_versions: (TlsVersion, TlsVersion),

@@ -87,8 +87,10 @@ const EXPRESSION_REMEDY: &str =
 pub async fn prepare(spec: &Spec) -> Result<Prepared> {
     let (source, target) = endpoints(spec)?;
     let store = Store::new(spec.pipeline.state_schema.clone(), spec.pipeline.name.clone());
-    let (source_session, mut target_session) =
-        tokio::try_join!(source.session("check"), target.session("check"))?;
+    let (source_session, mut target_session) = tokio::try_join!(
+        async { source.session("check").await.context("[source]") },
+        async { target.session("check").await.context("[target]") }
+    )?;
     let presence = schema::presence(&target_session, &store).await?;
     let epoch = match presence {
         Presence::Present => lease::epoch(&target_session, &store).await?,

@@ -45,7 +45,6 @@ pub(super) fn judge(draft: &Draft, surroundings: &Surroundings) -> Result<Connec
         database,
         user,
         sslmode: security.mode,
-        direct_tls: security.direct,
         sni: flag(draft, "sslsni")?.unwrap_or(true),
         tls_versions: tls_versions(draft)?,
         sslrootcert: security.root,
@@ -200,7 +199,6 @@ fn passwords(
 /// What is demanded of TLS, and with which files.
 struct Security {
     mode: SslMode,
-    direct: bool,
     root: Option<PathBuf>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
@@ -241,18 +239,6 @@ fn security(draft: &Draft, surroundings: &Surroundings, local: bool) -> Result<S
         certificate = Some(usual_certificate.display().to_string());
         key = Some(usual_key.display().to_string());
     }
-    let direct = draft
-        .read("sslnegotiation", "postgres or direct", |value| match value {
-            "postgres" => Some(false),
-            "direct" => Some(true),
-            _ => None,
-        })?
-        .unwrap_or(false);
-    if direct && matches!(mode, SslMode::Disable | SslMode::Prefer) {
-        return Err(url_error(
-            "sslnegotiation=direct needs sslmode=require, verify-ca or verify-full",
-        ));
-    }
     let root = match named {
         Some(_) if system => None,
         Some(path) => Some(PathBuf::from(path)),
@@ -260,7 +246,6 @@ fn security(draft: &Draft, surroundings: &Surroundings, local: bool) -> Result<S
     };
     Ok(Security {
         mode,
-        direct,
         root,
         certificate: certificate.map(PathBuf::from),
         key: key.map(PathBuf::from),
@@ -308,6 +293,9 @@ fn keepalives(draft: &Draft) -> Result<Keepalives, PgError> {
 fn refuse_unsupported(draft: &Draft) -> Result<(), PgError> {
     draft.read("gssencmode", "supported (disable, prefer)", |value| {
         matches!(value, "disable" | "prefer").then_some(())
+    })?;
+    draft.read("sslnegotiation", "supported (postgres)", |value| {
+        (value == "postgres").then_some(())
     })?;
     draft.read("sslcompression", "supported (0)", |value| {
         (value == "0").then_some(())

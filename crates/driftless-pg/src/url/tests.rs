@@ -111,10 +111,7 @@ fn what_is_wrong_is_named() {
         ),
         ("host=h1,h2 port=1,2,3 user=u", "as many ports as hosts"),
         ("postgres://u@h/d?load_balance_hosts=yes", "`load_balance_hosts`"),
-        (
-            "postgres://u@h/d?sslnegotiation=direct&sslmode=prefer",
-            "needs sslmode=require",
-        ),
+        ("postgres://u@h/d?sslnegotiation=direct", "`sslnegotiation`"),
         (
             "postgres://u@h/d?ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2",
             "is above",

@@ -85,7 +85,10 @@ async fn hosts_that_do_not_answer_are_passed_over_and_refusals_are_not() {
         .rsplit_once('@')
         .map(|(a, b)| (a.to_owned(), b.to_owned()))
         .unwrap();
-    let session = connect(&format!("{user}@no.such.host.invalid,127.0.0.1:1,{rest}")).await;
+    let session = connect(&format!(
+        "{user}@no.such.host.invalid,127.0.0.1:1,{rest}?sslmode=disable"
+    ))
+    .await;
     assert!(
         session
             .place()

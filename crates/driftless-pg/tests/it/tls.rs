@@ -111,6 +111,8 @@ async fn certificates_are_checked_as_far_as_demanded() {
             true,
         ),
         (format!("{named}?sslmode=require&channel_binding=disable"), true),
+        (format!("{numbered}?sslmode=allow"), true),
+        (format!("{numbered}?sslmode=prefer"), true),
     ] {
         let session = connect(&url).await;
         assert_eq!(session.is_encrypted(), encrypted, "{url}");
@@ -122,10 +124,19 @@ async fn certificates_are_checked_as_far_as_demanded() {
         assert_eq!(there, encrypted, "{url}");
     }
 
+    let version = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    for (bound, expected) in [
+        ("ssl_max_protocol_version=TLSv1.2", "TLSv1.2"),
+        ("ssl_min_protocol_version=TLSv1.3", "TLSv1.3"),
+    ] {
+        let session = connect(&format!("{named}?sslmode=require&{bound}")).await;
+        assert_eq!(one::<String>(&session, version).await, expected);
+    }
+
     for (url, part, remedy) in [
         (
             format!("{numbered}?sslmode=verify-full&sslrootcert={root}"),
-            "it names",
+            "it names localhost",
             "verify-ca",
         ),
         (
@@ -193,6 +204,11 @@ async fn clients_show_certificates_and_cancel_over_tls() {
     assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
     let error = refused(try_connect(&format!("{url}&sslcert={certificate}&sslkey={certificate}")).await);
     assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let error = refused(try_connect(&format!("{url}&sslcert={certificate}&sslkey={key}")).await);
+    assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+    assert!(error.remedy().unwrap().contains("chmod 600"), "{error}");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
     let error = refused(
         try_connect(&format!(
             "{}?sslmode=verify-full&sslrootcert={root}",

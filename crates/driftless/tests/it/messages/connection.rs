@@ -96,7 +96,8 @@ async fn malformed_strings_and_missing_variables() {
     insta::assert_snapshot!("missing_variable", missing);
 }
 
-#[tokio::test]
+// The proxy works while the program runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refused_users() {
     let mut there = Elsewhere::new("refused").await;
     let proxy = FaultProxy::start(&there.at(&format!("postgres:secret_but_wrong@{}", there.address()))).await;
