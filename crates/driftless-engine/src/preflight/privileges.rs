@@ -92,7 +92,7 @@ pub fn findings(plan: &Plan, source: &Catalog, target: &Catalog, findings: &mut 
             Finding::error(
                 code::OTHER_STATE,
                 "the target",
-                "it takes no writes: it is a standby, or default_transaction_read_only is on",
+                "it takes no writes (a standby, or default_transaction_read_only is on)",
             )
             .remedy(
                 "connect to the primary; if it is the setting, find out why (Supabase makes it when the disk is full) and take \

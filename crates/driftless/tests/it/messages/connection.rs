@@ -1,5 +1,7 @@
 //! Connections: from a malformed string to a server that only reads.
 
+#![expect(clippy::unwrap_used, reason = "a test cannot go on either where these fail")]
+
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
