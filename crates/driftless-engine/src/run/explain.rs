@@ -34,7 +34,7 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
     }
     let kept: Vec<Kept> = decided.kept.into_iter().chain(rehearsed.kept).collect();
     let refused = Agenda::decide(&prepared.plan, &prepared.target_catalog, &prepared.begun, &[]).refused;
-    let source = Session::connect(&prepared.source, "plan").await?;
+    let source = prepared.source.session("plan").await?;
     let mut entities = Vec::new();
     for entity in &prepared.plan.entities {
         let rows = estimate::rows(&source, entity, prepared.origin(entity)).await?;

@@ -23,7 +23,7 @@ pub struct Held {
     /// When it started: microseconds since 2000-01-01 UTC.
     pub started_at: i64,
     store: Store,
-    target: ConnectConfig,
+    target: Pool,
     beating: JoinHandle<(Session, Result<()>)>,
     stop: tokio_util::sync::CancellationToken,
 }
@@ -89,7 +89,7 @@ impl Held {
         // What was done stands, whether or not its end can be told: a lost session is no reason to call it failed. Where
         // nobody answers any more, the next start finds the execution without a holder and closes it.
         if told.is_err()
-            && let Ok(fresh) = Session::connect(&self.target, "control").await
+            && let Ok(fresh) = self.target.session("control").await
         {
             ending.tell(&fresh).await.ok();
         }
