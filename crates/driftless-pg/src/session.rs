@@ -20,7 +20,7 @@ use crate::login::log_in;
 use crate::param::Param;
 use crate::row::Row;
 use crate::socket::{Address, Socket};
-use crate::url::{ConnectConfig, SessionAttrs};
+use crate::url::{ConnectConfig, SessionAttrs, SslMode};
 use crate::wire::Wire;
 use settings::Settled;
 pub(crate) use settings::transaction_pooler;
@@ -92,7 +92,28 @@ impl Session {
         Err(none_of_them(config, failures))
     }
 
+    /// Opens a session with one server. Where encryption is a matter of taste, the other way is tried if the server does not
+    /// admit this one.
     async fn open(config: ConnectConfig, purpose: &str) -> Result<Session, PgError> {
+        let (first, other) = match config.sslmode {
+            SslMode::Allow => (SslMode::Disable, Some(SslMode::Require)),
+            SslMode::Prefer => (SslMode::Prefer, Some(SslMode::Disable)),
+            demanded => (demanded, None),
+        };
+        let by = |sslmode| ConnectConfig {
+            sslmode,
+            ..config.clone()
+        };
+        match (Session::open_once(by(first), purpose).await, other) {
+            (Err(error), Some(other)) if is_about_encryption(&error) => {
+                // What was refused first tells more than that the other way is no better.
+                Session::open_once(by(other), purpose).await.map_err(|_| error)
+            }
+            (result, _) => result,
+        }
+    }
+
+    async fn open_once(config: ConnectConfig, purpose: &str) -> Result<Session, PgError> {
         let name = application_name(&config, purpose);
         let opening = async {
             let (socket, address) = Socket::open(&config).await?;
@@ -343,6 +364,16 @@ async fn within<T>(
 fn application_name(config: &ConnectConfig, purpose: &str) -> String {
     let application = config.application_name.as_deref().unwrap_or("driftless");
     format!("{application} {purpose}").trim_end().to_owned()
+}
+
+/// Whether it may be another matter with encryption, or without.
+fn is_about_encryption(error: &PgError) -> bool {
+    let not_admitted = |error: &PgError| {
+        error
+            .server()
+            .is_some_and(|server| server.message.contains("pg_hba.conf"))
+    };
+    error.kind() == ErrorKind::Tls || not_admitted(error)
 }
 
 /// Whether another server of the same connection string may do better.

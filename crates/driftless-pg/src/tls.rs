@@ -43,7 +43,7 @@ pub(crate) fn client_config(config: &ConnectConfig) -> Result<Arc<ClientConfig>,
         SslMode::VerifyCa => Demand::Chain,
         // As libpq does it: who names a root wants it looked at.
         SslMode::Require if config.sslrootcert.is_some() => Demand::Chain,
-        SslMode::Disable | SslMode::Prefer | SslMode::Require => Demand::Any,
+        SslMode::Disable | SslMode::Allow | SslMode::Prefer | SslMode::Require => Demand::Any,
     };
     let place = config.place();
     let provider = Arc::new(ring::default_provider());

@@ -47,7 +47,9 @@ impl fmt::Display for Secret {
 pub enum SslMode {
     /// Never encrypted.
     Disable,
-    /// Encrypted if the server can.
+    /// Not encrypted, unless the server admits the user only so.
+    Allow,
+    /// Encrypted if the server can and admits the user so.
     Prefer,
     /// Encrypted, or no connection; any certificate, unless a root certificate is named.
     Require,

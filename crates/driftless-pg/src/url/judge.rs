@@ -326,8 +326,8 @@ fn seconds(draft: &Draft, keyword: &str) -> Result<Option<Duration>, PgError> {
 fn ssl_mode(value: &str) -> Option<SslMode> {
     Some(match value {
         "disable" => SslMode::Disable,
-        // `allow` tries without encryption first, which protects nothing that `prefer` does not.
-        "allow" | "prefer" => SslMode::Prefer,
+        "allow" => SslMode::Allow,
+        "prefer" => SslMode::Prefer,
         "require" => SslMode::Require,
         "verify-ca" => SslMode::VerifyCa,
         "verify-full" => SslMode::VerifyFull,

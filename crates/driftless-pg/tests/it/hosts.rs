@@ -85,6 +85,14 @@ async fn hosts_that_do_not_answer_are_passed_over_and_refusals_are_not() {
         .rsplit_once('@')
         .map(|(a, b)| (a.to_owned(), b.to_owned()))
         .unwrap();
+    // Where one of the hosts is another machine, encryption is demanded, and this server has none.
+    let error = refused(
+        try_connect(&format!(
+            "{user}@{rest}?host=127.0.0.1,db.example.org&port={port}"
+        ))
+        .await,
+    );
+    assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
     let session = connect(&format!(
         "{user}@no.such.host.invalid,127.0.0.1:1,{rest}?sslmode=disable"
     ))

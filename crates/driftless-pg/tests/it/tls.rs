@@ -51,7 +51,13 @@ fn server(identity: &Identity, clients: &Authority) -> Cluster {
     let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
     Cluster::start(&ClusterOptions {
         settings: vec![setting("ssl", "on"), setting("ssl_ca_file", "clients.pem")],
-        access: vec!["hostssl all certified 0.0.0.0/0 cert".to_owned()],
+        access: [
+            "hostssl all certified 0.0.0.0/0 cert",
+            "hostssl all in_clear 0.0.0.0/0 reject",
+            "hostnossl all encrypted 0.0.0.0/0 reject",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         files: vec![
             file("server.crt", &identity.certificate),
             file("server.key", &identity.key),
@@ -111,7 +117,7 @@ async fn certificates_are_checked_as_far_as_demanded() {
             true,
         ),
         (format!("{named}?sslmode=require&channel_binding=disable"), true),
-        (format!("{numbered}?sslmode=allow"), true),
+        (format!("{numbered}?sslmode=allow"), false),
         (format!("{numbered}?sslmode=prefer"), true),
     ] {
         let session = connect(&url).await;
@@ -122,6 +128,31 @@ async fn certificates_are_checked_as_far_as_demanded() {
         )
         .await;
         assert_eq!(there, encrypted, "{url}");
+    }
+
+    let admin = connect(&numbered).await;
+    let roles = "CREATE ROLE in_clear LOGIN PASSWORD 'x'; CREATE ROLE encrypted LOGIN PASSWORD 'x'";
+    admin.batch(roles).await.unwrap();
+    for (role, mode, encrypted) in [
+        ("in_clear", "prefer", Some(false)),
+        ("in_clear", "allow", Some(false)),
+        ("in_clear", "require", None),
+        ("encrypted", "prefer", Some(true)),
+        ("encrypted", "allow", Some(true)),
+        ("encrypted", "disable", None),
+    ] {
+        let url = format!(
+            "postgres://{role}:x@127.0.0.1:{}/postgres?sslmode={mode}",
+            cluster.port()
+        );
+        match encrypted {
+            Some(encrypted) => assert_eq!(connect(&url).await.is_encrypted(), encrypted, "{url}"),
+            None => {
+                let error = refused(try_connect(&url).await);
+                assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+                assert!(error.remedy().unwrap().contains("pg_hba.conf"), "{error}");
+            }
+        }
     }
 
     let version = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()";

@@ -8,6 +8,5 @@ mod migration;
 mod records;
 mod signals;
 mod killed;
-mod messages;
 mod demo;
 mod messages;
