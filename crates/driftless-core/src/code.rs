@@ -134,6 +134,12 @@ codes! {
     PROTOCOL = 207, Server, "an answer that is not PostgreSQL's";
     SETTING_NOT_KEPT = 208, Server, "a session setting did not stay";
     SESSION_MISUSED = 209, Halted, "a session was used in a way that it does not offer";
+    SERVER_FULL = 210, Server, "a server has no connection left";
+    NO_DATABASE = 211, Server, "a server has no database of this name";
+    OTHER_STATE = 212, Server, "a server is not in the state that is needed";
+    TRANSACTION_POOLER = 213, Server, "a pooler in transaction mode";
+    POOL_EXHAUSTED = 214, Server, "no session became free in time";
+    SERVER_RESTING = 215, Server, "a server that keeps failing is left alone for a while";
     // ---- preflight (300-399)
     TRIGGERS_NOT_SILENCED = 300, Usage, "triggers that cannot be silenced";
     PRIVILEGE_MISSING = 301, Server, "a privilege is missing";

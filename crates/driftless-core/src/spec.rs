@@ -19,6 +19,8 @@ pub use reader::{includes, read};
 pub use render::{Style, render};
 pub use source::{SourceFile, Sources};
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use crate::error::Span;
@@ -33,7 +35,7 @@ pub struct Spanned<T> {
     pub span: Span,
 }
 
-/// A connection string. Does not print.
+/// A connection string, or what belongs into one. Does not print.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUrl(String);
 
@@ -68,6 +70,8 @@ pub struct Spec {
     pub entities: Vec<EntitySpec>,
     /// `[ignore]`: source relations left out, with the reason.
     pub ignore: Vec<(QualifiedName, String)>,
+    /// Variables that say what connection strings leave open: those of libpq, and where the user's files are.
+    pub variables: BTreeMap<String, SecretUrl>,
 }
 
 impl Spec {

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 
 use driftless_core::code;
 use driftless_core::plan::{EntityPlan, Plan};
-use driftless_pg::{BeginMode, ConnectConfig, Session};
+use driftless_pg::{BeginMode, Pool, Session};
 
 use crate::error::{EngineError, InContext as _, Result};
 use crate::shape::evaluate;
@@ -42,14 +42,14 @@ use crate::store::schema::{self, Presence};
 pub async fn validate_plan(
     plan: &Plan,
     store: &Store,
-    source: &ConnectConfig,
-    target: &ConnectConfig,
+    source: &Pool,
+    target: &Pool,
     only: &[String],
 ) -> Result<Validation> {
     let (mut source, mut target, mut lookup, mut evaluator) = tokio::try_join!(
-        open(source, "validate"),
-        open(target, "validate"),
-        open(target, "validate"),
+        async { Ok(source.session("validate").await?) },
+        async { Ok(target.session("validate").await?) },
+        async { Ok(target.session("validate").await?) },
         evaluate::connect(target)
     )?;
     if schema::presence(&target, store).await? == Presence::Absent {
@@ -120,10 +120,6 @@ pub async fn validate_plan(
         entities,
         tables,
     ))
-}
-
-async fn open(config: &ConnectConfig, purpose: &str) -> Result<Session> {
-    Ok(Session::connect(config, purpose).await?)
 }
 
 /// Takes the transaction's snapshot and says which one it is.

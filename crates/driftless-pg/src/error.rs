@@ -15,6 +15,18 @@ pub enum ErrorKind {
     Url,
     /// No server answers there, or it takes no connections now.
     Unreachable,
+    /// The server takes no more connections now.
+    Full,
+    /// The server has no database of this name.
+    NoDatabase,
+    /// The server is not in the state that was asked for (`target_session_attrs`).
+    OtherState,
+    /// A pooler stands between that gives each transaction another session.
+    TransactionPooler,
+    /// Every session that the pool may have is in use.
+    PoolExhausted,
+    /// The server failed so often that it is left alone for a while.
+    Resting,
     /// The server refuses this user. Never try again by itself: servers and poolers ban for it.
     Authentication,
     /// No encrypted connection, or not the one that was demanded.
@@ -210,6 +222,18 @@ impl PgError {
         out
     }
 
+    /// The same once more, for somebody else who would run into it.
+    pub(crate) fn again(&self) -> PgError {
+        PgError(Box::new(Inner {
+            kind: self.0.kind,
+            place: self.0.place.clone(),
+            cause: self.0.cause.clone(),
+            remedy: self.0.remedy.clone(),
+            server: self.0.server.clone(),
+            source: None,
+        }))
+    }
+
     pub(crate) fn remedy_is(mut self, remedy: impl Into<String>) -> PgError {
         self.0.remedy = Some(remedy.into());
         self
@@ -235,6 +259,12 @@ impl PgError {
         match self.0.kind {
             ErrorKind::Url => code::CONNECTION_STRING,
             ErrorKind::Unreachable => code::SERVER_UNREACHABLE,
+            ErrorKind::Full => code::SERVER_FULL,
+            ErrorKind::NoDatabase => code::NO_DATABASE,
+            ErrorKind::OtherState => code::OTHER_STATE,
+            ErrorKind::TransactionPooler => code::TRANSACTION_POOLER,
+            ErrorKind::PoolExhausted => code::POOL_EXHAUSTED,
+            ErrorKind::Resting => code::SERVER_RESTING,
             ErrorKind::Authentication => code::AUTHENTICATION_REFUSED,
             ErrorKind::Tls => code::TLS_FAILED,
             ErrorKind::Server => code::STATEMENT_REFUSED,
@@ -250,7 +280,8 @@ impl PgError {
     pub fn disposition(&self) -> Disposition {
         match (self.0.kind, &self.0.server) {
             (ErrorKind::Server, Some(server)) => server.disposition(),
-            (ErrorKind::Unreachable | ErrorKind::ConnectionLost, _) => Disposition::Retry,
+            (ErrorKind::Unreachable | ErrorKind::Full | ErrorKind::ConnectionLost, _) => Disposition::Retry,
+            (ErrorKind::NoDatabase, _) => Disposition::Gone,
             (ErrorKind::Authentication, _) => Disposition::Permission,
             _ => Disposition::Stop,
         }

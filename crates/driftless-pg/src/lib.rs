@@ -42,11 +42,21 @@ pub mod copy;
 /// Sessions and transactions.
 pub mod session;
 
+/// Pauses between attempts.
+mod backoff;
+
+/// Leaves a server alone that keeps failing.
+mod breaker;
+
+/// The sessions of one server, and who may have them.
+pub mod pool;
+
 pub use copy::{CopyEncoder, CopyIn, CopyOut, RowRead};
 pub use driftless_core::name::{quote_ident, quote_literal};
 pub use error::{ErrorKind, PgError, ServerError};
 pub use param::{ArrayBuilder, Param};
+pub use pool::{Pool, PoolLimits};
 pub use row::{Column, FromRaw, Row};
 pub use session::{BeginMode, Canceller, Description, Session, Transaction};
 pub use sqlstate::{Disposition, disposition};
-pub use url::{ConnectConfig, Secret};
+pub use url::{ConnectConfig, Secret, Surroundings};

@@ -165,16 +165,18 @@ fn choose(
 }
 
 fn password(config: &ConnectConfig) -> Result<&str, PgError> {
-    config
+    let endpoint = &config.endpoint;
+    endpoint
         .password
         .as_ref()
         .map(|secret| secret.expose())
         .ok_or_else(|| {
-            refuse(
-                config,
-                "the server wants a password and the connection string has none",
-            )
-            .remedy_is("add it: postgres://USER:PASSWORD@HOST…, percent-encoded")
+            let cause = "the server wants a password, and there is none";
+            refuse(config, cause).remedy_is(endpoint.password_note.clone().unwrap_or_else(|| {
+                "give it in the connection string (postgres://USER:PASSWORD@HOST…, percent-encoded), in PGPASSWORD or in \
+                 a password file"
+                    .to_owned()
+            }))
         })
 }
 
@@ -199,31 +201,31 @@ fn explain(config: &ConnectConfig, error: PgError) -> PgError {
             _ => error,
         };
     };
-    // Poolers have no states of their own for this.
-    let pooler_says_no = [
-        "Tenant or user not found",
-        "Circuit breaker open",
-        "password authentication failed",
-    ]
-    .iter()
-    .any(|text| server.message.contains(text));
-    let (kind, remedy) = match server.sqlstate.as_str() {
-        state if state.starts_with("28") || pooler_says_no => {
-            (ErrorKind::Authentication, Some(login_remedy(server)))
-        }
-        "53300" => (
-            ErrorKind::Unreachable,
-            Some("the server has no connection left: lower the parallelism, or free connections"),
+    let (kind, remedy) = match (meaning(server), server.sqlstate.as_str()) {
+        (Meaning::Refused, _) => (ErrorKind::Authentication, Some(login_remedy(config, server))),
+        (Meaning::Full, _) => (
+            ErrorKind::Full,
+            Some(
+                "free connections, lower max_connections of this side in the mapping, or raise the server's"
+                    .to_owned(),
+            ),
         ),
-        "57P01" | "57P02" | "57P03" => (
-            ErrorKind::Unreachable,
-            Some("the server starts or stops: try again"),
+        (Meaning::NoDatabase, _) => (
+            ErrorKind::NoDatabase,
+            Some(
+                "check the database in the connection string; without one it is named like the user"
+                    .to_owned(),
+            ),
         ),
-        "3D000" => (
+        (Meaning::Unknown, "57P01" | "57P02" | "57P03") => (
+            ErrorKind::Unreachable,
+            Some("the server starts or stops: try again".to_owned()),
+        ),
+        (Meaning::Unknown, _) if server.message.contains("unsupported startup parameter") => (
             ErrorKind::Server,
-            Some("check the database in the connection string"),
+            Some("the pooler takes no `options`: remove them from the connection string".to_owned()),
         ),
-        _ => (ErrorKind::Server, None),
+        (Meaning::Unknown, _) => (ErrorKind::Server, None),
     };
     let out = PgError::login_refused(kind, &config.place(), server);
     match remedy {
@@ -232,12 +234,97 @@ fn explain(config: &ConnectConfig, error: PgError) -> PgError {
     }
 }
 
-fn login_remedy(server: &ServerError) -> &'static str {
-    if server.message.contains("pg_hba.conf") {
+/// What a refusal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    Refused,
+    Full,
+    NoDatabase,
+    Unknown,
+}
+
+/// By state, and by words where poolers have no states of their own for it.
+fn meaning(server: &ServerError) -> Meaning {
+    const REFUSED: &[&str] = &[
+        "Tenant or user not found",
+        "Circuit breaker open",
+        "password authentication failed",
+        "SASL authentication failed",
+        "no such user",
+    ];
+    const FULL: &[&str] = &[
+        "Max client connections reached",
+        "no more connections allowed",
+        "max clients reached",
+    ];
+    let says = |words: &[&str]| words.iter().any(|words| server.message.contains(words));
+    match server.sqlstate.as_str() {
+        state if state.starts_with("28") || says(REFUSED) => Meaning::Refused,
+        state if state == "53300" || says(FULL) => Meaning::Full,
+        state if state == "3D000" || says(&["no such database"]) => Meaning::NoDatabase,
+        // PgBouncer's words are the server's, its state is not.
+        "08P01" if says(&["database \""]) && says(&["does not exist"]) => Meaning::NoDatabase,
+        _ => Meaning::Unknown,
+    }
+}
+
+fn login_remedy(config: &ConnectConfig, server: &ServerError) -> String {
+    let remedy = if server.message.contains("pg_hba.conf") {
         "let pg_hba.conf of the server admit this user, database and address (and encryption, if it says so)"
-    } else if server.message.contains("Tenant or user not found") {
+    } else if server.message.contains("Tenant or user not found") || supabase_pooler(&config.host()) {
         "through a Supabase pooler the user is USER.PROJECT-REF: copy the string from the dashboard"
+    } else if !server.sqlstate.starts_with("28") {
+        "a pooler refuses the user: check user and password, and that the pooler knows the user (Supabase: USER.PROJECT-REF)"
     } else {
         "check user and password (percent-encoded in a URL); it is not tried again, because servers ban for that"
+    };
+    match &config.endpoint.password_note {
+        Some(note) => format!("{remedy}; {note}"),
+        None => remedy.to_owned(),
+    }
+}
+
+fn supabase_pooler(host: &str) -> bool {
+    host.ends_with(".pooler.supabase.com")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_poolers_are_understood_by_their_words() {
+        for (state, message, expected) in [
+            (
+                "28P01",
+                "password authentication failed for user \"a\"",
+                Meaning::Refused,
+            ),
+            ("XX000", "Tenant or user not found", Meaning::Refused),
+            (
+                "XX000",
+                "Circuit breaker open: too many authentication errors",
+                Meaning::Refused,
+            ),
+            ("08P01", "SASL authentication failed", Meaning::Refused),
+            ("XX000", "Max client connections reached", Meaning::Full),
+            ("53300", "sorry, too many clients already", Meaning::Full),
+            (
+                "08P01",
+                "no more connections allowed (max_client_conn)",
+                Meaning::Full,
+            ),
+            ("08P01", "no such database: d", Meaning::NoDatabase),
+            ("08P01", "database \"d\" does not exist", Meaning::NoDatabase),
+            ("3D000", "database \"d\" does not exist", Meaning::NoDatabase),
+            ("57P03", "the database system is starting up", Meaning::Unknown),
+        ] {
+            let server = ServerError {
+                sqlstate: state.to_owned(),
+                message: message.to_owned(),
+                ..ServerError::default()
+            };
+            assert_eq!(meaning(&server), expected, "{message}");
+        }
     }
 }

@@ -20,8 +20,10 @@ use crate::login::log_in;
 use crate::param::Param;
 use crate::row::Row;
 use crate::socket::{Address, Socket};
-use crate::url::ConnectConfig;
+use crate::url::{ConnectConfig, SessionAttrs, SslMode};
+use crate::wire::Wire;
 use settings::Settled;
+pub(crate) use settings::transaction_pooler;
 
 /// Most bytes that the fields of a row read by COPY may have together, unless the caller says otherwise.
 const ROW_LIMIT: usize = 64 * 1024 * 1024;
@@ -33,7 +35,19 @@ const ROW_LIMIT: usize = 64 * 1024 * 1024;
 /// Statements of several tasks queue. A method's future may be dropped at any await: the statement goes on in the
 /// server, and the session's next statement waits for its end ([`Session::canceller`] shortens that). After a lost
 /// connection every call returns what ended it; make a new session.
+///
+/// A session that came from a [`Pool`](crate::Pool) goes back there when it is dropped at rest.
 pub struct Session {
+    /// Present until it is dropped.
+    open: Option<Box<Open>>,
+    home: Option<Home>,
+}
+
+/// Where a session goes that nobody needs any more.
+pub(crate) type Home = Box<dyn FnOnce(Session) + Send + Sync>;
+
+/// What a session consists of.
+struct Open {
     gate: Gate,
     config: ConnectConfig,
     address: Address,
@@ -47,17 +61,66 @@ pub struct Session {
 impl Session {
     /// Connects, logs in and sets up the session. `purpose` shows in `pg_stat_activity` behind the application's name.
     ///
+    /// Of several servers the first one that answers, takes connections and is in the state that was asked for; whoever
+    /// refuses the user or the encryption ends the search.
+    ///
     /// # Errors
     /// Whatever stands between: see [`ErrorKind`]. None is tried again here.
     pub async fn connect(config: &ConnectConfig, purpose: &str) -> Result<Session, PgError> {
-        let application = config.application_name.as_deref().unwrap_or("driftless");
-        let name = format!("{application} {purpose}");
+        let servers = config.servers();
+        let wanted = match config.session_attrs {
+            SessionAttrs::PreferStandby if servers.len() > 1 => {
+                vec![SessionAttrs::Standby, SessionAttrs::Any]
+            }
+            other => vec![other],
+        };
+        let mut failures = Vec::new();
+        for session_attrs in wanted {
+            failures.clear();
+            for server in &servers {
+                let server = ConnectConfig {
+                    session_attrs,
+                    ..server.clone()
+                };
+                match Session::open(server, purpose).await {
+                    Ok(session) => return Ok(session),
+                    Err(error) if asks_for_the_next(&error) => failures.push(error),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Err(none_of_them(config, failures))
+    }
+
+    /// Opens a session with one server. Where encryption is a matter of taste, the other way is tried if the server does not
+    /// admit this one.
+    async fn open(config: ConnectConfig, purpose: &str) -> Result<Session, PgError> {
+        let (first, other) = match config.sslmode {
+            SslMode::Allow => (SslMode::Disable, Some(SslMode::Require)),
+            SslMode::Prefer => (SslMode::Prefer, Some(SslMode::Disable)),
+            demanded => (demanded, None),
+        };
+        let by = |sslmode| ConnectConfig {
+            sslmode,
+            ..config.clone()
+        };
+        match (Session::open_once(by(first), purpose).await, other) {
+            (Err(error), Some(other)) if is_about_encryption(&error) => {
+                // What was refused first tells more than that the other way is no better.
+                Session::open_once(by(other), purpose).await.map_err(|_| error)
+            }
+            (result, _) => result,
+        }
+    }
+
+    async fn open_once(config: ConnectConfig, purpose: &str) -> Result<Session, PgError> {
+        let name = application_name(&config, purpose);
         let opening = async {
-            let (socket, address) = Socket::open(config).await?;
+            let (socket, address) = Socket::open(&config).await?;
             let encrypted = socket.is_encrypted();
-            let mut login = log_in(config, socket, name.trim_end()).await?;
-            let server = settings::set_up(&mut login.wire, config, login.process_id).await?;
-            Ok(Session {
+            let mut login = log_in(&config, socket, &name).await?;
+            let server = settings::set_up(&mut login.wire, &config, &name, login.process_id).await?;
+            let open = Open {
                 place: config.place(),
                 gate: Gate::new(login.wire),
                 config: config.clone(),
@@ -66,44 +129,92 @@ impl Session {
                 secret_key: login.secret_key,
                 encrypted,
                 server,
+            };
+            Ok(Session {
+                open: Some(Box::new(open)),
+                home: None,
             })
         };
-        within(config, opening).await
+        within(&config, opening).await
+    }
+
+    fn inner(&self) -> &Open {
+        self.open.as_ref().expect("taken only by drop")
+    }
+
+    fn inner_mut(&mut self) -> &mut Open {
+        self.open.as_mut().expect("taken only by drop")
+    }
+
+    /// The wire as it stands.
+    fn wire(&mut self) -> &mut Wire {
+        self.inner_mut().gate.own()
+    }
+
+    /// The same session, which goes there when it is dropped at rest.
+    pub(crate) fn at_home(mut self, home: Home) -> Session {
+        self.home = Some(home);
+        self
+    }
+
+    /// Forgets everything that was set, prepared, locked or made for the session, and sets it up anew.
+    pub(crate) async fn renew(&mut self, purpose: &str) -> Result<(), PgError> {
+        let Open {
+            gate,
+            config,
+            process_id,
+            server,
+            ..
+        } = self.inner_mut();
+        let name = application_name(config, purpose);
+        let wire = gate.own();
+        let renewing = async {
+            wire.settle().await?;
+            statement::batch(wire, "DISCARD ALL").await?;
+            settings::set_up(wire, config, &name, *process_id).await
+        };
+        *server = within(config, renewing).await?;
+        Ok(())
+    }
+
+    /// How to reach this very server again, wherever its name leads to by then.
+    pub(crate) fn here(&self) -> ConnectConfig {
+        self.inner().config.clone().pinned(self.inner().address.ip())
     }
 
     /// `server_version_num`, such as 150018.
     pub fn server_version(&self) -> u32 {
-        self.server.version
+        self.inner().server.version
     }
 
     /// The process that serves this session, as `pg_stat_activity` knows it.
     pub fn backend_pid(&self) -> i32 {
-        self.server.backend_pid
+        self.inner().server.backend_pid
     }
 
     /// Whether a pooler stands between: the process that serves is not the one that was met at log-in.
     pub fn is_pooled(&self) -> bool {
-        self.server.pooled
+        self.inner().server.pooled
     }
 
     /// Whether the server is a standby.
     pub fn in_recovery(&self) -> bool {
-        self.server.in_recovery
+        self.inner().server.in_recovery
     }
 
     /// Whether the connection is encrypted.
     pub fn is_encrypted(&self) -> bool {
-        self.encrypted
+        self.inner().encrypted
     }
 
     /// `user@host:port/database`.
     pub fn place(&self) -> &str {
-        &self.place
+        &self.inner().place
     }
 
     /// Whether the connection is known to have ended. `false` promises nothing.
     pub fn is_closed(&self) -> bool {
-        self.gate.peek().is_some_and(|mut wire| !wire.is_alive())
+        self.inner().gate.peek().is_some_and(|mut wire| !wire.is_alive())
     }
 
     /// Runs one or more statements without parameters, and throws their rows away. Several are one transaction
@@ -112,7 +223,7 @@ impl Session {
     /// # Errors
     /// The first refusal; what follows it was not run.
     pub async fn batch(&self, sql: &str) -> Result<(), PgError> {
-        let mut wire = self.gate.enter().await?;
+        let mut wire = self.inner().gate.enter().await?;
         statement::batch(&mut wire, sql).await.map(drop)
     }
 
@@ -121,7 +232,7 @@ impl Session {
     /// # Errors
     /// What the server refuses.
     pub async fn query(&self, sql: &str, params: &[Param]) -> Result<Vec<Row>, PgError> {
-        let mut wire = self.gate.enter().await?;
+        let mut wire = self.inner().gate.enter().await?;
         Ok(statement::run(&mut wire, sql, params, true).await?.rows)
     }
 
@@ -152,7 +263,7 @@ impl Session {
     /// # Errors
     /// What the server refuses.
     pub async fn execute(&self, sql: &str, params: &[Param]) -> Result<u64, PgError> {
-        let mut wire = self.gate.enter().await?;
+        let mut wire = self.inner().gate.enter().await?;
         Ok(statement::run(&mut wire, sql, params, false).await?.affected)
     }
 
@@ -162,7 +273,7 @@ impl Session {
     /// # Errors
     /// What the server refuses.
     pub async fn describe(&self, sql: &str, param_types: &[u32]) -> Result<Description, PgError> {
-        let mut wire = self.gate.enter().await?;
+        let mut wire = self.inner().gate.enter().await?;
         statement::describe(&mut wire, sql, param_types).await
     }
 
@@ -179,8 +290,8 @@ impl Session {
     /// # Errors
     /// As [`Session::copy_out`].
     pub async fn copy_out_limited(&self, sql: &str, max_row_bytes: usize) -> Result<CopyOut<'_>, PgError> {
-        let wire = self.gate.enter().await?;
-        CopyOut::start(self.gate.keep(wire), sql, max_row_bytes).await
+        let wire = self.inner().gate.enter().await?;
+        CopyOut::start(self.inner().gate.keep(wire), sql, max_row_bytes).await
     }
 
     /// Starts a `COPY … FROM STDIN (FORMAT binary)`.
@@ -188,17 +299,17 @@ impl Session {
     /// # Errors
     /// What the server refuses; [`ErrorKind::Usage`] for any other statement.
     pub async fn copy_in(&self, sql: &str) -> Result<CopyIn<'_>, PgError> {
-        let wire = self.gate.enter().await?;
-        CopyIn::start(self.gate.keep(wire), sql).await
+        let wire = self.inner().gate.enter().await?;
+        CopyIn::start(self.inner().gate.keep(wire), sql).await
     }
 
     /// What stops this session's running statement from elsewhere.
     pub fn canceller(&self) -> Canceller {
         Canceller::new(
-            self.config.clone(),
-            self.address.clone(),
-            self.process_id,
-            self.secret_key,
+            self.inner().config.clone(),
+            self.inner().address.clone(),
+            self.inner().process_id,
+            self.inner().secret_key,
         )
     }
 
@@ -212,19 +323,28 @@ impl Session {
     }
 
     fn usage(&self, cause: String) -> PgError {
-        PgError::new(ErrorKind::Usage, &self.place, cause)
+        PgError::new(ErrorKind::Usage, self.place(), cause)
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.gate.own().farewell();
+        let Some(mut open) = self.open.take() else { return };
+        let wire = open.gate.own();
+        match self.home.take() {
+            // One that is in the middle of something is closed: the server ends what it was doing.
+            Some(home) if wire.is_at_rest() => home(Session {
+                open: Some(open),
+                home: None,
+            }),
+            _ => wire.farewell(),
+        }
     }
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Session({}, pid {})", self.place, self.server.backend_pid)
+        write!(f, "Session({}, pid {})", self.place(), self.backend_pid())
     }
 }
 
@@ -239,6 +359,54 @@ async fn within<T>(
     timeout(limit, work)
         .await
         .unwrap_or_else(|_| Err(no_answer(config, limit)))
+}
+
+fn application_name(config: &ConnectConfig, purpose: &str) -> String {
+    let application = config.application_name.as_deref().unwrap_or("driftless");
+    format!("{application} {purpose}").trim_end().to_owned()
+}
+
+/// Whether it may be another matter with encryption, or without.
+fn is_about_encryption(error: &PgError) -> bool {
+    let not_admitted = |error: &PgError| {
+        error
+            .server()
+            .is_some_and(|server| server.message.contains("pg_hba.conf"))
+    };
+    error.kind() == ErrorKind::Tls || not_admitted(error)
+}
+
+/// Whether another server of the same connection string may do better.
+fn asks_for_the_next(error: &PgError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Unreachable | ErrorKind::Full | ErrorKind::OtherState
+    )
+}
+
+/// One error for all servers that were tried.
+fn none_of_them(config: &ConnectConfig, mut failures: Vec<PgError>) -> PgError {
+    if failures.len() == 1
+        && let Some(only) = failures.pop()
+    {
+        return only;
+    }
+    let kind = failures.first().map_or(ErrorKind::Unreachable, PgError::kind);
+    let kind = if failures.iter().all(|failure| failure.kind() == kind) {
+        kind
+    } else {
+        ErrorKind::Unreachable
+    };
+    let told: Vec<String> = failures
+        .iter()
+        .map(|failure| format!("{}: {}", failure.place(), failure.cause()))
+        .collect();
+    PgError::new(
+        kind,
+        config.place(),
+        format!("none of the servers will do; {}", told.join("; ")),
+    )
+    .remedy_is("check each of them, and target_session_attrs if it is given")
 }
 
 fn no_answer(config: &ConnectConfig, limit: Duration) -> PgError {

@@ -1,8 +1,9 @@
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use postgres_protocol::message::frontend;
 use rustls::pki_types::ServerName;
@@ -31,33 +32,45 @@ pub(crate) enum Address {
     Unix(PathBuf),
 }
 
+impl Address {
+    /// The number of a machine in the network.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Address::Tcp(address) => Some(address.ip()),
+            Address::Unix(_) => None,
+        }
+    }
+}
+
 impl Socket {
-    /// Opens a socket by the connection string, trying every address of the host in turn, and encrypts it as demanded.
+    /// Opens a socket to the one server of `config`, trying every address of the host in turn, and encrypts it as demanded.
     pub(crate) async fn open(config: &ConnectConfig) -> Result<(Socket, Address), PgError> {
         let addresses = addresses(config).await?;
-        // An address that is silent must leave time for the next one.
+        // An address that is silent must leave time for the next one, and for the log-in.
         let share = u32::try_from(addresses.len()).unwrap_or(1).max(1);
-        let limit = config
-            .connect_timeout
-            .filter(|_| share > 1)
-            .map(|limit| limit / share);
+        let limit = config.connect_timeout.map(|limit| limit * 9 / 10 / share);
         let mut last = None;
-        for address in addresses {
-            let opening = Socket::open_at(config, &address);
+        for address in &addresses {
+            let opening = Socket::open_at(config, address);
             let opened = match limit {
                 Some(limit) => timeout(limit, opening)
                     .await
-                    .unwrap_or_else(|_| Err(unreachable_error(config, &"no answer in time"))),
+                    .unwrap_or_else(|_| Err(silence(config, limit))),
                 None => opening.await,
             };
             match opened {
-                Ok(socket) => return Ok((socket, address)),
+                Ok(socket) => return Ok((socket, address.clone())),
                 // Only silence is a reason to try the next address: an answer is the same at all of them.
                 Err(error) if error.kind() == ErrorKind::Unreachable => last = Some(error),
                 Err(error) => return Err(error),
             }
         }
-        Err(last.unwrap_or_else(|| unreachable_error(config, &"the host has no address")))
+        let error = last.unwrap_or_else(|| unreachable_error(config, &"the host has no address"));
+        let numbers: Vec<IpAddr> = addresses.iter().filter_map(Address::ip).collect();
+        Err(match numbers.first() {
+            Some(first) if numbers.iter().all(IpAddr::is_ipv6) => only_ipv6(config, *first, &error),
+            _ => error,
+        })
     }
 
     /// Opens a socket at one address and encrypts it as demanded.
@@ -95,38 +108,68 @@ impl Socket {
 }
 
 async fn addresses(config: &ConnectConfig) -> Result<Vec<Address>, PgError> {
-    if let Some(address) = config.hostaddr {
-        return Ok(vec![Address::Tcp((address, config.port).into())]);
+    let endpoint = &config.endpoint;
+    if let Some(address) = endpoint.hostaddr {
+        return Ok(vec![Address::Tcp((address, endpoint.port).into())]);
     }
-    match &config.host {
+    match &endpoint.host {
         Host::Unix(directory) => Ok(vec![Address::Unix(
-            directory.join(format!(".s.PGSQL.{}", config.port)),
+            directory.join(format!(".s.PGSQL.{}", endpoint.port)),
         )]),
         Host::Tcp(name) => {
-            let found = lookup_host((name.as_str(), config.port)).await.map_err(|error| {
-                unreachable_error(config, &"the host's name is not known")
-                    .remedy_is("check the host in the connection string, and this machine's DNS")
-                    .source(error)
-            })?;
-            Ok(found.map(Address::Tcp).collect())
+            let found = lookup_host((name.as_str(), endpoint.port))
+                .await
+                .map_err(|error| {
+                    unreachable_error(config, &"the host's name is not known")
+                        .remedy_is("check the host in the connection string, and this machine's DNS")
+                        .source(error)
+                })?;
+            let found: Vec<SocketAddr> = found.collect();
+            Ok(in_order(found).into_iter().map(Address::Tcp).collect())
         }
     }
 }
 
+/// Each address once, in the order that the system prefers.
+fn in_order(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let mut kept: Vec<SocketAddr> = Vec::with_capacity(found.len());
+    for address in found {
+        if !kept.contains(&address) {
+            kept.push(address);
+        }
+    }
+    kept
+}
+
 fn unreachable_error(config: &ConnectConfig, why: &dyn std::fmt::Display) -> PgError {
-    let direct_supabase = config.host().starts_with("db.") && config.host().ends_with(".supabase.co");
-    let remedy = if direct_supabase {
-        "the direct host of a Supabase project has IPv6 addresses only: use the session pooler (port 5432) of \
-         aws-…pooler.supabase.com, or the IPv4 add-on"
-    } else {
-        "check host and port, that the server runs and listens there, and that no firewall stands between"
-    };
     PgError::new(
         ErrorKind::Unreachable,
         config.place(),
         format!("no connection: {why}"),
     )
-    .remedy_is(remedy)
+    .remedy_is(
+        "check host and port, that the server runs and listens there, and that no firewall stands between",
+    )
+}
+
+fn silence(config: &ConnectConfig, limit: Duration) -> PgError {
+    unreachable_error(config, &format!("no answer within {} s", limit.as_secs_f32())).remedy_is(
+        "check host, port and firewalls; connect_timeout=SECONDS in the connection string waits longer",
+    )
+}
+
+/// No way to a host that has addresses of IPv6 only, which many networks have no way to.
+fn only_ipv6(config: &ConnectConfig, address: IpAddr, error: &PgError) -> PgError {
+    let host = config.host();
+    let remedy = if host.starts_with("db.") && host.ends_with(".supabase.co") {
+        "the direct host of a Supabase project has IPv6 addresses only: use the session pooler (port 5432 of \
+         aws-…pooler.supabase.com), or the IPv4 add-on"
+    } else {
+        "check that this machine's network has a way to IPv6 (many containers and offices have none), or take a host with an \
+         IPv4 address; if there is a way, check port and firewalls"
+    };
+    let cause = format!("{}; the host has only IPv6 addresses ({address})", error.cause());
+    PgError::new(ErrorKind::Unreachable, config.place(), cause).remedy_is(remedy)
 }
 
 fn keep_alive(stream: &TcpStream, wanted: Keepalives) -> io::Result<()> {
@@ -237,5 +280,40 @@ impl AsyncWrite for Socket {
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn kept(text: &str) -> (bool, Duration, Duration, u32, Option<Duration>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let config = ConnectConfig::parse(&format!(
+            "host=127.0.0.1 port={port} user=u sslmode=disable {text}"
+        ))
+        .unwrap();
+        let (Socket::Tcp(stream), _) = Socket::open(&config).await.unwrap() else {
+            panic!("no plain socket");
+        };
+        let socket = SockRef::from(&stream);
+        (
+            socket.keepalive().unwrap(),
+            socket.tcp_keepalive_time().unwrap(),
+            socket.tcp_keepalive_interval().unwrap(),
+            socket.tcp_keepalive_retries().unwrap(),
+            socket.tcp_user_timeout().unwrap(),
+        )
+    }
+
+    #[tokio::test]
+    async fn sockets_notice_a_peer_that_vanished() {
+        let seconds = Duration::from_secs;
+        assert_eq!(kept("").await, (true, seconds(30), seconds(10), 3, None));
+        let text = "keepalives_idle=7 keepalives_interval=2 keepalives_count=5 tcp_user_timeout=1500";
+        let timeout = Some(Duration::from_millis(1500));
+        assert_eq!(kept(text).await, (true, seconds(7), seconds(2), 5, timeout));
+        assert!(!kept("keepalives=0").await.0);
     }
 }

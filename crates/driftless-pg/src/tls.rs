@@ -1,3 +1,5 @@
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +9,11 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
+};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
@@ -17,7 +23,7 @@ use x509_cert::der::oid::db::rfc5912::{
 };
 
 use crate::error::{ErrorKind, PgError};
-use crate::url::{ConnectConfig, SslMode};
+use crate::url::{ConnectConfig, SslMode, TlsVersion};
 
 /// How far the server's certificate is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,17 +43,22 @@ pub(crate) fn client_config(config: &ConnectConfig) -> Result<Arc<ClientConfig>,
         SslMode::VerifyCa => Demand::Chain,
         // As libpq does it: who names a root wants it looked at.
         SslMode::Require if config.sslrootcert.is_some() => Demand::Chain,
-        SslMode::Disable | SslMode::Prefer | SslMode::Require => Demand::Any,
+        SslMode::Disable | SslMode::Allow | SslMode::Prefer | SslMode::Require => Demand::Any,
     };
     let place = config.place();
     let provider = Arc::new(ring::default_provider());
     let verifier = Verifier::new(demand, config, provider.clone())?;
+    let versions: Vec<&SupportedProtocolVersion> = [(TlsVersion::V13, &TLS13), (TlsVersion::V12, &TLS12)]
+        .into_iter()
+        .filter(|(version, _)| (config.tls_versions.0..=config.tls_versions.1).contains(version))
+        .map(|(_, spoken)| spoken)
+        .collect();
     let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(&versions)
         .map_err(|error| tls_error(&place, &error))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
-    let client = match (&config.sslcert, &config.sslkey) {
+    let mut client = match (&config.sslcert, &config.sslkey) {
         (Some(certificate), Some(key)) => builder
             .with_client_auth_cert(
                 certificates(&place, "sslcert", certificate)?,
@@ -56,6 +67,7 @@ pub(crate) fn client_config(config: &ConnectConfig) -> Result<Arc<ClientConfig>,
             .map_err(|error| tls_error(&place, &error))?,
         _ => builder.with_no_client_auth(),
     };
+    client.enable_sni = config.sni;
     Ok(Arc::new(client))
 }
 
@@ -84,6 +96,15 @@ fn certificates(place: &str, keyword: &str, path: &Path) -> Result<Vec<Certifica
 }
 
 fn private_key(place: &str, path: &Path) -> Result<PrivateKeyDer<'static>, PgError> {
+    // As libpq: root's keys may be read by a group, anybody else's by nobody else.
+    if let Ok(metadata) = fs::metadata(path) {
+        let allowed = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+        if metadata.mode() & allowed != 0 {
+            return Err(
+                unreadable(place, "sslkey", path, &"others may read it").remedy_is("`chmod 600` the file")
+            );
+        }
+    }
     PrivateKeyDer::from_pem_file(path).map_err(|error| unreadable(place, "sslkey", path, &error))
 }
 
@@ -258,7 +279,11 @@ fn certificate_fault(config: &ConnectConfig, fault: &CertificateError) -> (Strin
         CertificateError::NotValidForNameContext { presented, .. } => (
             format!(
                 "the server's certificate is not for `{host}`: it names {}",
-                presented.join(", ")
+                presented
+                    .iter()
+                    .map(|name| plain(name))
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ),
             "connect by a name that the certificate holds (hostaddr=ADDRESS says where it is), or use sslmode=verify-ca",
         ),
@@ -284,6 +309,13 @@ fn certificate_fault(config: &ConnectConfig, fault: &CertificateError) -> (Strin
             "have a certificate issued in X.509 version 3 with subjectAltName, signed by a CA",
         ),
     }
+}
+
+/// A name without what rustls writes around it: `DnsName("a")` is `a`.
+fn plain(name: &str) -> &str {
+    name.split_once("(\"")
+        .and_then(|(_, rest)| rest.strip_suffix("\")"))
+        .unwrap_or(name)
 }
 
 /// `tls-server-end-point` of RFC 5929: the certificate's hash by the hash of its own signature. `None` for
@@ -315,6 +347,19 @@ mod tests {
             .unwrap()
             .der()
             .clone()
+    }
+
+    #[test]
+    fn the_hosts_name_is_told_unless_that_is_not_wanted() {
+        let client = |text| client_config(&ConnectConfig::parse(text).unwrap()).unwrap();
+        assert!(client("host=h user=u").enable_sni);
+        assert!(!client("host=h user=u sslsni=0").enable_sni);
+    }
+
+    #[test]
+    fn names_are_shown_without_their_kind() {
+        assert_eq!(plain("DnsName(\"db.example.org\")"), "db.example.org");
+        assert_eq!(plain("IpAddress(127.0.0.1)"), "IpAddress(127.0.0.1)");
     }
 
     #[test]

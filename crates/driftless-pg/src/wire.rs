@@ -99,6 +99,12 @@ impl Wire {
         self.status != b'I'
     }
 
+    /// Whether nothing is under way in either direction, and no transaction is open.
+    pub(crate) fn is_at_rest(&mut self) -> bool {
+        let quiet = self.owed == 0 && self.unsent() == 0 && self.copying == Copying::No;
+        quiet && !self.rollback_due && !self.in_transaction() && self.is_alive()
+    }
+
     /// Has a ROLLBACK sent before the next statement, if a transaction is open by then.
     pub(crate) fn roll_back_later(&mut self) {
         self.rollback_due = true;

@@ -1,4 +1,5 @@
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub struct FaultProxy {
 
 struct Shared {
     line: Mutex<Line>,
+    /// Connections that were accepted.
+    connections: AtomicUsize,
     /// Counts cuts; a connection ends when the number changes.
     cuts: watch::Sender<u64>,
 }
@@ -123,6 +126,7 @@ impl FaultProxy {
             .unwrap_or_else(|e| panic!("no address: {e}"));
         let shared = Arc::new(Shared {
             line: Mutex::default(),
+            connections: AtomicUsize::new(0),
             cuts: watch::Sender::new(0),
         });
         let acceptor = tokio::spawn(accept(listener, server.to_owned(), Arc::clone(&shared)));
@@ -137,6 +141,12 @@ impl FaultProxy {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// How many connections came so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Acquire)
     }
 
     /// Arms a fault; an earlier one is forgotten.
@@ -195,6 +205,7 @@ impl Shared {
 
 async fn accept(listener: TcpListener, server: String, shared: Arc<Shared>) {
     while let Ok((client, _)) = listener.accept().await {
+        shared.connections.fetch_add(1, Ordering::AcqRel);
         tokio::spawn(connect(client, server.clone(), Arc::clone(&shared)));
     }
 }

@@ -80,7 +80,8 @@ pub fn read(
     overrides::apply(&mut loaded.root, environment, &mut out);
     variables::expand(&mut loaded.root, sources, environment, &mut out);
     let mut said = Vec::new();
-    let spec = spec(&loaded.root, loaded.complete, &mut said);
+    let mut spec = spec(&loaded.root, loaded.complete, &mut said);
+    spec.variables = connection::variables(environment);
     // A section that is missing may stand in the file that could not be parsed, or be there misspelt.
     let meant = top_level(&loaded.root, &mut out);
     said.retain(|finding| {
@@ -111,6 +112,7 @@ fn spec(root: &Table, complete: bool, out: &mut Vec<Finding>) -> Spec {
         target: connection::server("[target]", "TARGET_DATABASE_URL", node("target"), out),
         entities,
         ignore,
+        variables: BTreeMap::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sessions that one stream of work owns: it reads with one, asks with another, writes with the third.
 
 use driftless_core::plan::aside::Silencing;
-use driftless_pg::{ConnectConfig, Session};
+use driftless_pg::{Pool, Session};
 
 use crate::error::Result;
 use crate::extract::snapshot::Snapshot;
@@ -22,8 +22,8 @@ pub struct Lane {
 
 /// Opens a session that writes rows into the target: triggers silent where the role may say so, names as the application
 /// resolves them, known to the lease.
-pub async fn writer(target: &ConnectConfig, lease: &Lease, silencing: Silencing) -> Result<Session> {
-    let session = Session::connect(target, "writer").await?;
+pub async fn writer(target: &Pool, lease: &Lease, silencing: Silencing) -> Result<Session> {
+    let session = target.session("writer").await?;
     // Functions in CHECK constraints count on the role's own search path; every name of ours is qualified.
     session.batch("SET search_path TO DEFAULT").await?;
     if silencing == Silencing::ReplicaRole {
@@ -36,8 +36,8 @@ pub async fn writer(target: &ConnectConfig, lease: &Lease, silencing: Silencing)
 impl Lane {
     /// Opens the sessions of a lane.
     pub async fn open(
-        source: &ConnectConfig,
-        target: &ConnectConfig,
+        source: &Pool,
+        target: &Pool,
         snapshot: &Snapshot,
         lease: &Lease,
         silencing: Silencing,

@@ -1,7 +1,7 @@
 //! One exported snapshot that all readers of a run share.
 
 use driftless_core::name::quote_literal;
-use driftless_pg::{ConnectConfig, Session};
+use driftless_pg::{Pool, Session};
 
 use crate::error::Result;
 
@@ -24,8 +24,8 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Exports a snapshot of the source.
-    pub async fn export(source: &ConnectConfig) -> Result<Snapshot> {
-        let session = Session::connect(source, "snapshot").await?;
+    pub async fn export(source: &Pool) -> Result<Snapshot> {
+        let session = source.session("snapshot").await?;
         session
             .batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             .await?;
@@ -48,8 +48,8 @@ impl Snapshot {
     }
 
     /// Opens another session that sees it.
-    pub async fn reader(&self, source: &ConnectConfig, purpose: &str) -> Result<Session> {
-        let session = Session::connect(source, purpose).await?;
+    pub async fn reader(&self, source: &Pool, purpose: &str) -> Result<Session> {
+        let session = source.session(purpose).await?;
         session
             .batch(&format!(
                 "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {}",

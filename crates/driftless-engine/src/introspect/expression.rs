@@ -187,7 +187,7 @@ async fn create_table(
     match error.sqlstate() {
         Some("42501") => Err(no_temporary_tables(&error)),
         Some("25006") => Err(EngineError::new(
-            code::PRIVILEGE_MISSING,
+            code::OTHER_STATE,
             error.place(),
             "expressions cannot be checked: the server is read-only (a standby, or short of disk)",
         )

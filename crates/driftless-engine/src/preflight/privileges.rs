@@ -89,8 +89,15 @@ pub fn findings(plan: &Plan, source: &Catalog, target: &Catalog, findings: &mut 
     }
     if target.read_only {
         findings.push(
-            Finding::error(code::PRIVILEGE_MISSING, "the target", "it is read-only")
-                .remedy("connect to the primary, or take the read-only setting away"),
+            Finding::error(
+                code::OTHER_STATE,
+                "the target",
+                "it takes no writes (a standby, or default_transaction_read_only is on)",
+            )
+            .remedy(
+                "connect to the primary; if it is the setting, find out why (Supabase makes it when the disk is full) and take \
+                 it away",
+            ),
         );
     }
 }

@@ -6,7 +6,6 @@ use driftless_core::name::QualifiedName;
 use driftless_core::plan::aside::{self, AsideItem, Kept, Silencing};
 use driftless_core::plan::{Chunking, EntityPlan, Value};
 use driftless_core::spec::Spec;
-use driftless_pg::Session;
 
 use super::agenda::Agenda;
 use super::prepare::{Prepared, prepare};
@@ -24,7 +23,7 @@ const REHEARSAL_LOCK: Duration = Duration::from_secs(3);
 /// them the findings tell.
 pub async fn plan(spec: &Spec) -> Result<PlanReport> {
     let prepared = prepare(spec).await?;
-    let mut session = Session::connect(&prepared.target, "plan").await?;
+    let mut session = prepared.target.session("plan").await?;
     let silencing = settle::silencing(&mut session).await?;
     let decided = aside::set_aside(&prepared.plan, &prepared.target_catalog, silencing);
     let rehearsed = rehearse(&mut session, decided.items, REHEARSAL_LOCK).await?;
@@ -43,7 +42,7 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
         return Err(crate::error::EngineError::findings(findings));
     }
     let refused = Agenda::decide(&prepared.plan, &prepared.target_catalog, &prepared.begun, &[]).refused;
-    let source = Session::connect(&prepared.source, "plan").await?;
+    let source = prepared.source.session("plan").await?;
     let mut entities = Vec::new();
     for entity in &prepared.plan.entities {
         let rows = estimate::rows(&source, entity, prepared.origin(entity)).await?;

@@ -1,7 +1,7 @@
 //! A pipeline held: state made, lease taken and beating, execution begun.
 
 use driftless_core::code::{self, Code, Exit};
-use driftless_pg::{ConnectConfig, Session};
+use driftless_pg::{Pool, Session};
 use tokio::task::JoinHandle;
 
 use super::prepare::Prepared;
@@ -24,7 +24,7 @@ pub struct Held {
     /// When it started: microseconds since 2000-01-01 UTC.
     pub started_at: i64,
     store: Store,
-    target: ConnectConfig,
+    target: Pool,
     beating: JoinHandle<(Session, Result<()>)>,
     stop: tokio_util::sync::CancellationToken,
 }
@@ -32,7 +32,7 @@ pub struct Held {
 impl Held {
     /// Makes the state if need be, takes the lease and begins an execution.
     pub async fn take(prepared: &Prepared, command: &str) -> Result<Held> {
-        let mut control = Session::connect(&prepared.target, "control").await?;
+        let mut control = prepared.target.session("control").await?;
         let quiet = replica_role::probe(&mut control).await?;
         if quiet {
             replica_role::set(&control).await?;
@@ -97,7 +97,7 @@ impl Held {
         // What was done stands, whether or not its end can be told: a lost session is no reason to call it failed. Where
         // nobody answers any more, the next start finds the execution without a holder and closes it.
         if told.is_err()
-            && let Ok(fresh) = Session::connect(&self.target, "control").await
+            && let Ok(fresh) = self.target.session("control").await
         {
             ending.tell(&fresh).await.ok();
         }
@@ -129,8 +129,8 @@ impl Ending<'_> {
     }
 }
 
-async fn connect(target: &ConnectConfig, lease: &Lease) -> Result<Session> {
-    let session = Session::connect(target, "run").await?;
+async fn connect(target: &Pool, lease: &Lease) -> Result<Session> {
+    let session = target.session("run").await?;
     lease.enlist(&session).await?;
     Ok(session)
 }

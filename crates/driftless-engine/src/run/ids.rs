@@ -29,7 +29,7 @@ pub async fn get(spec: &Spec, entity: &str, key: &str) -> Result<Option<Identity
         )
         .remedy(format!("there are: {}", names.join(", "))));
     };
-    let session = Session::connect(&prepared.target, "ids").await?;
+    let session = prepared.target.session("ids").await?;
     let condition = format!("{} = $1", identity::key_text(plan, "i"));
     let found = search(&session, &prepared, plan, &condition, &[Param::text(key)]).await?;
     if let Some(found) = found.into_iter().next() {
@@ -65,7 +65,7 @@ fn whole(plan: &EntityPlan, key: &str) -> Result<()> {
 /// Every identity with this UUID.
 pub async fn find(spec: &Spec, uuid: Uuid) -> Result<Vec<IdentityRecord>> {
     let prepared = present(spec).await?;
-    let session = Session::connect(&prepared.target, "ids").await?;
+    let session = prepared.target.session("ids").await?;
     let mut found = Vec::new();
     for plan in &prepared.plan.entities {
         let one_uuid = plan.identity.target.len() == 1 && plan.identity.target[0].1.ends_with("uuid");

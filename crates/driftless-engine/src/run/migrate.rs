@@ -74,7 +74,7 @@ pub async fn migrate(spec: &Spec, only: &[String], events: &Events, stop: &Stop)
         settle::put_back(&prepared, &held, error, events).await;
     }
     held.end(done).await?;
-    let session = Session::connect(&prepared.target, "status").await?;
+    let session = prepared.target.session("status").await?;
     let entities = reports(&session, &prepared, &run, spec).await?;
     Ok(MigrateReport {
         execution,
@@ -87,7 +87,7 @@ pub async fn migrate(spec: &Spec, only: &[String], events: &Events, stop: &Stop)
 }
 
 async fn nothing(prepared: &Prepared, agenda: &Agenda<'_>, spec: &Spec) -> Result<MigrateReport> {
-    let session = Session::connect(&prepared.target, "status").await?;
+    let session = prepared.target.session("status").await?;
     let last = execution::last(&session, &prepared.store, 1).await?;
     let mut entities = Vec::new();
     for plan in &agenda.done {
@@ -424,7 +424,7 @@ impl<'r> Run<'r> {
 
     /// About how many rows each entity has. On a session of its own: what fails there must not end the snapshot's.
     async fn estimates(&self) -> Result<BTreeMap<&'r str, u64>> {
-        let session = Session::connect(&self.prepared.source, "estimates").await?;
+        let session = self.prepared.source.session("estimates").await?;
         let mut rows = BTreeMap::new();
         for plan in self.entities() {
             let found = estimate::rows(&session, plan, self.prepared.origin(plan)).await?;

@@ -1,12 +1,14 @@
 //! From a mapping to a plan: connects, looks at both sides, asks PostgreSQL about every expression, compiles.
 
+use std::time::Duration;
+
 use driftless_core::catalog::{Catalog, ExpressionRequest, Relation};
 use driftless_core::code;
 use driftless_core::error::{Finding, blocks};
 use driftless_core::plan::aside::{AsideItem, with_keys_back};
 use driftless_core::plan::{self, EntityPlan, Facts, Plan};
-use driftless_core::spec::{From, Spec};
-use driftless_pg::{ConnectConfig, Param, Session};
+use driftless_core::spec::{From, ServerSpec, Spec};
+use driftless_pg::{ConnectConfig, Param, Pool, PoolLimits, Session, Surroundings};
 
 use crate::error::{EngineError, InContext as _, Result};
 use crate::introspect::{Wanted, describe_expressions, describe_query, introspect};
@@ -27,9 +29,9 @@ pub struct Prepared {
     /// The state that it belongs to.
     pub store: Store,
     /// How to reach the source.
-    pub source: ConnectConfig,
+    pub source: Pool,
     /// How to reach the target.
-    pub target: ConnectConfig,
+    pub target: Pool,
     /// The source.
     pub source_catalog: Catalog,
     /// The target.
@@ -51,11 +53,30 @@ impl Prepared {
     }
 }
 
-/// Where the two ends are, from a mapping.
-pub fn endpoints(spec: &Spec) -> Result<(ConnectConfig, ConnectConfig)> {
-    let source = ConnectConfig::parse(spec.source.url.expose()).context("[source] url")?;
-    let target = ConnectConfig::parse(spec.target.url.expose()).context("[target] url")?;
-    Ok((source, target))
+/// Sessions of a run beyond those of its streams: two that hold the pipeline, one of the snapshot or of a check, one that
+/// puts things back.
+const BESIDE_STREAMS: usize = 4;
+
+/// The two ends of a mapping, each with a pool of its own. Nothing is connected yet.
+pub fn endpoints(spec: &Spec) -> Result<(Pool, Pool)> {
+    Ok((
+        pool(spec, &spec.source).context("[source] url")?,
+        pool(spec, &spec.target).context("[target] url")?,
+    ))
+}
+
+fn pool(spec: &Spec, server: &ServerSpec) -> Result<Pool> {
+    let variables = spec.variables.iter();
+    let surroundings =
+        Surroundings::of(variables.map(|(name, value)| (name.clone(), value.expose().to_owned())));
+    let config = ConnectConfig::parse_within(server.url.expose(), &surroundings)?;
+    let limits = PoolLimits {
+        // At its end each stream of a load builds with one more session of the target than it loaded with.
+        sessions: server.max_connections + server.max_connections / 2 + BESIDE_STREAMS,
+        acquire: Duration::from_millis(server.acquire_timeout_ms),
+        idle: Duration::from_millis(server.idle_timeout_ms),
+    };
+    Ok(Pool::new(config, limits))
 }
 
 /// What to do about an expression where PostgreSQL says nothing more.
@@ -67,8 +88,8 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
     let (source, target) = endpoints(spec)?;
     let store = Store::new(spec.pipeline.state_schema.clone(), spec.pipeline.name.clone());
     let (source_session, mut target_session) = tokio::try_join!(
-        Session::connect(&source, "check"),
-        Session::connect(&target, "check")
+        async { source.session("check").await.context("[source]") },
+        async { target.session("check").await.context("[target]") }
     )?;
     let presence = schema::presence(&target_session, &store).await?;
     let epoch = match presence {

@@ -28,7 +28,7 @@ use crate::store::{Store, reject};
 async fn open(spec: &Spec) -> Result<(Session, Store)> {
     let (_, target) = endpoints(spec)?;
     let store = Store::new(spec.pipeline.state_schema.clone(), spec.pipeline.name.clone());
-    let session = Session::connect(&target, "rejects").await?;
+    let session = target.session("rejects").await?;
     if presence(&session, &store).await? == Presence::Absent {
         return Err(EngineError::new(
             code::NOTHING_TO_DO,

@@ -5,7 +5,6 @@ use driftless_core::code;
 use driftless_core::name::quote_ident;
 use driftless_core::plan::EntityPlan;
 use driftless_core::spec::Spec;
-use driftless_pg::Session;
 
 use super::Events;
 use super::held::Held;
@@ -23,7 +22,7 @@ use crate::store::schema::{Presence, presence};
 /// What a restart would delete.
 pub async fn preview(spec: &Spec, only: &[String]) -> Result<Vec<Deletion>> {
     let prepared = prepare(spec).await?;
-    let session = Session::connect(&prepared.target, "restart").await?;
+    let session = prepared.target.session("restart").await?;
     let mut deletions = Vec::new();
     for plan in doomed(&prepared, only)? {
         deletions.push(deletion(
@@ -196,7 +195,7 @@ async fn put_back(prepared: &Prepared, held: &mut Held) -> Result<AbandonReport>
 pub async fn anything_aside(spec: &Spec) -> Result<bool> {
     let (_, target) = endpoints(spec)?;
     let store = Store::new(spec.pipeline.state_schema.clone(), spec.pipeline.name.clone());
-    let session = Session::connect(&target, "status").await?;
+    let session = target.session("status").await?;
     if presence(&session, &store).await? == Presence::Absent {
         return Ok(false);
     }

@@ -258,7 +258,7 @@ pub async fn put_back(prepared: &Prepared, held: &Held, error: &EngineError, eve
 
 /// Restores within a limit; how much is still aside.
 async fn restore_within(prepared: &Prepared, held: &Held, limit: Option<Duration>) -> Result<usize> {
-    let mut control = Session::connect(&prepared.target, "restore").await?;
+    let mut control = prepared.target.session("restore").await?;
     let silencing = silencing(&mut control).await?;
     if aside::outstanding(&control, &prepared.store).await?.is_empty() {
         return Ok(0);

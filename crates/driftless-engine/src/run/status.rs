@@ -16,7 +16,7 @@ const EXECUTIONS: i64 = 10;
 pub async fn status(spec: &Spec) -> Result<StatusReport> {
     let (_, target) = endpoints(spec)?;
     let store = Store::new(spec.pipeline.state_schema.clone(), spec.pipeline.name.clone());
-    let session = Session::connect(&target, "status").await?;
+    let session = target.session("status").await?;
     let mut report = StatusReport {
         pipeline: spec.pipeline.name.clone(),
         present: presence(&session, &store).await? == Presence::Present,

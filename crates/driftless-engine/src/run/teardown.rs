@@ -77,7 +77,7 @@ pub async fn remove(spec: &Spec, forget_identities: bool) -> Result<TeardownRepo
 async fn open(spec: &Spec) -> Result<(Session, Store)> {
     let (_, target) = endpoints(spec)?;
     let store = Store::new(spec.pipeline.state_schema.clone(), spec.pipeline.name.clone());
-    let session = Session::connect(&target, "teardown").await?;
+    let session = target.session("teardown").await?;
     if presence(&session, &store).await? == Presence::Absent {
         return Err(EngineError::new(
             code::NOTHING_TO_DO,

@@ -11,7 +11,7 @@ use driftless_core::code;
 use driftless_core::name::quote_ident;
 use driftless_core::plan::{Evaluation, EvaluationInput, EvaluationOutput};
 use driftless_core::transform::{Answers, Category, RowFault};
-use driftless_pg::{BeginMode, ConnectConfig, Disposition, Param, Session, disposition};
+use driftless_pg::{BeginMode, Disposition, Param, Pool, Session, disposition};
 
 use crate::error::{EngineError, Result};
 
@@ -19,8 +19,8 @@ use crate::error::{EngineError, Result};
 pub const SEARCH_PATH: &str = "pg_catalog, public, extensions";
 
 /// Opens a session for expressions.
-pub async fn connect(target: &ConnectConfig) -> Result<Session> {
-    let session = Session::connect(target, "expressions").await?;
+pub async fn connect(target: &Pool) -> Result<Session> {
+    let session = target.session("expressions").await?;
     session
         .batch(&format!(
             "SET search_path = {SEARCH_PATH}; SET default_transaction_read_only = on"

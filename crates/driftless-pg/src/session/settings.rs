@@ -1,3 +1,5 @@
+use driftless_core::name::quote_literal;
+
 use super::statement;
 use crate::error::{ErrorKind, PgError};
 use crate::url::{ConnectConfig, SessionAttrs};
@@ -35,13 +37,14 @@ pub(super) struct Settled {
     pub(super) in_recovery: bool,
 }
 
-/// Makes the settings, reads them back, and checks that the server is in the state that was asked for.
+/// Makes the settings under the session's name, reads them back, and checks that the server is in the state that was asked for.
 pub(super) async fn set_up(
     wire: &mut Wire,
     config: &ConnectConfig,
+    application_name: &str,
     met_pid: i32,
 ) -> Result<Settled, PgError> {
-    let mut sql = String::new();
+    let mut sql = format!("SET application_name = {};", quote_literal(application_name));
     for (name, value) in SETTINGS {
         // DateStyle is a list: one string in quotes would be one element of it.
         let value = if *name == "datestyle" {
@@ -69,9 +72,12 @@ pub(super) async fn set_up(
         let found: String = row.get(index + 4)?;
         if found != *wanted {
             let cause = format!("{name} was set to `{wanted}` and is `{found}`");
-            return Err(PgError::new(ErrorKind::Setting, wire.place(), cause).remedy_is(
-                "connect directly, or through a pooler in session mode (Supabase: port 5432, not 6543)",
-            ));
+            return Err(if row.get::<i32>(1)? == met_pid {
+                PgError::new(ErrorKind::Setting, wire.place(), cause)
+                    .remedy_is("let the role change this setting, or use another role")
+            } else {
+                transaction_pooler(wire.place(), &cause)
+            });
         }
     }
     let read_only: bool = row.get(3)?;
@@ -85,9 +91,19 @@ pub(super) async fn set_up(
     Ok(settled)
 }
 
+/// A pooler gives transactions of one session to several of its own.
+pub(crate) fn transaction_pooler(place: &str, evidence: &str) -> PgError {
+    PgError::new(
+        ErrorKind::TransactionPooler,
+        place,
+        format!("a pooler in transaction mode stands between: {evidence}"),
+    )
+    .remedy_is("connect directly, or through a pooler in session mode (Supabase: port 5432, not 6543; PgBouncer: pool_mode = session)")
+}
+
 fn check_attrs(config: &ConnectConfig, in_recovery: bool, read_only: bool) -> Result<(), PgError> {
     let (fits, wanted) = match config.session_attrs {
-        SessionAttrs::Any => (true, ""),
+        SessionAttrs::Any | SessionAttrs::PreferStandby => (true, ""),
         SessionAttrs::ReadWrite => (!read_only, "read-write"),
         SessionAttrs::ReadOnly => (read_only, "read-only"),
         SessionAttrs::Primary => (!in_recovery, "primary"),
@@ -97,6 +113,6 @@ fn check_attrs(config: &ConnectConfig, in_recovery: bool, read_only: bool) -> Re
         return Ok(());
     }
     let cause = format!("target_session_attrs={wanted}, but this server is not");
-    Err(PgError::new(ErrorKind::Setting, config.place(), cause)
+    Err(PgError::new(ErrorKind::OtherState, config.place(), cause)
         .remedy_is("connect to the server that is, or drop target_session_attrs"))
 }

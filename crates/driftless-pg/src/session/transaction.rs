@@ -40,8 +40,8 @@ impl<'s> Transaction<'s> {
                 quote_literal(id)
             ),
         };
-        session.gate.own().settle().await?;
-        if session.gate.own().in_transaction() {
+        session.wire().settle().await?;
+        if session.wire().in_transaction() {
             return Err(session.usage("a transaction was begun within another".to_owned()));
         }
         // From here on: whether this fails or is dropped half-way, nothing stays open.
@@ -50,7 +50,7 @@ impl<'s> Transaction<'s> {
             mode,
             ended: false,
         };
-        statement::batch(transaction.session.gate.own(), &sql).await?;
+        statement::batch(transaction.session.wire(), &sql).await?;
         Ok(transaction)
     }
 
@@ -61,7 +61,7 @@ impl<'s> Transaction<'s> {
     /// (SQLSTATE 25P02, although the server itself calls that a success). [`ErrorKind::CommitUnknown`] if the
     /// connection ended before the answer. [`ErrorKind::Usage`] for one that is only to be rolled back.
     pub async fn commit(mut self) -> Result<(), PgError> {
-        let wire = self.session.gate.own();
+        let wire = self.session.wire();
         // What was dropped half-way may fail here, before anything is committed.
         wire.settle().await?;
         if self.mode == BeginMode::RolledBack {
@@ -75,7 +75,7 @@ impl<'s> Transaction<'s> {
             Ok(tag) if tag == "COMMIT" => Ok(()),
             Ok(_) => Err(PgError::new(
                 ErrorKind::Server,
-                &self.session.place,
+                self.session.place(),
                 "the transaction was rolled back, because a statement in it had failed",
             )),
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionLost | ErrorKind::Protocol) => {
@@ -90,7 +90,7 @@ impl<'s> Transaction<'s> {
     /// # Errors
     /// If the connection is lost, with which everything is rolled back too.
     pub async fn rollback(mut self) -> Result<(), PgError> {
-        let wire = self.session.gate.own();
+        let wire = self.session.wire();
         wire.settle().await?;
         statement::batch(wire, "ROLLBACK").await?;
         self.ended = true;
@@ -109,7 +109,7 @@ impl Deref for Transaction<'_> {
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.session.gate.own().roll_back_later();
+            self.session.wire().roll_back_later();
         }
     }
 }

@@ -19,8 +19,11 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, PgError> {
 /// What follows `postgres://`.
 fn url(rest: &str) -> Result<Vec<(String, String)>, PgError> {
     let mut pairs = Vec::new();
+    // A part that is left empty says nothing; a parameter behind the `?` that is empty says so.
     let mut push = |keyword: &str, value: &str| -> Result<(), PgError> {
-        pairs.push((keyword.to_owned(), decode(keyword, value)?));
+        if !value.is_empty() {
+            pairs.push((keyword.to_owned(), decode(keyword, value)?));
+        }
         Ok(())
     };
 
@@ -49,9 +52,9 @@ fn url(rest: &str) -> Result<Vec<(String, String)>, PgError> {
         Some((address, database)) => (address, Some(database)),
         None => (rest, None),
     };
-    let (host, port) = host_and_port(address)?;
-    push("host", host)?;
-    push("port", port)?;
+    let (hosts, ports) = hosts_and_ports(address)?;
+    push("host", &hosts)?;
+    push("port", &ports)?;
     if let Some(database) = database {
         push("dbname", database)?;
     }
@@ -64,9 +67,26 @@ fn url(rest: &str) -> Result<Vec<(String, String)>, PgError> {
             .split_once('=')
             .ok_or_else(|| url_error("the connection string has a keyword without a value behind its `?`"))?;
         let keyword = decode("keyword", keyword)?;
-        push(&keyword, value)?;
+        let value = decode(&keyword, value)?;
+        pairs.push((keyword, value));
     }
     Ok(pairs)
+}
+
+/// `host:port,host:port…` as a list of hosts and one of ports; the latter is empty if no port is given.
+fn hosts_and_ports(addresses: &str) -> Result<(String, String), PgError> {
+    let (mut hosts, mut ports) = (Vec::new(), Vec::new());
+    for address in addresses.split(',') {
+        let (host, port) = host_and_port(address)?;
+        hosts.push(host);
+        ports.push(port);
+    }
+    let ports = if ports.iter().all(|port| port.is_empty()) {
+        String::new()
+    } else {
+        ports.join(",")
+    };
+    Ok((hosts.join(","), ports))
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`; either may be empty.

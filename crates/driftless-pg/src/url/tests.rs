@@ -6,6 +6,7 @@ fn parse(text: &str) -> ConnectConfig {
 
 fn password(text: &str) -> String {
     parse(text)
+        .endpoint
         .password
         .map(|secret| secret.expose().to_owned())
         .unwrap_or_default()
@@ -34,6 +35,14 @@ fn places() {
         ("  host = h\tuser='a b' dbname = 'it\\'s' ", "a b@h:5432/it's"),
         ("hostaddr=10.0.0.1 user=u", "u@10.0.0.1:5432/u"),
         ("user=u", "u@localhost:5432/u"),
+        ("postgres://u@h1,h2:5433/d", "u@h1:5432,h2:5433/d"),
+        ("postgres://u@[::1]:1,[::2]/d", "u@[::1]:1,[::2]:5432/d"),
+        ("host=h1,h2 port=7 user=u", "u@h1:7,h2:7/u"),
+        ("host=h1,/tmp,h3 port=1,2,3 user=u", "u@h1:1,/tmp:2,h3:3/u"),
+        (
+            "hostaddr=10.0.0.1,10.0.0.2 user=u",
+            "u@10.0.0.1:5432,10.0.0.2:5432/u",
+        ),
     ] {
         assert_eq!(parse(text).place(), place, "{text}");
     }
@@ -96,7 +105,21 @@ fn what_is_wrong_is_named() {
         ("postgres://u@h/d?pgbouncer=", "`pgbouncer`"),
         ("postgres://u@h/d?sslmode=full", "verify-full"),
         ("postgres://u@h/d?sslmode", "without a value"),
-        ("postgres://u@h1,h2/d", "several values for `host`"),
+        (
+            "host=h1,h2 hostaddr=10.0.0.1 user=u",
+            "as many hosts as addresses",
+        ),
+        ("host=h1,h2 port=1,2,3 user=u", "as many ports as hosts"),
+        ("postgres://u@h/d?load_balance_hosts=yes", "`load_balance_hosts`"),
+        ("postgres://u@h/d?sslnegotiation=direct", "`sslnegotiation`"),
+        (
+            "postgres://u@h/d?ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2",
+            "is above",
+        ),
+        ("postgres://u@h/d?sslcrl=x", "`sslcrl`"),
+        ("postgres://u@h/d?require_auth=md5", "`require_auth`"),
+        ("postgres://u@h/d?service=nowhere", "no service `nowhere`"),
+        ("postgres://u@h/d?service=x&servicefile=/nowhere", "/nowhere"),
         ("postgres://u@h:0/d", "port"),
         ("postgres://u@h:99999/d", "port"),
         ("postgres://u:pa/ss@h/d", "port"),
@@ -161,4 +184,163 @@ fn settings_and_their_defaults() {
     assert_eq!(config.keepalives.user_timeout, Some(Duration::from_millis(1500)));
     assert_eq!(config.port(), 7);
     assert_eq!(config.with_database("other").database(), "other");
+}
+
+/// A home with these files, which only their owner may read, and the variables of somebody who lives there.
+fn at_home(files: &[(&str, &str)], variables: &[(&str, &str)]) -> (tempfile::TempDir, Surroundings) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = home.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let mut all: Vec<(String, String)> = variables.iter().map(owned).collect();
+    all.push(("HOME".to_owned(), home.path().display().to_string()));
+    (home, Surroundings::of(all))
+}
+
+fn within(text: &str, surroundings: &Surroundings) -> ConnectConfig {
+    ConnectConfig::parse_within(text, surroundings).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn passwords(config: &ConnectConfig) -> Vec<&str> {
+    config
+        .endpoints()
+        .map(|endpoint| endpoint.password.as_ref().map_or("", Secret::expose))
+        .collect()
+}
+
+#[test]
+fn the_string_wins_over_the_service_and_that_over_variables() {
+    let services = "[shop]\nhost=of-service\nport=1111\nuser=service_user\nsslmode=verify-full\n";
+    let (_home, surroundings) = at_home(
+        &[(".pg_service.conf", services)],
+        &[
+            ("PGSERVICE", "shop"),
+            ("PGHOST", "of-variable"),
+            ("PGPORT", "2222"),
+            ("PGDATABASE", "variable_db"),
+            ("PGPASSWORD", "hunter2"),
+            ("PGAPPNAME", "loader"),
+            ("PGCONNECT_TIMEOUT", "7"),
+            ("PGTARGETSESSIONATTRS", "primary"),
+            ("PGCLIENTENCODING", "LATIN1"),
+        ],
+    );
+    let config = within("user=me", &surroundings);
+    assert_eq!(config.place(), "me@of-service:1111/variable_db");
+    assert_eq!(config.ssl_mode(), SslMode::VerifyFull);
+    assert_eq!(passwords(&config), ["hunter2"]);
+    assert_eq!(config.application_name.as_deref(), Some("loader"));
+    assert_eq!(config.connect_timeout, Some(Duration::from_secs(7)));
+    assert_eq!(config.session_attrs, SessionAttrs::Primary);
+    assert!(!format!("{config:?}{surroundings:?}").contains("hunter2"));
+    let config = within("postgres://h:3/d?sslmode=disable&password=own", &surroundings);
+    assert_eq!(config.place(), "service_user@h:3/d");
+    assert_eq!(
+        (config.ssl_mode(), passwords(&config)),
+        (SslMode::Disable, vec!["own"])
+    );
+    // Everything from around, and a value that is explicitly nothing.
+    assert_eq!(
+        within("postgres://", &surroundings).place(),
+        "service_user@of-service:1111/variable_db"
+    );
+    assert_eq!(
+        within("port='' dbname=''", &surroundings).place(),
+        "service_user@of-service:5432/service_user"
+    );
+}
+
+#[test]
+fn a_variable_with_an_impossible_value_is_named() {
+    for (name, value, part) in [
+        ("PGPORT", "many", "the variable PGPORT gives `port`"),
+        ("PGSSLMODE", "on", "the variable PGSSLMODE gives `sslmode`"),
+        ("PGREQUIREAUTH", "md5", "PGREQUIREAUTH is set"),
+        ("PGSSLCRL", "/x", "PGSSLCRL is set"),
+    ] {
+        let (_home, surroundings) = at_home(&[], &[(name, value)]);
+        let error = ConnectConfig::parse_within("user=u", &surroundings).unwrap_err();
+        assert!(error.cause().contains(part), "{error}");
+    }
+    let (_home, surroundings) = at_home(&[(".pg_service.conf", "[a]\nhots=x\n")], &[]);
+    let error = ConnectConfig::parse_within("user=u service=a", &surroundings).unwrap_err();
+    assert!(
+        error.cause().contains("the service `a` has the keyword `hots`"),
+        "{error}"
+    );
+    // What nobody asks for is not looked at.
+    let (_home, surroundings) = at_home(&[], &[("USER", "ann"), ("LANG", "x"), ("PGHOST", "")]);
+    assert_eq!(within("", &surroundings).place(), "ann@localhost:5432/ann");
+}
+
+#[test]
+fn each_server_has_its_own_line_in_the_password_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = "h1:5432:*:u:first\nh2:*:d:u:second\n10.0.0.9:*:*:u:ninth\nlocalhost:*:*:u:here\n";
+    let (home, surroundings) = at_home(&[(".pgpass", file), ("other", "*:*:*:*:any\n")], &[]);
+    let of = |text: &str| within(text, &surroundings);
+    assert_eq!(passwords(&of("postgres://u@h1,h2,h3/d")), ["first", "second", ""]);
+    assert_eq!(passwords(&of("hostaddr=10.0.0.9 user=u")), ["ninth"]);
+    assert_eq!(passwords(&of("host=/var/run/postgresql user=u")), ["here"]);
+    assert_eq!(passwords(&of("postgres://u:own@h1/d")), ["own"]);
+    let other = home.path().join("other").display().to_string();
+    assert_eq!(
+        passwords(&of(&format!("host=h9 user=u passfile={other}"))),
+        ["any"]
+    );
+    // A file that others may read is not used, and told where a password is missed.
+    let path = home.path().join(".pgpass");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let config = of("postgres://u@h1/d");
+    assert_eq!(passwords(&config), [""]);
+    assert!(config.endpoint.password_note.unwrap().contains("chmod 600"));
+}
+
+#[test]
+fn files_at_home_are_taken_where_they_are() {
+    let names = [
+        (".postgresql/root.crt", ""),
+        (".postgresql/postgresql.crt", ""),
+        (".postgresql/postgresql.key", ""),
+    ];
+    let (home, surroundings) = at_home(&names, &[]);
+    let config = within("host=h user=u", &surroundings);
+    let at = |name: &str| Some(home.path().join(name));
+    assert_eq!(config.sslrootcert, at(".postgresql/root.crt"));
+    assert_eq!(config.sslkey, at(".postgresql/postgresql.key"));
+    assert_eq!(
+        within("host=h user=u sslrootcert=system", &surroundings).sslrootcert,
+        None
+    );
+    let (_home, bare) = at_home(&[], &[]);
+    assert_eq!(within("host=h user=u", &bare).sslrootcert, None);
+}
+
+#[test]
+fn servers_are_tried_in_order_or_shuffled() {
+    let config = parse("postgres://u@h1,h2,h3/d");
+    let places = |config: &ConnectConfig| -> Vec<String> {
+        config.servers().iter().map(ConnectConfig::place).collect()
+    };
+    assert_eq!(places(&config), ["u@h1:5432/d", "u@h2:5432/d", "u@h3:5432/d"]);
+    let shuffled = parse("postgres://u@h1,h2,h3/d?load_balance_hosts=random");
+    let orders: std::collections::BTreeSet<Vec<String>> = (0..200).map(|_| places(&shuffled)).collect();
+    assert_eq!(orders.len(), 6);
+}
+
+#[test]
+fn all_servers_must_be_here_for_encryption_to_be_optional() {
+    assert_eq!(
+        parse("host=localhost,127.0.0.1 user=u").ssl_mode(),
+        SslMode::Prefer
+    );
+    assert_eq!(
+        parse("host=localhost,db.example.org user=u").ssl_mode(),
+        SslMode::Require
+    );
 }

@@ -99,7 +99,7 @@ async fn refusals_have_kinds_and_remedies() {
     let error = refused(try_connect(&url).await);
     assert_eq!(
         (error.kind(), error.sqlstate()),
-        (ErrorKind::Server, Some("3D000"))
+        (ErrorKind::NoDatabase, Some("3D000"))
     );
     assert_eq!(error.disposition(), Disposition::Gone);
 }
@@ -112,7 +112,7 @@ async fn the_state_that_was_asked_for_is_looked_at() {
     connect(&format!("{url}?target_session_attrs=primary")).await;
     for wanted in ["standby", "read-only"] {
         let error = refused(try_connect(&format!("{url}?target_session_attrs={wanted}")).await);
-        assert_eq!(error.kind(), ErrorKind::Setting);
+        assert_eq!(error.kind(), ErrorKind::OtherState);
     }
     database
         .run(&format!(

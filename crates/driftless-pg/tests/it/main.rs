@@ -3,7 +3,10 @@
 
 mod copy;
 mod fault;
+mod hosts;
 mod login;
+mod pool;
+mod pooler;
 mod session;
 mod tls;
 mod transaction;

@@ -1,3 +1,4 @@
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use driftless_pg::{ErrorKind, Param};
@@ -50,7 +51,13 @@ fn server(identity: &Identity, clients: &Authority) -> Cluster {
     let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
     Cluster::start(&ClusterOptions {
         settings: vec![setting("ssl", "on"), setting("ssl_ca_file", "clients.pem")],
-        access: vec!["hostssl all certified 0.0.0.0/0 cert".to_owned()],
+        access: [
+            "hostssl all certified 0.0.0.0/0 cert",
+            "hostssl all in_clear 0.0.0.0/0 reject",
+            "hostnossl all encrypted 0.0.0.0/0 reject",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         files: vec![
             file("server.crt", &identity.certificate),
             file("server.key", &identity.key),
@@ -72,6 +79,8 @@ impl Files {
     fn write(&self, name: &str, text: &str) -> String {
         let path: PathBuf = self.0.path().join(name);
         std::fs::write(&path, text).unwrap();
+        // Keys are refused that others may read.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         path.display().to_string()
     }
 }
@@ -108,6 +117,8 @@ async fn certificates_are_checked_as_far_as_demanded() {
             true,
         ),
         (format!("{named}?sslmode=require&channel_binding=disable"), true),
+        (format!("{numbered}?sslmode=allow"), false),
+        (format!("{numbered}?sslmode=prefer"), true),
     ] {
         let session = connect(&url).await;
         assert_eq!(session.is_encrypted(), encrypted, "{url}");
@@ -119,10 +130,44 @@ async fn certificates_are_checked_as_far_as_demanded() {
         assert_eq!(there, encrypted, "{url}");
     }
 
+    let admin = connect(&numbered).await;
+    let roles = "CREATE ROLE in_clear LOGIN PASSWORD 'x'; CREATE ROLE encrypted LOGIN PASSWORD 'x'";
+    admin.batch(roles).await.unwrap();
+    for (role, mode, encrypted) in [
+        ("in_clear", "prefer", Some(false)),
+        ("in_clear", "allow", Some(false)),
+        ("in_clear", "require", None),
+        ("encrypted", "prefer", Some(true)),
+        ("encrypted", "allow", Some(true)),
+        ("encrypted", "disable", None),
+    ] {
+        let url = format!(
+            "postgres://{role}:x@127.0.0.1:{}/postgres?sslmode={mode}",
+            cluster.port()
+        );
+        match encrypted {
+            Some(encrypted) => assert_eq!(connect(&url).await.is_encrypted(), encrypted, "{url}"),
+            None => {
+                let error = refused(try_connect(&url).await);
+                assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+                assert!(error.remedy().unwrap().contains("pg_hba.conf"), "{error}");
+            }
+        }
+    }
+
+    let version = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    for (bound, expected) in [
+        ("ssl_max_protocol_version=TLSv1.2", "TLSv1.2"),
+        ("ssl_min_protocol_version=TLSv1.3", "TLSv1.3"),
+    ] {
+        let session = connect(&format!("{named}?sslmode=require&{bound}")).await;
+        assert_eq!(one::<String>(&session, version).await, expected);
+    }
+
     for (url, part, remedy) in [
         (
             format!("{numbered}?sslmode=verify-full&sslrootcert={root}"),
-            "it names",
+            "it names localhost",
             "verify-ca",
         ),
         (
@@ -190,6 +235,11 @@ async fn clients_show_certificates_and_cancel_over_tls() {
     assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
     let error = refused(try_connect(&format!("{url}&sslcert={certificate}&sslkey={certificate}")).await);
     assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let error = refused(try_connect(&format!("{url}&sslcert={certificate}&sslkey={key}")).await);
+    assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+    assert!(error.remedy().unwrap().contains("chmod 600"), "{error}");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
     let error = refused(
         try_connect(&format!(
             "{}?sslmode=verify-full&sslrootcert={root}",

@@ -47,9 +47,15 @@ pub(crate) fn program(dir: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .env_remove("NO_COLOR")
         .env_remove("TERM")
+        .env("HOME", dir)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PG") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

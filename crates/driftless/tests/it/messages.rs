@@ -10,5 +10,6 @@ mod right;
 mod row;
 mod run;
 mod size;
+mod connection;
 
 pub(crate) use told::{Names, Scene};

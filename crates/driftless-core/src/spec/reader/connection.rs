@@ -1,5 +1,7 @@
 //! [pipeline], [source] and [target].
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::naming;
@@ -91,6 +93,15 @@ fn namespace(section: &mut Section<'_>) -> Option<Uuid> {
 /// The namespace of a pipeline that names none: UUIDv5 of `driftless:NAME` in the RFC's namespace for URLs.
 pub(super) fn default_namespace(name: &str) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("driftless:{name}").as_bytes())
+}
+
+/// Variables that say what connection strings leave open.
+pub(super) fn variables(environment: &BTreeMap<String, String>) -> BTreeMap<String, SecretUrl> {
+    environment
+        .iter()
+        .filter(|(name, _)| name.starts_with("PG") || matches!(name.as_str(), "HOME" | "USER"))
+        .map(|(name, value)| (name.clone(), SecretUrl::new(value.clone())))
+        .collect()
 }
 
 /// [source] or [target].

@@ -1,0 +1,105 @@
+//! Service files: named sets of keywords.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::surroundings::Surroundings;
+use super::url_error;
+use crate::error::PgError;
+
+/// The file in the directory of the system.
+const SYSTEM_FILE: &str = "pg_service.conf";
+
+/// Where Debian and its kin keep that file, if `PGSYSCONFDIR` does not say otherwise.
+const SYSTEM_DIRECTORY: &str = "/etc/postgresql-common";
+
+/// The keywords of a service: from the file that is named, else from the user's, then from the system's.
+pub(super) fn find(
+    name: &str,
+    file: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<Vec<(String, String)>, PgError> {
+    let user = match file {
+        Some(file) => Some(PathBuf::from(file)),
+        None => surroundings.at_home(".pg_service.conf"),
+    };
+    let system = Path::new(surroundings.get("PGSYSCONFDIR").unwrap_or(SYSTEM_DIRECTORY)).join(SYSTEM_FILE);
+    for path in user.into_iter().chain([system]) {
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            // One that is named must be there.
+            Err(error) if file.is_some_and(|file| Path::new(file) == path) => {
+                return Err(url_error(format!(
+                    "the service file {} cannot be read: {error}",
+                    path.display()
+                ))
+                .remedy_is("correct `servicefile` or PGSERVICEFILE"));
+            }
+            Err(_) => continue,
+        };
+        if let Some(found) = section(&text, name).map_err(|line| broken(&path, line))? {
+            return Ok(found);
+        }
+    }
+    Err(url_error(format!("there is no service `{name}`"))
+        .remedy_is("add the section to ~/.pg_service.conf, or name the file that has it in PGSERVICEFILE"))
+}
+
+fn broken(path: &Path, line: usize) -> PgError {
+    url_error(format!(
+        "line {line} of the service file {} is not keyword=value",
+        path.display()
+    ))
+    .remedy_is("write one keyword=value per line below [service]; a service cannot name another service")
+}
+
+/// The keywords of one section, or the number of the line in it that cannot be understood.
+fn section(text: &str, name: &str) -> Result<Option<Vec<(String, String)>>, usize> {
+    let mut found: Option<Vec<(String, String)>> = None;
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Some(heading) = line.strip_prefix('[') {
+            if found.is_some() {
+                break;
+            }
+            if heading.strip_suffix(']') == Some(name) {
+                found = Some(Vec::new());
+            }
+        } else if let Some(pairs) = &mut found {
+            match line.split_once('=') {
+                Some((keyword, value)) if !matches!(keyword.trim(), "service" | "servicefile") => {
+                    pairs.push((keyword.trim().to_owned(), value.to_owned()));
+                }
+                _ => return Err(number + 1),
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::section;
+
+    #[test]
+    fn one_section_is_read() {
+        let text = "# all\n[a]\nhost=x\n\n[b]\n host = y \nport=1\n# c\noptions=-c a=b\n[c]\nnonsense\n";
+        let read = |name| section(text, name);
+        let pair = |keyword: &str, value: &str| (keyword.to_owned(), value.to_owned());
+        assert_eq!(read("a"), Ok(Some(vec![pair("host", "x")])));
+        assert_eq!(
+            read("b"),
+            Ok(Some(vec![
+                pair("host", " y"),
+                pair("port", "1"),
+                pair("options", "-c a=b")
+            ]))
+        );
+        assert_eq!(read("c"), Err(11));
+        assert_eq!(read("d"), Ok(None));
+        assert_eq!(section("[a]\nservice=b\n", "a"), Err(2));
+    }
+}
