@@ -136,7 +136,15 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
     }
     if let Some(plan) = &plan {
         adoptions(spec, plan, &target_session, &mut findings).await?;
-        privileges::findings(plan, &source_catalog, &target_catalog, &mut findings);
+        let source = privileges::Side {
+            catalog: &source_catalog,
+            session: &source_session,
+        };
+        let target = privileges::Side {
+            catalog: &target_catalog,
+            session: &target_session,
+        };
+        privileges::findings(plan, source, target, &mut findings).await?;
         evaluations(plan, &mut target_session, &mut findings).await?;
     }
     match plan {
