@@ -14,8 +14,7 @@ const ONE_ROW: &str = "an expression takes one row and gives one value; take wha
 const UNKNOWN_FUNCTION: &str = "its arguments may need casts; functions and operators that are not in pg_catalog, public or \
                                 extensions are named with their schema: app.my_function(…), a OPERATOR(app.%) b";
 
-const FORBIDDEN: &str =
-    "GRANT EXECUTE ON FUNCTION …, or USAGE ON SCHEMA …, TO the role that the target's URL names";
+const FORBIDDEN: &str = "let the owner grant EXECUTE on the function, or USAGE on the schema, to the role that the target's URL names";
 
 const CUT_OFF: &str =
     "this is not one complete expression: it breaks off, or its brackets and quotes do not match";

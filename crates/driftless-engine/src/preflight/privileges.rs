@@ -30,9 +30,6 @@ pub async fn findings(
 ) -> Result<()> {
     of_source(plan, source, findings).await?;
     of_target(plan, target, findings).await?;
-    if !target.catalog.may_create_temp {
-        findings.push(no_temporary_tables(&target.catalog.role));
-    }
     if target.catalog.read_only {
         findings.push(
             Finding::error(code::PRIVILEGE_MISSING, "the target", "it is read-only")
@@ -188,14 +185,16 @@ fn no_usage(side: &str, schema: &str, role: &str) -> Finding {
     ))
 }
 
-fn no_temporary_tables(role: &str) -> Finding {
+/// The role may not make temporary tables.
+pub fn no_temporary_tables(role: &str, database: &str) -> Finding {
     Finding::error(
         code::PRIVILEGE_MISSING,
         "the target",
-        format!("role {role} may not make temporary tables, which the proofs need"),
+        format!("role {role} may not make temporary tables, which checks and proofs need"),
     )
     .remedy(format!(
-        "GRANT TEMPORARY ON DATABASE … TO {}, with the target's database",
+        "GRANT TEMPORARY ON DATABASE {} TO {}",
+        quote_ident(database),
         quote_ident(role)
     ))
 }

@@ -1,5 +1,7 @@
 //! Runs that meet what somebody else left, or is doing.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use super::{Names, Scene};
 use crate::desk::{Desk, end, signal};
 
@@ -54,6 +56,11 @@ async fn changed_between_interruption_and_resume() {
     scene.map(MAPPING);
     scene
         .target
+        .run("UPDATE driftless.pipeline SET version = 0")
+        .await;
+    insta::assert_snapshot!("state_older", scene.told(&["migrate"]));
+    scene
+        .target
         .run("UPDATE driftless.pipeline SET version = 9999")
         .await;
     insta::assert_snapshot!(
@@ -105,7 +112,9 @@ async fn a_target_that_is_not_empty() {
 #[tokio::test]
 async fn a_second_instance() {
     let desk = Desk::new("told_second").await;
-    let names = Names::of(&desk.source, &desk.target);
+    let mut names = Names::of(&desk.source, &desk.target);
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("a host's name");
+    names.add(&format!("on {})", host.trim()), "on HOST)");
     let gate = desk.gate().await;
     let first = desk.start(&["migrate", "--quiet"]);
     desk.somebody_waits().await;
@@ -118,6 +127,7 @@ async fn a_second_instance() {
     insta::assert_snapshot!("interrupted", first);
 }
 
+/// A table whose file is `/dev/full`: the kernel has no room for what the server writes there.
 #[tokio::test]
 async fn the_target_s_disk_is_full() {
     let scene = Scene::new("told_full", SOURCE, TARGET).await;
@@ -131,5 +141,34 @@ async fn the_target_s_disk_is_full() {
     std::os::unix::fs::symlink("/dev/full", &path).expect("a link");
     let full = scene.told(&["migrate"]);
     std::fs::remove_file(&path).expect("the link");
-    insta::assert_snapshot!("disk_full", full);
+    std::fs::File::create(&path).expect("the table's file");
+    let owner =
+        std::fs::metadata(std::path::Path::new(&path).parent().expect("a directory")).expect("the directory");
+    std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).expect("the server's file");
+    insta::assert_snapshot!("disk_full", [full, scene.told(&["migrate"])].join("\n"));
 }
+
+#[tokio::test]
+async fn no_connection_is_left() {
+    let mut scene = Scene::new("told_connections", SOURCE, TARGET).await;
+    let role = format!("few_{}", scene.target.name());
+    scene.name_first(&role, "FEW");
+    let (database, sql) = (scene.target.name().to_owned(), TARGET_OF_FEW);
+    let sql = sql.replace("FEW", &role).replace("DATABASE_NAME", &database);
+    scene.target.run(&sql).await;
+    scene.connect(&scene.source.url(), &scene.target.url_as(&role, "of few"));
+    scene.map(MAPPING);
+    let told = scene.told(&["migrate"]);
+    scene
+        .target
+        .run(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+        .await;
+    insta::assert_snapshot!("out_of_connections", told);
+}
+
+/// A role that may have three sessions, of which a load needs more.
+const TARGET_OF_FEW: &str = "
+CREATE ROLE FEW LOGIN PASSWORD 'of few' CONNECTION LIMIT 3;
+ALTER TABLE public.customers OWNER TO FEW;
+GRANT CREATE, TEMPORARY ON DATABASE DATABASE_NAME TO FEW;
+";
