@@ -104,6 +104,11 @@ impl Batch {
         debug_assert_eq!(self.cells.len() % self.width.max(1), 0);
     }
 
+    /// Makes the value of a row and column null.
+    pub fn forget(&mut self, row: usize, column: usize) {
+        self.cells[row * self.width + column] = Cell::NULL;
+    }
+
     /// Forgets all rows, keeps the memory.
     pub fn clear(&mut self) {
         self.arena.clear();

@@ -144,11 +144,12 @@ codes! {
     TRIGGERS_NOT_SILENCED = 300, Usage, "triggers that cannot be silenced";
     PRIVILEGE_MISSING = 301, Server, "a privilege is missing";
     ROW_SECURITY = 302, Server, "row-level security would hide rows";
+    TARGET_OCCUPIED = 303, Usage, "a target table with rows of others";
     TARGET_BUSY = 304, Server, "a target table is locked by somebody else";
     KEYS_IN_CIRCLE = 305, Usage, "tables that wait for each other's rows";
     // ---- rows (400-499): codes of rejects
     ROW_REFERENCE_MISSING = 400, Remaining, "a row refers to a row that is not there";
-    ROW_UNKNOWN_VALUE = 401, Remaining, "a value that the map does not list";
+    ROW_UNKNOWN_VALUE = 401, Remaining, "a value that the map or the enum does not list";
     ROW_REQUIRED_NULL = 402, Remaining, "a required value is null";
     ROW_WOULD_LOSE = 403, Remaining, "a value that does not fit without loss";
     ROW_EXPRESSION_FAILED = 404, Remaining, "an expression failed for a row";

@@ -6,7 +6,7 @@ use driftless_core::code::{self, Code};
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::ErrorFields;
 
-use crate::sqlstate::{Disposition, condition, disposition, message_is_free_of_values};
+use crate::sqlstate::{self, Disposition, condition, disposition, message_is_free_of_values};
 
 /// What went wrong, as far as the work's next step depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -307,7 +307,7 @@ impl PgError {
         &self.0.cause
     }
 
-    /// What to do about it, where that is known: ours first, else the server's hint.
+    /// What to do about it, where that is known: ours first, else what the SQLSTATE asks for, else the server's hint.
     pub fn remedy(&self) -> Option<String> {
         let hint = || {
             let server = self
@@ -317,7 +317,8 @@ impl PgError {
                 .filter(|server| !server.may_hold_values())?;
             server.hint.as_deref().map(one_line)
         };
-        self.0.remedy.clone().or_else(hint)
+        let known = || Some(sqlstate::remedy(self.sqlstate()?)?.to_owned());
+        self.0.remedy.clone().or_else(known).or_else(hint)
     }
 }
 

@@ -67,6 +67,11 @@ impl Pool {
         }))
     }
 
+    /// The database.
+    pub fn database(&self) -> &str {
+        self.0.config.database()
+    }
+
     /// `user@host:port/database`; where the string names several servers, the one that was found.
     pub fn place(&self) -> String {
         let state = self.0.state();

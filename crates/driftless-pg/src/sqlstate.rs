@@ -44,6 +44,22 @@ pub fn condition(sqlstate: &str) -> &'static str {
         .unwrap_or("unknown condition")
 }
 
+/// What to do where the server has run out of something, whatever was asked of it.
+pub(crate) fn remedy(sqlstate: &str) -> Option<&'static str> {
+    Some(match sqlstate {
+        "53100" => {
+            "make room on that server's disk, then start again: what was committed stays, and it goes on from there"
+        }
+        "53200" => {
+            "give that server more memory, or lower its work_mem or our max_connections; then start again"
+        }
+        "53400" => {
+            "raise the limit that PostgreSQL names on that server, for this role if you like; then start again"
+        }
+        _ => return None,
+    })
+}
+
 /// Whether the server's message of such an error speaks of statements and objects, never of a row's values.
 pub(crate) fn message_is_free_of_values(sqlstate: &str) -> bool {
     const FREE: &[&str] = &[

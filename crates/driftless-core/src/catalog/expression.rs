@@ -53,6 +53,8 @@ pub enum ExpressionCategory {
     },
     /// It is well formed, but not one row in, one value out: sub-select, aggregate, window, set, whole row.
     NotAllowed,
+    /// The role may not call or use what it names.
+    Forbidden,
     /// Anything else that PostgreSQL objects to.
     Other,
 }
@@ -99,6 +101,7 @@ impl ExpressionProblem {
     pub fn code(&self) -> Code {
         match self.category {
             ExpressionCategory::Volatile { .. } | ExpressionCategory::NotAllowed => code::VOLATILE_EXPRESSION,
+            ExpressionCategory::Forbidden => code::PRIVILEGE_MISSING,
             _ => code::BAD_EXPRESSION,
         }
     }

@@ -6,6 +6,9 @@ use crate::value::Numeric;
 
 use super::fault::Trouble;
 
+/// More digits than any numeric has: what does not fit then has too many behind the point.
+const ANY_PRECISION: i32 = 1 << 20;
+
 /// What a value that is not null must satisfy. [`Check::Lossless`] and [`Check::Clock`] are
 /// the evaluator's and judged elsewhere.
 pub(super) fn check(bytes: &[u8], check: &Check) -> Result<(), Trouble> {
@@ -14,9 +17,13 @@ pub(super) fn check(bytes: &[u8], check: &Check) -> Result<(), Trouble> {
         Check::Numeric { precision, scale } => match Numeric::read(bytes) {
             None => Err(Trouble::unreadable("numeric")),
             Some(numeric) if numeric.fits(*precision, *scale) => Ok(()),
-            Some(_) => Err(Trouble::new(
+            Some(numeric) => Err(Trouble::new(
                 code::ROW_WOULD_LOSE,
-                format!("the number does not fit numeric({precision},{scale}) without rounding"),
+                if numeric.fits(ANY_PRECISION, *scale) {
+                    format!("the number is too large for numeric({precision},{scale})")
+                } else {
+                    format!("the number does not fit numeric({precision},{scale}) without rounding")
+                },
             )),
         },
         Check::Microseconds(unit) => microseconds(bytes, *unit),

@@ -109,16 +109,33 @@ impl Writing<'_, '_> {
         })
     }
 
+    /// A row by its key, unless that is sensitive.
+    fn named(&self, shaped: &Shaped, row: usize) -> String {
+        let plan = self.plan();
+        if plan
+            .identity
+            .key
+            .iter()
+            .any(|part| plan.sensitive.contains(&part.column))
+        {
+            return "a row".to_owned();
+        }
+        format!("row {}", self.shaping.shaper.key_text(shaped, row))
+    }
+
     fn halt(&self, shaped: &Shaped) -> Result<()> {
         for row in 0..shaped.rows() {
             if let Verdict::Halt(fault) = shaped.verdict(row) {
                 let rule = fault.rule.clone().unwrap_or_default();
                 return Err(EngineError::new(
                     code::RULE_HALTED,
-                    format!("entity {}, rule {rule}", self.plan().name),
-                    "a row does not satisfy it, and its on_fail is halt",
+                    format!("rule {rule}"),
+                    format!(
+                        "{} does not satisfy it, and its on_fail is halt",
+                        self.named(shaped, row)
+                    ),
                 )
-                .remedy("correct the source, or let the rule reject or warn"));
+                .remedy("correct the row in the source, or let the rule reject or warn; then start again"));
             }
         }
         Ok(())

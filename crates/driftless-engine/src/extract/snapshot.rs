@@ -14,6 +14,11 @@ const SNAPSHOT: &str = "SELECT e.id, pg_catalog.concat_ws(' ', pg_catalog.pg_cur
     CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'standby ' || e.id || ' ' || pg_catalog.clock_timestamp()::text END) \
     FROM pg_catalog.pg_export_snapshot() AS e (id)";
 
+/// A database in SQL_ASCII holds bytes of whatever encoding. Asked for UTF-8, its server gives no row that has others, and none
+/// behind it; so the bytes come as they are, and [`super::reader`] looks at them.
+const RAW_BYTES: &str = "SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', true) \
+    WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'";
+
 /// A snapshot, kept alive by the session that exported it.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -52,7 +57,7 @@ impl Snapshot {
         let session = source.session(purpose).await?;
         session
             .batch(&format!(
-                "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {}",
+                "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {}; {RAW_BYTES}",
                 quote_literal(&self.id)
             ))
             .await?;

@@ -11,6 +11,11 @@ pub(super) const STARTED_AT: &str = "an expression must give the same value when
 const ONE_ROW: &str = "an expression takes one row and gives one value; take what spans rows or tables from a source query \
                        (`sql = \"SELECT …\"` in the entity)";
 
+const UNKNOWN_FUNCTION: &str = "its arguments may need casts; functions and operators that are not in pg_catalog, public or \
+                                extensions are named with their schema: app.my_function(…), a OPERATOR(app.%) b";
+
+const FORBIDDEN: &str = "let the owner grant EXECUTE on the function, or USAGE on the schema, to the role that the target's URL names";
+
 const CUT_OFF: &str =
     "this is not one complete expression: it breaks off, or its brackets and quotes do not match";
 
@@ -36,20 +41,17 @@ pub(super) fn from_server(
             let name = position.and_then(|at| name_at(sql, at)?.pop());
             unknown_column(message, name, inputs)
         }
-        "42883" => ExpressionProblem::new(ExpressionCategory::UnknownFunction, message).remedy(format!(
-            "outside of pg_catalog, functions and operators are named with their schema: public.my_function(…), \
-             a OPERATOR(public.%) b; arguments may need casts{}",
-            if hint.is_empty() { String::new() } else { format!(". {hint}") }
-        )),
-        "42P01" => ExpressionProblem::new(ExpressionCategory::NotAllowed, message)
-            .remedy("columns stand by their own names, without a table before them, and other tables cannot be read"),
+        "42883" => {
+            ExpressionProblem::new(ExpressionCategory::UnknownFunction, message).remedy(UNKNOWN_FUNCTION)
+        }
+        "42P01" => ExpressionProblem::new(ExpressionCategory::NotAllowed, message).remedy(
+            "columns stand by their own names, without a table before them, and other tables cannot be read",
+        ),
         // Aggregates, windows, sub-selects and sets, whole rows and system columns.
         "42803" | "42P20" | "0A000" | "42P10" => {
             ExpressionProblem::new(ExpressionCategory::NotAllowed, message).remedy(ONE_ROW)
         }
-        "42501" => ExpressionProblem::new(ExpressionCategory::Other, message).remedy(
-            "the role that the target's URL names needs EXECUTE on the function and USAGE on its schema",
-        ),
+        "42501" => ExpressionProblem::new(ExpressionCategory::Forbidden, message).remedy(FORBIDDEN),
         _ => ExpressionProblem::new(ExpressionCategory::Other, message).remedy(hint),
     };
     problem.at(position)

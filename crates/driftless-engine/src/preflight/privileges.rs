@@ -1,93 +1,36 @@
-//! What the two roles may not do, as the catalogs say.
+//! What the two roles may not do, as PostgreSQL says: each relation once, with everything that is missing and the GRANT.
 
-use driftless_core::catalog::Catalog;
+use std::collections::BTreeSet;
+
+use driftless_core::catalog::{Catalog, Column, Relation};
 use driftless_core::code;
 use driftless_core::error::Finding;
 use driftless_core::name::quote_ident;
-use driftless_core::plan::Plan;
+use driftless_core::plan::{EntityPlan, Plan};
 use driftless_core::spec::WhenMissing;
+use driftless_pg::{Param, Session};
+
+use crate::error::Result;
+
+/// One of the two databases, as its role sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<'s> {
+    /// What was read of it.
+    pub catalog: &'s Catalog,
+    /// A session of the role.
+    pub session: &'s Session,
+}
 
 /// Rights that are missing, and row-level security that would hide rows.
-pub fn findings(plan: &Plan, source: &Catalog, target: &Catalog, findings: &mut Vec<Finding>) {
-    for entity in &plan.entities {
-        let place = format!("entity {}", entity.name);
-        if let Some(from) = entity
-            .origin
-            .relation
-            .as_ref()
-            .and_then(|name| source.relation(name))
-        {
-            let unreadable: Vec<&str> = entity
-                .inputs
-                .iter()
-                .filter(|input| from.column(&input.column).is_some_and(|column| !column.readable))
-                .map(|input| input.column.as_str())
-                .collect();
-            if !from.may_select && !unreadable.is_empty() {
-                findings.push(missing(
-                    &place,
-                    "SELECT",
-                    &from.name.sql(),
-                    &source.role,
-                    "the source",
-                ));
-            }
-            if from.row_security {
-                findings.push(hidden(&place, &from.name.to_string(), &source.role));
-            }
-        }
-        let Some(into) = target.relation(&entity.into) else {
-            continue;
-        };
-        let unwritable = entity
-            .columns
-            .iter()
-            .any(|written| into.column(&written.name).is_some_and(|column| !column.writable));
-        if !into.may_insert && unwritable {
-            findings.push(missing(
-                &place,
-                "INSERT",
-                &into.name.sql(),
-                &target.role,
-                "the target",
-            ));
-        }
-        if !into.may_select {
-            findings.push(missing(
-                &place,
-                "SELECT",
-                &into.name.sql(),
-                &target.role,
-                "the target",
-            ));
-        }
-        if !into.may_delete {
-            findings.push(missing(
-                &place,
-                "DELETE",
-                &into.name.sql(),
-                &target.role,
-                "the target",
-            ));
-        }
-        let nulls = entity.refs.iter().any(|site| site.missing == WhenMissing::Null);
-        if nulls && !into.may_update {
-            findings.push(missing(
-                &place,
-                "UPDATE",
-                &into.name.sql(),
-                &target.role,
-                "the target",
-            ));
-        }
-        if into.row_security {
-            findings.push(hidden(&place, &into.name.to_string(), &target.role));
-        }
-    }
-    if !target.may_create_temp {
-        findings.push(no_temporary_tables(&target.role));
-    }
-    if target.read_only {
+pub async fn findings(
+    plan: &Plan,
+    source: Side<'_>,
+    target: Side<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    of_source(plan, source, findings).await?;
+    of_target(plan, target, findings).await?;
+    if target.catalog.read_only {
         findings.push(
             Finding::error(
                 code::OTHER_STATE,
@@ -100,16 +43,165 @@ pub fn findings(plan: &Plan, source: &Catalog, target: &Catalog, findings: &mut 
             ),
         );
     }
+    Ok(())
 }
 
-fn no_temporary_tables(role: &str) -> Finding {
+async fn of_source(plan: &Plan, source: Side<'_>, findings: &mut Vec<Finding>) -> Result<()> {
+    let role = &source.catalog.role;
+    let from = |entity: &EntityPlan| source.catalog.relation(entity.origin.relation.as_ref()?);
+    let named = plan.entities.iter().filter_map(from);
+    let closed = closed_schemas(source.session, named).await?;
+    findings.extend(closed.iter().map(|schema| no_usage("the source", schema, role)));
+    for entity in &plan.entities {
+        let Some(relation) = from(entity).filter(|relation| !closed.contains(&relation.name.schema)) else {
+            continue;
+        };
+        let read = entity.inputs.iter().map(|input| input.column.as_str());
+        let unreadable = columns(relation, read, |column| !column.readable);
+        if !unreadable.is_empty() {
+            let right = if relation.may_select {
+                format!("SELECT ({})", unreadable.join(", "))
+            } else {
+                "SELECT".to_owned()
+            };
+            findings.push(missing(entity, &[right], relation, role));
+        }
+        if relation.row_security {
+            findings.push(hidden(entity, relation, role));
+        }
+    }
+    Ok(())
+}
+
+async fn of_target(plan: &Plan, target: Side<'_>, findings: &mut Vec<Finding>) -> Result<()> {
+    let role = &target.catalog.role;
+    let into = |entity: &EntityPlan| target.catalog.relation(&entity.into);
+    let closed = closed_schemas(target.session, plan.entities.iter().filter_map(into)).await?;
+    findings.extend(closed.iter().map(|schema| no_usage("the target", schema, role)));
+    for entity in &plan.entities {
+        let Some(relation) = into(entity).filter(|relation| !closed.contains(&relation.name.schema)) else {
+            continue;
+        };
+        let rights = written(entity, relation);
+        if !rights.is_empty() {
+            findings.push(missing(entity, &rights, relation, role));
+        }
+        if relation.row_security {
+            findings.push(hidden(entity, relation, role));
+        }
+        for column in &entity.sequences {
+            findings.extend(sequence(target.session, entity, column, role).await?);
+        }
+    }
+    Ok(())
+}
+
+/// What a load needs of a table and this role lacks.
+fn written(entity: &EntityPlan, into: &Relation) -> Vec<String> {
+    let written = || entity.columns.iter().map(|column| column.name.as_str());
+    let nulls = entity.refs.iter().any(|site| site.missing == WhenMissing::Null);
+    let lacks = [
+        (
+            "SELECT",
+            !columns(into, written(), |column| !column.readable).is_empty(),
+        ),
+        (
+            "INSERT",
+            !columns(into, written(), |column| !column.writable).is_empty(),
+        ),
+        ("UPDATE", nulls && !into.may_update),
+        ("DELETE", !into.may_delete),
+    ];
+    let lacks = lacks.into_iter().filter(|(_, lacks)| *lacks);
+    lacks.map(|(right, _)| right.to_owned()).collect()
+}
+
+/// Columns among these of which something holds, quoted.
+fn columns<'n>(
+    relation: &Relation,
+    names: impl Iterator<Item = &'n str>,
+    holds: impl Fn(&Column) -> bool,
+) -> Vec<String> {
+    let found = names.filter(|name| relation.column(name).is_some_and(&holds));
+    found.map(quote_ident).collect()
+}
+
+/// Schemas of these relations that the role may not enter: whatever else it was granted there is worth nothing.
+async fn closed_schemas<'r>(
+    session: &Session,
+    relations: impl Iterator<Item = &'r Relation>,
+) -> Result<BTreeSet<String>> {
+    let schemas: BTreeSet<&str> = relations.map(|relation| relation.name.schema.as_str()).collect();
+    let schemas: Vec<&str> = schemas.into_iter().collect();
+    let rows = session
+        .query(
+            "SELECT nspname::text FROM pg_catalog.pg_namespace \
+             WHERE nspname = ANY ($1::text[]) AND NOT pg_catalog.has_schema_privilege(oid, 'USAGE')",
+            &[Param::text_array(&schemas)],
+        )
+        .await?;
+    rows.iter().map(|row| Ok(row.get(0)?)).collect()
+}
+
+/// The sequence of a kept key is moved at the end of a load.
+async fn sequence(
+    session: &Session,
+    entity: &EntityPlan,
+    column: &str,
+    role: &str,
+) -> Result<Option<Finding>> {
+    let (table, column) = (entity.into.sql(), column);
+    let row = session
+        .query_opt(
+            "SELECT s.name, pg_catalog.has_sequence_privilege(s.name, 'SELECT'), \
+                    pg_catalog.has_sequence_privilege(s.name, 'UPDATE') \
+               FROM pg_catalog.pg_get_serial_sequence($1, $2) AS s (name) WHERE s.name IS NOT NULL",
+            &[Param::text(table.as_str()), Param::text(column)],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let name: String = row.get(0)?;
+    let lacks: Vec<&str> = [("SELECT", row.get::<bool>(1)?), ("UPDATE", row.get::<bool>(2)?)]
+        .into_iter()
+        .filter(|(_, has)| !has)
+        .map(|(right, _)| right)
+        .collect();
+    if lacks.is_empty() {
+        return Ok(None);
+    }
+    let rights = lacks.join(", ");
+    let message =
+        format!("role {role} lacks {rights} on sequence {name}, which is moved behind the kept keys");
+    let remedy = format!("GRANT {rights} ON SEQUENCE {name} TO {}", quote_ident(role));
+    Ok(Some(
+        Finding::error(code::PRIVILEGE_MISSING, place(entity), message).remedy(remedy),
+    ))
+}
+
+fn place(entity: &EntityPlan) -> String {
+    format!("entity {}", entity.name)
+}
+
+fn no_usage(side: &str, schema: &str, role: &str) -> Finding {
+    let message =
+        format!("role {role} lacks USAGE on schema {schema}, without which nothing in it can be used");
+    Finding::error(code::PRIVILEGE_MISSING, side, message).remedy(format!(
+        "GRANT USAGE ON SCHEMA {} TO {}",
+        quote_ident(schema),
+        quote_ident(role)
+    ))
+}
+
+/// The role may not make temporary tables.
+pub fn no_temporary_tables(role: &str, database: &str) -> Finding {
     Finding::error(
         code::PRIVILEGE_MISSING,
         "the target",
-        format!("role {role} may not make temporary tables, which the proofs need"),
+        format!("role {role} may not make temporary tables, which checks and proofs need"),
     )
     .remedy(format!(
-        "GRANT TEMPORARY ON DATABASE … TO {}, with the target's database",
+        "GRANT TEMPORARY ON DATABASE {} TO {}",
+        quote_ident(database),
         quote_ident(role)
     ))
 }
@@ -127,20 +219,22 @@ pub fn no_place_for_state(schema: &str, role: &str) -> Finding {
     ))
 }
 
-fn missing(place: &str, right: &str, relation: &str, role: &str, side: &str) -> Finding {
-    Finding::error(
-        code::PRIVILEGE_MISSING,
-        place,
-        format!("role {role} lacks {right} on {relation} in {side}"),
-    )
-    .remedy(format!("GRANT {right} ON {relation} TO {}", quote_ident(role)))
+fn missing(entity: &EntityPlan, rights: &[String], relation: &Relation, role: &str) -> Finding {
+    let rights = rights.join(", ");
+    let message = format!("role {role} lacks {rights} on {}", relation.name);
+    let grant = format!(
+        "GRANT {rights} ON {} TO {}",
+        relation.name.sql(),
+        quote_ident(role)
+    );
+    Finding::error(code::PRIVILEGE_MISSING, place(entity), message).remedy(grant)
 }
 
-fn hidden(place: &str, relation: &str, role: &str) -> Finding {
-    Finding::error(
-        code::ROW_SECURITY,
-        place,
-        format!("row-level security of {relation} applies to role {role} and would hide rows"),
-    )
-    .remedy("use a role with BYPASSRLS, or the table's owner")
+fn hidden(entity: &EntityPlan, relation: &Relation, role: &str) -> Finding {
+    let message = format!(
+        "row-level security of {} applies to role {role} and would hide rows",
+        relation.name
+    );
+    Finding::error(code::ROW_SECURITY, place(entity), message)
+        .remedy("use a role with BYPASSRLS, or the table's owner")
 }

@@ -113,13 +113,10 @@ fn refusal(entity: &EntityPlan, begun: &Begun) -> Option<Finding> {
             Finding::error(
                 code::IDENTITY_CHANGED,
                 place,
-                format!(
-                    "its identities were made as {}, and would now be made as {}",
-                    begun.signature, entity.identity.signature
-                ),
+                differences(&begun.signature, &entity.identity.signature),
             )
             .remedy(format!(
-                "set the mapping back (`identity.name` pins a name); or {again}"
+                "set it back (`namespace` of [pipeline], and `name` in `identity`, pin what was derived from); or {again}"
             )),
         );
     }
@@ -134,6 +131,21 @@ fn refusal(entity: &EntityPlan, begun: &Begun) -> Option<Finding> {
         )
         .remedy(format!("set the mapping back; or {again}")),
     )
+}
+
+/// What differs between two ways of making identities: namespace, name, form and key, with a bar between.
+fn differences(before: &str, now: &str) -> String {
+    let parts = |signature: &str| -> Vec<String> { signature.splitn(4, '|').map(str::to_owned).collect() };
+    let (before, now) = (parts(before), parts(now));
+    let named = ["namespace", "name", "form", "key"].into_iter().enumerate();
+    let differing: Vec<String> = named
+        .filter(|(number, _)| before.get(*number) != now.get(*number))
+        .map(|(number, name)| {
+            let of = |parts: &[String]| parts.get(number).map_or("none", String::as_str).to_owned();
+            format!("the {name} was {} and would now be {}", of(&before), of(&now))
+        })
+        .collect();
+    format!("its identities would be others: {}", differing.join(", "))
 }
 
 /// Which lines of the plan differ, by what stands before their colon.

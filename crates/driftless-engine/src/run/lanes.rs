@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use driftless_core::code;
 use driftless_core::plan::EntityPlan;
 use driftless_core::spec::Limit;
+use driftless_pg::Session;
 use tokio::sync::Notify;
 
 use super::Events;
@@ -14,6 +15,7 @@ use super::report::Event;
 use crate::apply::chunk::{ChunkWork, MOST_DEADLOCKS, is_deadlock};
 use crate::apply::lane::Lane;
 use crate::error::{EngineError, Result};
+use crate::store::Store;
 use crate::store::chunk::Chunk;
 use crate::store::execution::Counts;
 use crate::store::reject;
@@ -107,11 +109,13 @@ pub async fn work(
                 let counts = loaded.map_err(|error| error.context(format!("entity {}", plan.name)))?;
                 let mut sum = shared.count(&plan.name, &counts);
                 sum.add(&entity.before);
-                if judge(plan, &sum, finished, entity.estimated_rows).is_err() {
+                if excess(plan, &sum, finished, entity.estimated_rows).is_some() {
                     // What earlier runs rejected may be mended by now: only the record tells.
                     let store = entity.work.store;
                     (sum.rejected, sum.parked) = reject::counts(&lane.writer, store, &plan.name).await?;
-                    judge(plan, &sum, finished, entity.estimated_rows)?;
+                    if let Some(excess) = excess(plan, &sum, finished, entity.estimated_rows) {
+                        return Err(too_many(&lane.writer, store, plan, &excess).await?);
+                    }
                 }
             }
         }
@@ -129,14 +133,17 @@ async fn mend(work: &ChunkWork<'_, '_>, lane: &mut Lane, stale: Option<&[Chunk]>
     work.mend(lane, stale).await
 }
 
+/// Reasons for rejects that are named, the most frequent ones.
+const NAMED_REASONS: i32 = 3;
+
 /// The smallest number of rejects that is judged before an entity's end.
 const JUDGED_FROM: i64 = 100;
 
-/// Halts where there are more rejects than the mapping allows.
-pub fn judge(plan: &EntityPlan, sum: &Counts, finished: bool, estimated_rows: u64) -> Result<()> {
+/// Where there are more rejects than the mapping allows: how many of how many.
+pub fn excess(plan: &EntityPlan, sum: &Counts, finished: bool, estimated_rows: u64) -> Option<String> {
     let rejected = sum.rejected + sum.parked;
     if rejected == 0 || (!finished && rejected < JUDGED_FROM) {
-        return Ok(());
+        return None;
     }
     let rows = if finished {
         sum.read
@@ -150,13 +157,28 @@ pub fn judge(plan: &EntityPlan, sum: &Counts, finished: bool, estimated_rows: u6
             format!("{percent}%"),
         ),
     };
-    if rejected <= allowed {
-        return Ok(());
-    }
-    Err(EngineError::new(
+    (rejected > allowed).then(|| {
+        format!(
+            "{rejected} of {} rows read are rejected, and max_rejects is {said}",
+            sum.read
+        )
+    })
+}
+
+/// The error that halts for too many rejects, with what most of them are.
+pub async fn too_many(
+    session: &Session,
+    store: &Store,
+    plan: &EntityPlan,
+    excess: &str,
+) -> Result<EngineError> {
+    let foremost = reject::foremost(session, store, &plan.name, NAMED_REASONS).await?;
+    let error = EngineError::new(
         code::TOO_MANY_REJECTS,
         format!("entity {}", plan.name),
-        format!("{rejected} of {} rows read are rejected, and max_rejects is {said}", sum.read),
-    )
-    .remedy("see `driftless rejects list`; correct mapping or source, or allow more with max_rejects; then start again"))
+        format!("{excess}; {}", foremost.join(", ")),
+    );
+    Ok(error.remedy(
+        "see `driftless rejects list`; correct mapping or source, or allow more with max_rejects; then start again",
+    ))
 }

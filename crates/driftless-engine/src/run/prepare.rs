@@ -1,8 +1,9 @@
 //! From a mapping to a plan: connects, looks at both sides, asks PostgreSQL about every expression, compiles.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use driftless_core::catalog::{Catalog, ExpressionRequest, Relation};
+use driftless_core::catalog::{Catalog, ExpressionRequest, Relation, RelationKind};
 use driftless_core::code;
 use driftless_core::error::{Finding, blocks};
 use driftless_core::plan::aside::{AsideItem, with_keys_back};
@@ -91,29 +92,24 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         async { source.session("check").await.context("[source]") },
         async { target.session("check").await.context("[target]") }
     )?;
-    let presence = schema::presence(&target_session, &store).await?;
-    let epoch = match presence {
-        Presence::Present => lease::epoch(&target_session, &store).await?,
-        Presence::Absent => 0,
-    };
-    let begun = match presence {
-        Presence::Present => entity::begun(&target_session, &store).await?,
-        Presence::Absent => Vec::new(),
-    };
+    let Standing {
+        presence,
+        epoch,
+        begun,
+        aside,
+    } = standing(&target_session, &store).await?;
     let (from, into) = (wanted_source(spec), wanted_target(spec));
     let (source_catalog, target_catalog) = tokio::try_join!(
         introspect(&source_session, &from),
         introspect(&target_session, &into)
     )?;
     // Keys that this pipeline has set aside are still keys.
-    let aside: Vec<AsideItem> = match presence {
-        Presence::Present => aside::outstanding(&target_session, &store).await?,
-        Presence::Absent => Vec::new(),
-    }
-    .into_iter()
-    .map(|record| record.item)
-    .collect();
     let keyed_catalog = with_keys_back(target_catalog.clone(), &aside);
+    if !target_catalog.may_create_temp {
+        // Nothing can be tried without them, and what was tried would be told as wrong.
+        let finding = privileges::no_temporary_tables(&target_catalog.role, target.database());
+        return Err(EngineError::findings(vec![finding]));
+    }
     let mut findings = Vec::new();
     let mut facts = Facts {
         begun: begun
@@ -157,8 +153,19 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
     }
     if let Some(plan) = &plan {
         adoptions(spec, plan, &target_session, &mut findings).await?;
-        privileges::findings(plan, &source_catalog, &target_catalog, &mut findings);
+        let source = privileges::Side {
+            catalog: &source_catalog,
+            session: &source_session,
+        };
+        let target = privileges::Side {
+            catalog: &target_catalog,
+            session: &target_session,
+        };
+        privileges::findings(plan, source, target, &mut findings).await?;
         evaluations(plan, &mut target_session, &mut findings).await?;
+        if !blocks(&findings) {
+            findings.extend(occupied(plan, &target_catalog, &begun));
+        }
     }
     match plan {
         Some(plan) if !blocks(&findings) => Ok(Prepared {
@@ -175,6 +182,73 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         }),
         _ => Err(EngineError::findings(findings)),
     }
+}
+
+/// What this pipeline has done already.
+struct Standing {
+    presence: Presence,
+    epoch: i64,
+    begun: Vec<Begun>,
+    aside: Vec<AsideItem>,
+}
+
+async fn standing(session: &Session, store: &Store) -> Result<Standing> {
+    let presence = schema::presence(session, store).await?;
+    if presence == Presence::Absent {
+        return Ok(Standing {
+            presence,
+            epoch: 0,
+            begun: Vec::new(),
+            aside: Vec::new(),
+        });
+    }
+    let outstanding = aside::outstanding(session, store).await?;
+    Ok(Standing {
+        presence,
+        epoch: lease::epoch(session, store).await?,
+        begun: entity::begun(session, store).await?,
+        aside: outstanding.into_iter().map(|record| record.item).collect(),
+    })
+}
+
+/// Tables that are named in a note; more are counted.
+const NAMED_TABLES: usize = 5;
+
+/// Tables that hold rows of which this pipeline knows nothing, and whose entities take none of them over.
+fn occupied(plan: &Plan, target: &Catalog, begun: &[Begun]) -> Option<Finding> {
+    let ours = |entity: &EntityPlan| begun.iter().any(|one| one.table == entity.into);
+    let occupied = |entity: &EntityPlan| {
+        // Views and foreign tables count as filled: nobody has looked.
+        target.relation(&entity.into).is_some_and(|into| {
+            into.has_rows && matches!(into.kind, RelationKind::Table | RelationKind::Partitioned)
+        })
+    };
+    let found: BTreeSet<String> = plan
+        .entities
+        .iter()
+        .filter(|entity| occupied(entity) && entity.identity.adopt.is_none() && !ours(entity))
+        .map(|entity| entity.into.to_string())
+        .collect();
+    let mut names: Vec<&str> = found.iter().map(String::as_str).take(NAMED_TABLES).collect();
+    let more = format!("{} more", found.len() - names.len());
+    if found.len() > names.len() {
+        names.push(&more);
+    }
+    let has = match found.len() {
+        0 => return None,
+        1 => "has",
+        _ => "have",
+    };
+    let message = format!(
+        "{} {has} rows that this pipeline did not write; they stay as they are, and a row that repeats one of their unique \
+         values is rejected",
+        names.join(", ")
+    );
+    Some(
+        Finding::note(code::TARGET_OCCUPIED, "the target", message).remedy(
+            "if an earlier migration wrote them, take their keys over with `adopt` beside the identity",
+        ),
+    )
 }
 
 /// An expression that PostgreSQL refused is told once, with PostgreSQL's reason.

@@ -162,17 +162,15 @@ impl Settling<'_, '_> {
             let (rejected, parked) = reject::counts(session, store, &entity.name).await?;
             let points = chunk::all(session, store, &entity.name).await?;
             let read = points.iter().map(|point| point.read).sum();
-            lanes::judge(
-                entity,
-                &Counts {
-                    read,
-                    rejected,
-                    parked,
-                    ..Counts::default()
-                },
-                true,
-                0,
-            )?;
+            let sum = Counts {
+                read,
+                rejected,
+                parked,
+                ..Counts::default()
+            };
+            if let Some(excess) = lanes::excess(entity, &sum, true, 0) {
+                return Err(lanes::too_many(session, store, entity, &excess).await?);
+            }
         }
         Ok(())
     }

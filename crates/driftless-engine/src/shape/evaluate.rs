@@ -216,6 +216,12 @@ async fn failing(
 }
 
 fn fault(row: usize, output: &EvaluationOutput, state: String, message: &str) -> RowFault {
+    // PostgreSQL gives the reason in the detail, among the row's text.
+    let reason = if state == "22P05" {
+        ": the character U+0000, or one that the target's encoding does not have"
+    } else {
+        ""
+    };
     let rule = output.place.strip_prefix("rule ").map(str::to_owned);
     RowFault {
         column: output.column.clone(),
@@ -229,7 +235,7 @@ fn fault(row: usize, output: &EvaluationOutput, state: String, message: &str) ->
         ..RowFault::new(
             row,
             code::ROW_EXPRESSION_FAILED,
-            format!("{}: {message}", output.place),
+            format!("{}: {message}{reason}", output.place),
         )
     }
 }

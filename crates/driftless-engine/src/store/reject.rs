@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use driftless_core::code::{self, Code};
-use driftless_pg::{Param, Session, Transaction};
+use driftless_pg::{Param, Row, Session, Transaction};
 
 use super::Store;
 use crate::error::Result;
@@ -175,6 +175,31 @@ pub async fn counts(session: &Session, store: &Store, entity: &str) -> Result<(i
         )
         .await?;
     Ok((row.get(0)?, row.get(1)?))
+}
+
+/// What most rows of an entity were rejected for, each as `17 times DL0406 a row repeats a unique value (orders_code_key)`.
+pub async fn foremost(session: &Session, store: &Store, entity: &str, most: i32) -> Result<Vec<String>> {
+    let rows = session
+        .query(
+            &store.sql(
+                "SELECT pg_catalog.count(*), code, coalesce(rule, constraint_name, column_name) \
+                 FROM {state}.rejects WHERE pipeline = $1 AND entity = $2 AND state <> 'discarded' \
+                 GROUP BY 2, 3 ORDER BY 1 DESC, 2, 3 LIMIT $3",
+            ),
+            &[
+                Param::text(store.pipeline()),
+                Param::text(entity),
+                Param::int4(most),
+            ],
+        )
+        .await?;
+    let named = |row: &Row| {
+        let (times, code, at): (i64, String, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let title = Code::parse(&code).map_or("", Code::title);
+        let at = at.map_or_else(String::new, |at| format!(" ({at})"));
+        Ok(format!("{times} times {code} {title}{at}"))
+    };
+    rows.iter().map(named).collect()
 }
 
 /// How many rows of the whole pipeline are on record as rejected or parked.

@@ -105,6 +105,10 @@ async fn wrong_mappings() {
             with(
                 "into = \"public.customers\"",
                 "into = \"public.customers\"\nafter = [\"orders\"]",
+            )
+            .replace(
+                "into = \"public.orders\"",
+                "into = \"public.orders\"\nafter = [\"customers\"]",
             ),
         ),
         (

@@ -185,11 +185,6 @@ const OF_THE_WRITER: &[(&str, &str, &str)] = &[
         "ALTER TABLE public.orders DISABLE ROW LEVEL SECURITY",
     ),
     (
-        "target_read_only",
-        "ALTER DATABASE TARGET SET default_transaction_read_only = on",
-        "SET TRANSACTION READ WRITE; ALTER DATABASE TARGET RESET default_transaction_read_only",
-    ),
-    (
         "target_triggers",
         "CREATE FUNCTION public.stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; \
          CREATE TRIGGER stamped BEFORE INSERT ON public.orders FOR EACH ROW EXECUTE FUNCTION public.stamp()",

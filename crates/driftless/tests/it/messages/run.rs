@@ -1,5 +1,7 @@
 //! Runs that meet what somebody else left, or is doing.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use super::{Names, Scene};
 use crate::desk::{Desk, end, signal};
 
@@ -105,7 +107,9 @@ async fn a_target_that_is_not_empty() {
 #[tokio::test]
 async fn a_second_instance() {
     let desk = Desk::new("told_second").await;
-    let names = Names::of(&desk.source, &desk.target);
+    let mut names = Names::of(&desk.source, &desk.target);
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("a host's name");
+    names.add(&format!("on {})", host.trim()), "on HOST)");
     let gate = desk.gate().await;
     let first = desk.start(&["migrate", "--quiet"]);
     desk.somebody_waits().await;
@@ -118,6 +122,7 @@ async fn a_second_instance() {
     insta::assert_snapshot!("interrupted", first);
 }
 
+/// A table whose file is `/dev/full`: the kernel has no room for what the server writes there.
 #[tokio::test]
 async fn the_target_s_disk_is_full() {
     let scene = Scene::new("told_full", SOURCE, TARGET).await;
@@ -131,5 +136,9 @@ async fn the_target_s_disk_is_full() {
     std::os::unix::fs::symlink("/dev/full", &path).expect("a link");
     let full = scene.told(&["migrate"]);
     std::fs::remove_file(&path).expect("the link");
-    insta::assert_snapshot!("disk_full", full);
+    std::fs::File::create(&path).expect("the table's file");
+    let owner =
+        std::fs::metadata(std::path::Path::new(&path).parent().expect("a directory")).expect("the directory");
+    std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).expect("the server's file");
+    insta::assert_snapshot!("disk_full", [full, scene.told(&["migrate"])].join("\n"));
 }

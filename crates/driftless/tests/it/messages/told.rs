@@ -47,7 +47,7 @@ impl Scene {
 
     /// Replaces a text of this run by a name wherever it is told, before those that it may hold.
     pub(crate) fn name_first(&mut self, text: &str, name: &'static str) {
-        self.names.0.insert(0, (text.to_owned(), name));
+        self.names.add(text, name);
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -87,6 +87,11 @@ impl Names {
                 .map(|(database, name)| (database.name().to_owned(), name))
                 .to_vec(),
         )
+    }
+
+    /// One more text, which is replaced before those that it may hold.
+    pub(crate) fn add(&mut self, text: &str, name: &'static str) {
+        self.0.insert(0, (text.to_owned(), name));
     }
 
     /// What a command told, as it is compared.
@@ -138,12 +143,14 @@ fn steady_cell(cell: &str) -> String {
         let pair = words
             .get(index + 1)
             .map(|next| format!("{word} {}", next.trim_end_matches([';', ','])));
-        if before == "in" && pair.as_deref().is_some_and(duration) {
-            text.push("TIME".to_owned() + if words[index + 1].ends_with(';') { ";" } else { "" });
+        let timed = matches!(before, "in" | "life");
+        if timed && pair.as_deref().is_some_and(duration) {
+            let rest = words[index + 1].trim_start_matches(|c: char| c.is_ascii_alphabetic());
+            text.push(format!("TIME{rest}"));
             index += 2;
             continue;
         }
-        text.push(if before == "process" {
+        text.push(if before.trim_start_matches('(') == "process" {
             digits(word, "PID")
         } else {
             steady_word(word)
@@ -174,6 +181,11 @@ fn steady_word(word: &str) -> String {
     let mut word = word.to_owned();
     while let Some(at) = (0..word.len()).find(|at| word.get(*at..at + 36).is_some_and(is_uuid)) {
         word.replace_range(at..at + 36, "UUID");
+    }
+    if word.starts_with("\"base/") {
+        return word
+            .replace(|c: char| c.is_ascii_digit(), "")
+            .replace("//", "/FILE");
     }
     if let Some(at) = word.find("127.0.0.1:") {
         let port = at + "127.0.0.1:".len();
