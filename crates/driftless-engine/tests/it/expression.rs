@@ -1,6 +1,5 @@
 //! The gate for expressions: what PostgreSQL accepts, and what we refuse of that.
 
-use std::time::{Duration, Instant};
 
 use driftless_core::catalog::{
     ExpressionCategory, ExpressionFacts, ExpressionInput, ExpressionProblem, ExpressionRequest,
@@ -411,7 +410,7 @@ async fn rights_of_the_role_count() {
 }
 
 #[tokio::test]
-async fn five_hundred_expressions_in_little_time() {
+async fn five_hundred_expressions() {
     let (_database, mut session) = fixture("many").await;
     let requests: Vec<_> = (0..500)
         .map(|n| {
@@ -423,16 +422,12 @@ async fn five_hundred_expressions_in_little_time() {
             )
         })
         .collect();
-    let started = Instant::now();
     let described = describe_expressions(&mut session, &requests)
         .await
         .expect("answers");
-    let took = started.elapsed();
-    println!("500 expressions in {took:?}");
     assert!(
         described
             .iter()
             .all(|described| facts(described).columns.len() == 2)
     );
-    assert!(took < Duration::from_secs(10), "{took:?}");
 }

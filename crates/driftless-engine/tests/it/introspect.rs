@@ -1,7 +1,6 @@
 //! A catalog from a live server, feature by feature.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use driftless_core::catalog::{
     Catalog, ConstraintKind, Generated, Relation, RelationKind, TriggerMode, TypeKind,
@@ -547,7 +546,7 @@ async fn views_and_other_relations() {
 }
 
 #[tokio::test]
-async fn two_hundred_tables_in_little_time() {
+async fn two_hundred_tables() {
     let database = database("many").await;
     database
         .run(
@@ -561,11 +560,7 @@ async fn two_hundred_tables_in_little_time() {
         all: true,
     };
     let session = session(&database).await;
-    let started = Instant::now();
     let catalog = introspect(&session, &wanted).await.expect("a catalog");
-    let took = started.elapsed();
-    println!("213 tables in {took:?}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(catalog.relations.len(), 213);
     assert!(
         catalog
