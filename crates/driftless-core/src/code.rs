@@ -145,7 +145,7 @@ codes! {
     PRIVILEGE_MISSING = 301, Server, "a privilege is missing";
     ROW_SECURITY = 302, Server, "row-level security would hide rows";
     TARGET_OCCUPIED = 303, Usage, "a target table with rows of others";
-    TARGET_BUSY = 304, Server, "a target table is locked by somebody else";
+    TARGET_BUSY = 304, Server, "a table is locked by somebody else";
     KEYS_IN_CIRCLE = 305, Usage, "tables that wait for each other's rows";
     // ---- rows (400-499): codes of rejects
     ROW_REFERENCE_MISSING = 400, Remaining, "a row refers to a row that is not there";
@@ -175,6 +175,7 @@ codes! {
     NOTHING_TO_DO = 510, Usage, "there is nothing of this pipeline in the target";
     RULE_HALTED = 511, Halted, "a rule with on_fail = halt refused a row";
     STATE_OLDER = 512, Halted, "the state schema is of an older version";
+    SCHEMA_CHANGED = 513, Halted, "a table changed while it was loaded";
     INTERNAL = 599, Halted, "an assumption of Driftless does not hold";
     // ---- command line and demo (600-699)
     USAGE = 600, Usage, "the command line cannot be understood";

@@ -18,6 +18,8 @@ mod orphan;
 mod stay;
 /// A shaped batch into the target.
 pub mod write;
+/// Whether an entity's tables are still what its plan was made from.
+pub mod fence;
 /// A chunk from source to target.
 pub mod chunk;
 /// Mappings that must be known before the load.

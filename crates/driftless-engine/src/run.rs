@@ -14,6 +14,8 @@ pub mod waits;
 pub mod queue;
 /// Tells how far work is.
 pub mod watch;
+/// One entity's trouble, and whom it concerns.
+mod halt;
 /// Streams of work side by side.
 pub mod lanes;
 /// A pipeline held: lease, heartbeat, execution.

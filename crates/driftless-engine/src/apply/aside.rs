@@ -111,7 +111,11 @@ pub async fn restore(sessions: &mut [Session], scope: &Scope<'_>, part: Part) ->
     let records: Vec<AsideRecord> = list(control, scope)
         .await?
         .into_iter()
-        .filter(|record| record.state != AsideState::Restored && part.has(record.item.kind))
+        .filter(|record| {
+            record.state != AsideState::Restored
+                && part.has(record.item.kind)
+                && !scope.spared.contains(&record.item.table)
+        })
         .collect();
     let presence = presence::look(control, &records).await?;
     let mut work = Work {
@@ -124,7 +128,8 @@ pub async fn restore(sessions: &mut [Session], scope: &Scope<'_>, part: Part) ->
         validate::run(sessions, scope, &mut work).await?;
     }
     if part == Part::All {
-        announce::run(&mut sessions[0], scope, work.failures.is_empty()).await?;
+        let whole = work.failures.is_empty() && scope.spared.is_empty();
+        announce::run(&mut sessions[0], scope, whole).await?;
     }
     Ok(Restored {
         restored: work.pending.len() - work.failures.len(),

@@ -6,6 +6,7 @@ use std::time::Instant;
 use driftless_pg::{BeginMode, Disposition};
 use tokio::sync::mpsc;
 
+use super::fence::Fence;
 use super::lane::Lane;
 use super::write::{Care, Writing};
 use crate::error::{EngineError, Result};
@@ -34,6 +35,8 @@ pub struct ChunkWork<'w, 'p> {
     pub lease: &'w Lease,
     /// The entity's shaping.
     pub shaping: &'w Shaping<'p>,
+    /// What its tables were when the plan was made.
+    pub fence: Fence,
     /// The execution.
     pub execution: i64,
     /// The snapshot, as text.
@@ -115,7 +118,8 @@ impl ChunkWork<'_, '_> {
                 }
             }
             drop(to_shape);
-            Ok::<(), EngineError>(())
+            drop(copy);
+            self.fence.source_kept(source, plan).await
         };
         let shaping = async {
             let mut bytes = 0;
@@ -146,6 +150,10 @@ impl ChunkWork<'_, '_> {
                 care,
                 staying: false,
             };
+            if care == Care::Isolating {
+                // Where the columns are others now, every single row would be refused.
+                self.fence.target_kept(&tx).await?;
+            }
             let mut counts = Counts::default();
             while let Some(batch) = shaped.recv().await {
                 counts.add(&to.write(&tx, &batch).await?);
@@ -154,6 +162,7 @@ impl ChunkWork<'_, '_> {
         };
         // A channel that closes looks the same at the end and after a failure: only when all three are well is it the end.
         let ((), bytes, (tx, mut counts)) = tokio::try_join!(reading, shaping, writing)?;
+        self.fence.target_kept(&tx).await?;
         counts.bytes = bytes;
         counts.duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
         let entity = plan.name.as_str();

@@ -4,16 +4,13 @@ use driftless_core::plan::aside::Silencing;
 use driftless_pg::{BeginMode, ErrorKind, PgError, Session, Transaction};
 
 use crate::error::Result;
+use crate::preflight::busy;
 use crate::store::aside::Scope;
-
-/// How long DDL and corrections wait for a lock. Long enough for ordinary transactions of an application, short enough that
-/// a forgotten one is named.
-pub(super) const LOCK_TIMEOUT: &str = "60s";
 
 /// A transaction for DDL. Functions in index expressions may count on the role's own search path; everything that we
 /// write is qualified.
 pub(super) async fn ddl<'s>(session: &'s mut Session, scope: &Scope<'_>) -> Result<Transaction<'s>> {
-    let settings = format!("SET LOCAL search_path TO DEFAULT; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'");
+    let settings = format!("SET LOCAL search_path TO DEFAULT; {}", busy::patience_sql());
     begin(session, scope, &settings).await
 }
 
@@ -23,8 +20,7 @@ pub(super) async fn rows<'s>(session: &'s mut Session, scope: &Scope<'_>) -> Res
         Silencing::ReplicaRole => "; SET LOCAL session_replication_role = replica",
         Silencing::EachTrigger => "",
     };
-    let settings =
-        format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET CONSTRAINTS ALL IMMEDIATE{silence}");
+    let settings = format!("{}; SET CONSTRAINTS ALL IMMEDIATE{silence}", busy::patience_sql());
     begin(session, scope, &settings).await
 }
 

@@ -5,7 +5,7 @@ use driftless_pg::{Pool, Session};
 
 use crate::error::Result;
 use crate::extract::snapshot::Snapshot;
-use crate::preflight::replica_role;
+use crate::preflight::{busy, replica_role};
 use crate::shape::evaluate;
 use crate::store::lease::Lease;
 
@@ -29,6 +29,7 @@ pub async fn writer(target: &Pool, lease: &Lease, silencing: Silencing) -> Resul
     if silencing == Silencing::ReplicaRole {
         replica_role::set(&session).await?;
     }
+    busy::be_patient(&session).await?;
     lease.enlist(&session).await?;
     Ok(session)
 }
@@ -42,10 +43,17 @@ impl Lane {
         lease: &Lease,
         silencing: Silencing,
     ) -> Result<Lane> {
+        let reader = snapshot.reader(source, "reader").await?;
+        busy::be_patient(&reader).await?;
+        reader.batch("SAVEPOINT untouched").await?;
         Ok(Lane {
-            source: snapshot.reader(source, "reader").await?,
+            source: reader,
             writer: writer(target, lease, silencing).await?,
             evaluator: evaluate::connect(target).await?,
         })
+    }
+    /// Makes it fit for other work after the source refused a statement: the snapshot stays, the locks go.
+    pub async fn recover(&self) -> Result<()> {
+        Ok(self.source.batch("ROLLBACK TO SAVEPOINT untouched").await?)
     }
 }

@@ -90,6 +90,8 @@ impl ChunkWork<'_, '_> {
                 counts.add(&Counts { read: 0, ..written });
             }
         }
+        self.fence.source_kept(source, plan).await?;
+        self.fence.target_kept(&tx).await?;
         // What was rewritten counts as updated, not as one more row.
         counts.inserted -= counts.updated;
         let what = ranges.map_or(Mended::Whole(counts.read), |_| Mended::Finished);

@@ -11,6 +11,21 @@ pub fn timed_out(error: &PgError) -> bool {
     error.sqlstate() == Some("55P03")
 }
 
+/// How long work waits for a lock: as long as the role's or the database's own `lock_timeout` says, otherwise long enough for
+/// ordinary transactions of an application and short enough that a forgotten one is named.
+const PATIENCE: &str = "SELECT pg_catalog.set_config(name, CASE reset_val WHEN '0' THEN '60s' ELSE reset_val || 'ms' END, {local}) \
+     FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'";
+
+/// Lets a session wait for locks only so long.
+pub async fn be_patient(session: &Session) -> Result<()> {
+    Ok(session.batch(&PATIENCE.replace("{local}", "false")).await?)
+}
+
+/// The statement that lets the current transaction wait only so long.
+pub fn patience_sql() -> String {
+    PATIENCE.replace("{local}", "true")
+}
+
 /// The statement that takes the strongest lock of every table, in the order given; nothing for none.
 pub fn lock_sql(tables: &[&QualifiedName]) -> String {
     if tables.is_empty() {

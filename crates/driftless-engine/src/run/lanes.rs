@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use driftless_core::code;
+use driftless_core::error::Finding;
 use driftless_core::plan::EntityPlan;
 use driftless_core::spec::Limit;
 use driftless_pg::Session;
 use tokio::sync::Notify;
 
 use super::Events;
+use super::halt::halt;
 use super::queue::{Next, Queue};
 use super::report::Event;
 use crate::apply::chunk::{ChunkWork, MOST_DEADLOCKS, is_deadlock};
@@ -27,6 +29,16 @@ pub struct Shared {
     changed: Notify,
     /// Counts of this run by entity.
     counts: Mutex<BTreeMap<String, Counts>>,
+    halted: Mutex<Halted>,
+}
+
+/// What came to a halt.
+#[derive(Debug, Default)]
+pub struct Halted {
+    /// Entities that are not loaded to their end.
+    pub entities: Vec<String>,
+    /// Why.
+    pub findings: Vec<Finding>,
 }
 
 /// An entity at work.
@@ -40,6 +52,17 @@ pub struct Entity<'w, 'p> {
     pub before: Counts,
 }
 
+impl Halted {
+    /// The error that tells of it, if there is anything to tell.
+    pub fn into_result(self) -> Result<()> {
+        if self.findings.is_empty() {
+            Ok(())
+        } else {
+            Err(EngineError::findings(self.findings))
+        }
+    }
+}
+
 impl Shared {
     /// For a queue.
     pub fn new(queue: Queue) -> Arc<Shared> {
@@ -47,7 +70,36 @@ impl Shared {
             queue: Mutex::new(queue),
             changed: Notify::new(),
             counts: Mutex::default(),
+            halted: Mutex::default(),
         })
+    }
+
+    /// What came to a halt so far.
+    pub fn halted(&self) -> Halted {
+        std::mem::take(&mut *self.halted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Halts an entity; of several lanes that found out the first one tells.
+    fn halt(&self, entity: usize, error: EngineError) {
+        let names = self
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .halt(entity);
+        let mut halted = self.halted.lock().unwrap_or_else(PoisonError::into_inner);
+        if !names.first().is_some_and(|name| halted.entities.contains(name)) {
+            halted.findings.extend(error.into_findings());
+        }
+        for name in names {
+            if !halted.entities.contains(&name) {
+                halted.entities.push(name);
+            }
+        }
+    }
+
+    fn is_halted(&self, entity: &str) -> bool {
+        let halted = self.halted.lock().unwrap_or_else(PoisonError::into_inner);
+        halted.entities.iter().any(|name| name == entity)
     }
 
     fn take(&self) -> Next {
@@ -97,16 +149,24 @@ pub async fn work(
                         phase: "mending",
                     })
                     .ok();
-                let mended = mend(work, lane, stale.as_deref()).await;
+                if let Err(error) = mend(work, lane, stale.as_deref()).await {
+                    shared.halt(number, halt(error, lane, work).await?);
+                }
                 shared.ended(number);
-                mended.map_err(|error| error.context(format!("entity {entity}")))?;
             }
             Next::Chunk(number, chunk) => {
                 let entity = &entities[number];
                 let plan = entity.work.shaping.plan;
                 let loaded = entity.work.load(lane, &chunk).await;
-                let finished = shared.ended(number);
-                let counts = loaded.map_err(|error| error.context(format!("entity {}", plan.name)))?;
+                let counts = match loaded {
+                    Ok(counts) => counts,
+                    Err(error) => {
+                        shared.halt(number, halt(error, lane, &entity.work).await?);
+                        shared.ended(number);
+                        continue;
+                    }
+                };
+                let finished = shared.ended(number) && !shared.is_halted(&plan.name);
                 let mut sum = shared.count(&plan.name, &counts);
                 sum.add(&entity.before);
                 if excess(plan, &sum, finished, entity.estimated_rows).is_some() {

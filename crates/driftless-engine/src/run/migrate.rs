@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 
 use driftless_core::catalog::Catalog;
 use driftless_core::error::Finding;
+use driftless_core::name::QualifiedName;
 use driftless_core::plan::aside::{self, AsideItem, Kept, Silencing};
 use driftless_core::plan::{Chunking, EntityPlan};
 use driftless_core::spec::Spec;
 use driftless_pg::Session;
 
 use super::agenda::Agenda;
+use super::halt::stuck;
 use super::held::Held;
-use super::lanes::{self, Entity, Shared};
+use super::lanes::{self, Entity, Halted, Shared};
 use super::prepare::{Prepared, prepare};
 use super::queue::{Queue, Stale, Waiting};
 use super::report::{EntityReport, Event, MigrateReport};
@@ -178,6 +180,7 @@ impl<'r> Run<'r> {
             execution: self.execution,
             guard,
             silencing,
+            spared: &[],
         }
     }
 
@@ -208,8 +211,12 @@ impl<'r> Run<'r> {
         let (queue, entities) = self
             .work_list(&held.session, &lease, &snapshot, &at_work, (&progress, silencing))
             .await?;
-        self.load(queue, &entities, &progress, &mut lanes).await?;
-        let plans: Vec<&EntityPlan> = entities.iter().map(|entity| entity.work.shaping.plan).collect();
+        let halted = self.load(queue, &entities, &progress, &mut lanes).await?;
+        let plans: Vec<&EntityPlan> = entities
+            .iter()
+            .map(|entity| entity.work.shaping.plan)
+            .filter(|plan| !halted.entities.contains(&plan.name))
+            .collect();
         begin::advance(&mut held.session, &prepared.store, &guard, &plans, Phase::Loaded).await?;
         for plan in &plans {
             self.events
@@ -222,17 +229,40 @@ impl<'r> Run<'r> {
         crash::point("loaded");
         if !self.agenda.refused.is_empty() {
             // What refers to a refused entity cannot be proven; the caller tells what is refused.
-            return Ok(());
+            return halted.into_result();
         }
+        let aside = outstanding(&held.session, &prepared.store).await?;
+        let aside: Vec<AsideItem> = aside.into_iter().map(|record| record.item).collect();
+        let stuck = stuck(&prepared.plan, &prepared.target_catalog, &aside, &halted.entities);
+        let free = |name: &str| !stuck.contains(name);
+        let mut plan = self.agenda.settled_plan(&prepared.plan);
+        plan.entities.retain(|entity| free(&entity.name));
+        let spared: Vec<QualifiedName> = prepared
+            .plan
+            .entities
+            .iter()
+            .filter(|entity| !free(&entity.name))
+            .map(|entity| entity.into.clone())
+            .collect();
         let settling = settle::Settling {
             prepared,
-            plan: self.agenda.settled_plan(&prepared.plan),
-            scope: self.scope(&guard, silencing),
+            plan,
+            scope: Scope {
+                spared: &spared,
+                ..self.scope(&guard, silencing)
+            },
             lease: &lease,
-            works: entities.iter().map(|entity| &entity.work).collect(),
+            works: entities
+                .iter()
+                .map(|entity| &entity.work)
+                .filter(|work| free(work.entity()))
+                .collect(),
             events: self.events,
         };
-        settling.finish(&mut lanes).await
+        if !settling.works.is_empty() {
+            settling.finish(&mut lanes).await?;
+        }
+        halted.into_result()
     }
 
     /// Records what begins, with its chunks and its adopted mappings, in one transaction.
@@ -371,6 +401,7 @@ impl<'r> Run<'r> {
                     store: &self.prepared.store,
                     lease,
                     shaping,
+                    fence: self.prepared.fence(plan),
                     execution: self.execution,
                     snapshot: snapshot.text(),
                     max_row_bytes: self.prepared.plan.max_row_bytes,
@@ -394,7 +425,7 @@ impl<'r> Run<'r> {
         entities: &[Entity<'_, '_>],
         progress: &[Progress],
         lanes: &mut [Lane],
-    ) -> Result<()> {
+    ) -> Result<Halted> {
         self.step("loading");
         let shared = Shared::new(queue);
         let names: Vec<&str> = entities.iter().map(|entity| entity.work.entity()).collect();
@@ -408,7 +439,7 @@ impl<'r> Run<'r> {
             futures_util::future::try_join_all(working),
         )
         .await?;
-        Ok(())
+        Ok(shared.halted())
     }
 
     /// Whether the recorded chunks are ranges of a key that the plan still cuts by.

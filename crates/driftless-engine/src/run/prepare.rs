@@ -11,6 +11,7 @@ use driftless_core::plan::{self, EntityPlan, Facts, Plan};
 use driftless_core::spec::{From, ServerSpec, Spec};
 use driftless_pg::{ConnectConfig, Param, Pool, PoolLimits, Session, Surroundings};
 
+use crate::apply::fence::Fence;
 use crate::error::{EngineError, InContext as _, Result};
 use crate::introspect::{Wanted, describe_expressions, describe_query, introspect};
 use crate::preflight::privileges;
@@ -51,6 +52,15 @@ impl Prepared {
     /// The relation that an entity's rows come from, if it is one.
     pub fn origin(&self, entity: &EntityPlan) -> Option<&Relation> {
         self.source_catalog.relation(entity.origin.relation.as_ref()?)
+    }
+
+    /// What an entity's tables were when the plan was made.
+    pub fn fence(&self, entity: &EntityPlan) -> Fence {
+        Fence::around(
+            entity,
+            self.origin(entity),
+            self.target_catalog.relation(&entity.into),
+        )
     }
 }
 

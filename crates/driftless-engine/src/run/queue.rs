@@ -114,6 +114,24 @@ impl Queue {
         }
     }
 
+    /// An entity takes no more work, and neither do those that would wait for its end. Says which.
+    pub fn halt(&mut self, entity: usize) -> Vec<String> {
+        let mut halted = vec![self.entities[entity].entity.clone()];
+        let mut at = 0;
+        while let Some(name) = halted.get(at).cloned() {
+            at += 1;
+            for one in &mut self.entities {
+                if one.entity == name {
+                    one.chunks.clear();
+                    one.stale = None;
+                } else if one.after.contains(&name) && !halted.contains(&one.entity) {
+                    halted.push(one.entity.clone());
+                }
+            }
+        }
+        halted
+    }
+
     /// A chunk of an entity, or its mending, ended. Says whether the entity is finished now.
     pub fn ended(&mut self, entity: usize) -> bool {
         let one = &mut self.entities[entity];

@@ -267,6 +267,7 @@ fn work_on<'w, 'p>(
         store: &prepared.store,
         lease: &held.lease,
         shaping,
+        fence: prepared.fence(shaping.plan),
         execution: held.execution,
         snapshot: snapshot.text(),
         max_row_bytes: prepared.plan.max_row_bytes,
@@ -289,6 +290,7 @@ async fn prove(
         execution: held.execution,
         guard: &guard,
         silencing,
+        spared: &[],
     };
     let mut session = crate::apply::lane::writer(&prepared.target, &held.lease, silencing).await?;
     reject::blame_parents(&mut session, &prepared.store, &guard).await?;

@@ -153,6 +153,7 @@ async fn put_back(prepared: &Prepared, held: &mut Held) -> Result<AbandonReport>
         execution: held.execution,
         guard: &guard,
         silencing,
+        spared: &[],
     };
     let before = aside::outstanding(&held.session, &prepared.store).await?;
     let mut sessions = Vec::new();

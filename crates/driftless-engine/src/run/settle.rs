@@ -267,6 +267,7 @@ async fn restore_within(prepared: &Prepared, held: &Held, limit: Option<Duration
         execution: held.execution,
         guard: &guard,
         silencing,
+        spared: &[],
     };
     let mut sessions = Vec::new();
     for _ in 0..prepared.plan.target_connections.clamp(1, BUILDERS) {

@@ -2,6 +2,7 @@
 //! with the change of its record in one transaction: after a crash at any point the record says what is missing.
 
 use driftless_core::code;
+use driftless_core::name::QualifiedName;
 use driftless_core::plan::aside::{AsideItem, Silencing};
 use driftless_pg::{Param, Session};
 
@@ -19,6 +20,8 @@ pub struct Scope<'a> {
     pub guard: &'a str,
     /// How triggers are kept silent.
     pub silencing: Silencing,
+    /// Tables that are left as they are: what was set aside of them stays so.
+    pub spared: &'a [QualifiedName],
 }
 
 /// How far an item is.

@@ -95,6 +95,7 @@ fn scope(store: &Store, silencing: Silencing) -> Scope<'_> {
         execution: 1,
         guard: "SELECT 1",
         silencing,
+        spared: &[],
     }
 }
 

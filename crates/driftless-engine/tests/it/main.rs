@@ -26,3 +26,4 @@ mod lab;
 mod parts;
 mod retry;
 mod supabase;
+mod motion;

@@ -189,6 +189,7 @@ fn scope(store: &Store) -> Scope<'_> {
         execution: 7,
         guard: "SELECT 1",
         silencing: Silencing::ReplicaRole,
+        spared: &[],
     }
 }
 
