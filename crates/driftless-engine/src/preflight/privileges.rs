@@ -21,6 +21,13 @@ pub struct Side<'s> {
     pub session: &'s Session,
 }
 
+impl<'s> Side<'s> {
+    /// A database of which this was read by this session.
+    pub fn of(catalog: &'s Catalog, session: &'s Session) -> Side<'s> {
+        Side { catalog, session }
+    }
+}
+
 /// Rights that are missing, and row-level security that would hide rows.
 pub async fn findings(
     plan: &Plan,

@@ -14,7 +14,7 @@ use driftless_pg::{ConnectConfig, Param, Pool, PoolLimits, Session, Surroundings
 use crate::apply::fence::Fence;
 use crate::error::{EngineError, InContext as _, Result};
 use crate::introspect::{Wanted, describe_expressions, describe_query, introspect};
-use crate::preflight::privileges;
+use crate::preflight::privileges::{self, Side};
 use crate::shape::constants::{self, RunFacts};
 use crate::shape::evaluate;
 use crate::store::Store;
@@ -163,14 +163,8 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
     }
     if let Some(plan) = &plan {
         adoptions(spec, plan, &target_session, &mut findings).await?;
-        let source = privileges::Side {
-            catalog: &source_catalog,
-            session: &source_session,
-        };
-        let target = privileges::Side {
-            catalog: &target_catalog,
-            session: &target_session,
-        };
+        let source = Side::of(&source_catalog, &source_session);
+        let target = Side::of(&target_catalog, &target_session);
         privileges::findings(plan, source, target, &mut findings).await?;
         evaluations(plan, &mut target_session, &mut findings).await?;
         if !blocks(&findings) {

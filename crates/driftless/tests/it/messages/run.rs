@@ -56,6 +56,14 @@ async fn changed_between_interruption_and_resume() {
     scene.map(MAPPING);
     scene
         .target
+        .run("UPDATE driftless.pipeline SET version = 1")
+        .await;
+    insta::assert_snapshot!(
+        "state_older",
+        [scene.told(&["status"]), scene.told(&["migrate"])].join("\n")
+    );
+    scene
+        .target
         .run("UPDATE driftless.pipeline SET version = 9999")
         .await;
     insta::assert_snapshot!(
