@@ -90,6 +90,34 @@ fn by_name(cluster: &Cluster, host: &str) -> String {
     cluster.admin_url().replace("127.0.0.1", host)
 }
 
+/// `allow` and `prefer` get roles in that the server admits in one way only.
+async fn the_other_way_is_tried_where_encryption_is_a_matter_of_taste(cluster: &Cluster) {
+    let admin = connect(&cluster.admin_url()).await;
+    let roles = "CREATE ROLE in_clear LOGIN PASSWORD 'x'; CREATE ROLE encrypted LOGIN PASSWORD 'x'";
+    admin.batch(roles).await.unwrap();
+    for (role, mode, encrypted) in [
+        ("in_clear", "prefer", Some(false)),
+        ("in_clear", "allow", Some(false)),
+        ("in_clear", "require", None),
+        ("encrypted", "prefer", Some(true)),
+        ("encrypted", "allow", Some(true)),
+        ("encrypted", "disable", None),
+    ] {
+        let url = format!(
+            "postgres://{role}:x@127.0.0.1:{}/postgres?sslmode={mode}",
+            cluster.port()
+        );
+        match encrypted {
+            Some(encrypted) => assert_eq!(connect(&url).await.is_encrypted(), encrypted, "{url}"),
+            None => {
+                let error = refused(try_connect(&url).await);
+                assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+                assert!(error.remedy().unwrap().contains("pg_hba.conf"), "{error}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn certificates_are_checked_as_far_as_demanded() {
     let (ours, other) = (Authority::new("our root"), Authority::new("another root"));
@@ -130,7 +158,7 @@ async fn certificates_are_checked_as_far_as_demanded() {
         assert_eq!(there, encrypted, "{url}");
     }
 
-    the_server_decides(&cluster, &numbered).await;
+    the_other_way_is_tried_where_encryption_is_a_matter_of_taste(&cluster).await;
 
     let version = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     for (bound, expected) in [
@@ -181,34 +209,6 @@ async fn certificates_are_checked_as_far_as_demanded() {
             "{url}: {:?}",
             error.remedy()
         );
-    }
-}
-
-/// Roles that the server admits in one way only: `prefer` and `allow` try the other one.
-async fn the_server_decides(cluster: &Cluster, numbered: &str) {
-    let admin = connect(numbered).await;
-    let roles = "CREATE ROLE in_clear LOGIN PASSWORD 'x'; CREATE ROLE encrypted LOGIN PASSWORD 'x'";
-    admin.batch(roles).await.unwrap();
-    for (role, mode, encrypted) in [
-        ("in_clear", "prefer", Some(false)),
-        ("in_clear", "allow", Some(false)),
-        ("in_clear", "require", None),
-        ("encrypted", "prefer", Some(true)),
-        ("encrypted", "allow", Some(true)),
-        ("encrypted", "disable", None),
-    ] {
-        let url = format!(
-            "postgres://{role}:x@127.0.0.1:{}/postgres?sslmode={mode}",
-            cluster.port()
-        );
-        match encrypted {
-            Some(encrypted) => assert_eq!(connect(&url).await.is_encrypted(), encrypted, "{url}"),
-            None => {
-                let error = refused(try_connect(&url).await);
-                assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
-                assert!(error.remedy().unwrap().contains("pg_hba.conf"), "{error}");
-            }
-        }
     }
 }
 
