@@ -27,7 +27,7 @@ mod expression;
 
 pub use condition::describe_condition;
 pub use expression::{Described, describe_expressions};
-pub use query::describe_query;
+pub use query::{describe_query, right};
 
 use std::collections::BTreeMap;
 

@@ -6,15 +6,20 @@ use std::time::Duration;
 use driftless_core::catalog::{Catalog, ExpressionRequest, Relation, RelationKind};
 use driftless_core::code;
 use driftless_core::error::{Finding, blocks};
-use driftless_core::plan::aside::{AsideItem, with_keys_back};
+use driftless_core::plan::aside::{AsideItem, Silencing, with_keys_back};
 use driftless_core::plan::{self, EntityPlan, Facts, Plan};
 use driftless_core::spec::{From, ServerSpec, Spec};
+use driftless_core::survey::{self, Ground};
 use driftless_pg::{ConnectConfig, Param, Pool, PoolLimits, Session, Surroundings};
 
 use crate::apply::fence::Fence;
 use crate::error::{EngineError, InContext as _, Result};
 use crate::introspect::{Wanted, describe_expressions, describe_query, introspect};
+<<<<<<< HEAD
 use crate::preflight::privileges::{self, Side};
+=======
+use crate::preflight::{encoding, privileges, replica_role, trial};
+>>>>>>> 24ee5b4 (check names what surrounds the tables: rules, publications, the platform, encodings; rights are tried by EXPLAIN)
 use crate::shape::constants::{self, RunFacts};
 use crate::shape::evaluate;
 use crate::store::Store;
@@ -98,7 +103,7 @@ const EXPRESSION_REMEDY: &str =
 pub async fn prepare(spec: &Spec) -> Result<Prepared> {
     let (source, target) = endpoints(spec)?;
     let store = Store::new(spec.pipeline.state_schema.clone(), spec.pipeline.name.clone());
-    let (source_session, mut target_session) = tokio::try_join!(
+    let (mut source_session, mut target_session) = tokio::try_join!(
         async { source.session("check").await.context("[source]") },
         async { target.session("check").await.context("[target]") }
     )?;
@@ -167,9 +172,31 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         let target = Side::of(&target_catalog, &target_session);
         privileges::findings(plan, source, target, &mut findings).await?;
         evaluations(plan, &mut target_session, &mut findings).await?;
+<<<<<<< HEAD
         if !blocks(&findings) {
             findings.extend(occupied(plan, &target_catalog, &begun));
         }
+=======
+        let silencing = if replica_role::probe(&mut target_session).await? {
+            Silencing::ReplicaRole
+        } else {
+            Silencing::EachTrigger
+        };
+        findings.extend(survey::findings(Ground {
+            spec,
+            plan,
+            source: &source_catalog,
+            target: &target_catalog,
+            silencing,
+        }));
+        tried(
+            plan,
+            &source_catalog,
+            (&mut source_session, &mut target_session),
+            &mut findings,
+        )
+        .await?;
+>>>>>>> 24ee5b4 (check names what surrounds the tables: rules, publications, the platform, encodings; rights are tried by EXPLAIN)
     }
     match plan {
         Some(plan) if !blocks(&findings) => Ok(Prepared {
@@ -188,6 +215,7 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
     }
 }
 
+<<<<<<< HEAD
 /// What this pipeline has done already.
 struct Standing {
     presence: Presence,
@@ -253,6 +281,21 @@ fn occupied(plan: &Plan, target: &Catalog, begun: &[Begun]) -> Option<Finding> {
             "if an earlier migration wrote them, take their keys over with `adopt` beside the identity",
         ),
     )
+=======
+/// What only trying tells.
+async fn tried(
+    plan: &Plan,
+    source: &Catalog,
+    (source_session, target_session): (&mut Session, &mut Session),
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    trial::source(plan, source_session, findings).await?;
+    trial::target(plan, target_session, findings).await?;
+    if !blocks(findings) {
+        encoding::findings(plan, source, source_session, findings).await?;
+    }
+    Ok(())
+>>>>>>> 24ee5b4 (check names what surrounds the tables: rules, publications, the platform, encodings; rights are tried by EXPLAIN)
 }
 
 /// An expression that PostgreSQL refused is told once, with PostgreSQL's reason.
