@@ -80,7 +80,7 @@ pub fn right(server: &ServerError) -> Option<(Code, &'static str)> {
     } else {
         (
             code::PRIVILEGE_MISSING,
-            "GRANT what is missing to the role; a view's own owner needs the rights on what lies behind it",
+            "give the role the right that is missing; a view's own owner needs the rights on what lies behind it",
         )
     })
 }

@@ -15,11 +15,8 @@ use driftless_pg::{ConnectConfig, Param, Pool, PoolLimits, Session, Surroundings
 use crate::apply::fence::Fence;
 use crate::error::{EngineError, InContext as _, Result};
 use crate::introspect::{Wanted, describe_expressions, describe_query, introspect};
-<<<<<<< HEAD
 use crate::preflight::privileges::{self, Side};
-=======
-use crate::preflight::{encoding, privileges, replica_role, trial};
->>>>>>> 24ee5b4 (check names what surrounds the tables: rules, publications, the platform, encodings; rights are tried by EXPLAIN)
+use crate::preflight::{encoding, replica_role, trial};
 use crate::shape::constants::{self, RunFacts};
 use crate::shape::evaluate;
 use crate::store::Store;
@@ -172,31 +169,17 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         let target = Side::of(&target_catalog, &target_session);
         privileges::findings(plan, source, target, &mut findings).await?;
         evaluations(plan, &mut target_session, &mut findings).await?;
-<<<<<<< HEAD
         if !blocks(&findings) {
             findings.extend(occupied(plan, &target_catalog, &begun));
         }
-=======
-        let silencing = if replica_role::probe(&mut target_session).await? {
-            Silencing::ReplicaRole
-        } else {
-            Silencing::EachTrigger
-        };
-        findings.extend(survey::findings(Ground {
+        surveyed(
             spec,
             plan,
-            source: &source_catalog,
-            target: &target_catalog,
-            silencing,
-        }));
-        tried(
-            plan,
-            &source_catalog,
+            (&source_catalog, &target_catalog),
             (&mut source_session, &mut target_session),
             &mut findings,
         )
         .await?;
->>>>>>> 24ee5b4 (check names what surrounds the tables: rules, publications, the platform, encodings; rights are tried by EXPLAIN)
     }
     match plan {
         Some(plan) if !blocks(&findings) => Ok(Prepared {
@@ -215,7 +198,6 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
     }
 }
 
-<<<<<<< HEAD
 /// What this pipeline has done already.
 struct Standing {
     presence: Presence,
@@ -281,21 +263,34 @@ fn occupied(plan: &Plan, target: &Catalog, begun: &[Begun]) -> Option<Finding> {
             "if an earlier migration wrote them, take their keys over with `adopt` beside the identity",
         ),
     )
-=======
-/// What only trying tells.
-async fn tried(
+/// What surrounds the tables, and what only trying tells.
+async fn surveyed(
+    spec: &Spec,
     plan: &Plan,
-    source: &Catalog,
+    (source, target): (&Catalog, &Catalog),
     (source_session, target_session): (&mut Session, &mut Session),
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
+    let silencing = if replica_role::probe(target_session).await? {
+        Silencing::ReplicaRole
+    } else {
+        Silencing::EachTrigger
+    };
+    findings.extend(survey::findings(Ground {
+        spec,
+        plan,
+        source,
+        target,
+        silencing,
+    }));
     trial::source(plan, source_session, findings).await?;
     trial::target(plan, target_session, findings).await?;
     if !blocks(findings) {
         encoding::findings(plan, source, source_session, findings).await?;
     }
     Ok(())
->>>>>>> 24ee5b4 (check names what surrounds the tables: rules, publications, the platform, encodings; rights are tried by EXPLAIN)
+}
+
 }
 
 /// An expression that PostgreSQL refused is told once, with PostgreSQL's reason.
