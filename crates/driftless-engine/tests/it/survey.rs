@@ -36,7 +36,7 @@ pub(crate) fn with(findings: &[Finding], code: Code) -> Vec<(Severity, &str, &st
 }
 
 #[track_caller]
-pub(crate) fn one<'f>(findings: &'f [Finding], code: Code) -> (Severity, &'f str, &'f str) {
+pub(crate) fn one(findings: &[Finding], code: Code) -> (Severity, &str, &str) {
     match with(findings, code)[..] {
         [one] => one,
         _ => panic!("{code}: {findings:#?}"),
