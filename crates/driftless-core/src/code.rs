@@ -123,6 +123,7 @@ codes! {
     TARGET_CLAIMED_TWICE = 116, Usage, "two entities that could write the same row";
     BAD_CONSTANT = 117, Usage, "a constant that is no value of its column's type";
     BAD_QUERY = 119, Usage, "a query that cannot be a source";
+    BESIDE_THE_KEY = 120, Usage, "a reference by a column that is not the key";
     // ---- connections and servers (200-299)
     CONNECTION_STRING = 200, Usage, "a connection string that cannot be used";
     SERVER_UNREACHABLE = 201, Server, "a server does not answer";
@@ -147,6 +148,18 @@ codes! {
     TARGET_OCCUPIED = 303, Usage, "a target table with rows of others";
     TARGET_BUSY = 304, Server, "a table is locked by somebody else";
     KEYS_IN_CIRCLE = 305, Usage, "tables that wait for each other's rows";
+    SOURCE_UNREADABLE = 306, Server, "a source that cannot be read as it stands";
+    REACHES_OUT = 307, Usage, "a trigger that reaches beyond the database";
+    PUBLISHED = 308, Usage, "a target that is published";
+    PLATFORM_TABLE = 309, Usage, "a table of the platform or of an extension";
+    ENCODING = 310, Usage, "characters that an encoding does not name";
+    SERVER_SETTING = 311, Usage, "a setting of the server that is good to know";
+    STANDBY_SOURCE = 312, Usage, "a standby as the source";
+    DISK = 313, Usage, "what the state takes on disk";
+    INHERITANCE = 314, Usage, "a source that other tables inherit from";
+    ACCOUNTS = 315, Usage, "what the platform expects of its accounts";
+    NOT_DURABLE = 316, Usage, "a table that a crash empties";
+    REWRITTEN = 317, Usage, "a rule that rewrites what is written";
     // ---- rows (400-499): codes of rejects
     ROW_REFERENCE_MISSING = 400, Remaining, "a row refers to a row that is not there";
     ROW_UNKNOWN_VALUE = 401, Remaining, "a value that the map or the enum does not list";

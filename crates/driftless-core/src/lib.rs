@@ -21,6 +21,8 @@ pub mod spec;
 pub mod catalog;
 /// A checked mapping and two catalogs become one plan.
 pub mod plan;
+/// What somebody should know of both databases before a plan runs.
+pub mod survey;
 /// UUIDs derived from keys.
 pub mod identity;
 /// The row program run over a batch: rows in, shaped rows and faults out.

@@ -27,7 +27,7 @@ mod expression;
 
 pub use condition::describe_condition;
 pub use expression::{Described, describe_expressions};
-pub use query::describe_query;
+pub use query::{describe_query, right};
 
 use std::collections::BTreeMap;
 
@@ -63,6 +63,8 @@ impl Wanted {
 /// # Errors
 /// When the server fails, or one of the wanted relations stays locked exclusively by somebody else.
 pub async fn introspect(session: &Session, wanted: &Wanted) -> Result<Catalog> {
+    // Catalogs that were never analysed look expensive, and compiling a query then takes longer than running it.
+    session.batch("SET jit = off").await?;
     let mut catalog = server::facts(session).await?;
     let mut found = relation::relations(session, wanted).await?;
     let types = relation::columns(session, &mut found).await?;

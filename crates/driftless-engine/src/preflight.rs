@@ -8,3 +8,7 @@ pub mod rehearsal;
 pub mod replica_role;
 /// What the two roles may not do, as the catalogs say.
 pub mod privileges;
+/// What a load will do, asked of PostgreSQL without doing it.
+pub mod trial;
+/// Bytes that an encoding does not mean.
+pub mod encoding;

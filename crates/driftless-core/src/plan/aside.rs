@@ -32,6 +32,16 @@ pub enum Silencing {
     EachTrigger,
 }
 
+impl Silencing {
+    /// Whether a trigger or a rule of this mode acts in the sessions that load.
+    pub fn lets(self, mode: TriggerMode) -> bool {
+        match self {
+            Silencing::ReplicaRole => matches!(mode, TriggerMode::Always | TriggerMode::Replica),
+            Silencing::EachTrigger => matches!(mode, TriggerMode::Always | TriggerMode::Origin),
+        }
+    }
+}
+
 /// What is set aside. The order is that of dropping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -266,7 +276,7 @@ struct Draft {
 impl Draft {
     fn triggers(&mut self, relation: &Relation, silencing: Silencing) {
         for trigger in &relation.triggers {
-            if relation.owned && fires(trigger.mode, silencing) {
+            if relation.owned && silencing.lets(trigger.mode) {
                 self.items.push((0, item::trigger(relation, trigger)));
             }
         }
@@ -345,14 +355,6 @@ fn writers(plan: &Plan, table: &QualifiedName) -> String {
     names.join(", ")
 }
 
-/// Whether a trigger of this mode would fire during a load.
-fn fires(mode: TriggerMode, silencing: Silencing) -> bool {
-    match silencing {
-        Silencing::ReplicaRole => matches!(mode, TriggerMode::Always | TriggerMode::Replica),
-        Silencing::EachTrigger => matches!(mode, TriggerMode::Always | TriggerMode::Origin),
-    }
-}
-
 /// Triggers that would fire on our inserts into tables whose triggers are not ours to disable.
 fn unsilenced(plan: &Plan, target: &Catalog, silencing: Silencing) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -365,7 +367,7 @@ fn unsilenced(plan: &Plan, target: &Catalog, silencing: Silencing) -> Vec<Findin
             continue;
         }
         for trigger in &relation.triggers {
-            if trigger.on_insert && fires(trigger.mode, silencing) {
+            if trigger.on_insert && silencing.lets(trigger.mode) {
                 findings.push(unsilenced_trigger(relation, &trigger.name, silencing));
             }
         }

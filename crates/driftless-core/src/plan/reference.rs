@@ -1,5 +1,7 @@
 //! References: how a row names the row of another entity.
 
+use std::collections::BTreeSet;
+
 use super::columns::Columns;
 use super::fit::end_of;
 use super::key_text::key_form;
@@ -8,7 +10,7 @@ use super::program::{KeyText, RefProgram, Resolution};
 use crate::catalog::{Column, Relation};
 use crate::code;
 use crate::error::Finding;
-use crate::spec::{RefForm, RefSource, Spanned, Unknown};
+use crate::spec::{From, RefForm, RefSource, Spanned, Unknown};
 
 const OTHER_TYPES: &str = "the parents have keys of different types";
 
@@ -76,6 +78,9 @@ impl<'a> Columns<'a, '_> {
             let remedy = "name as many columns, in the order of the parent's key";
             return Err(self.unlike(place, &what).at(entity.span).remedy(remedy));
         }
+        if let Some(finding) = self.beside_the_key(form, from, &family, place) {
+            return Err(finding.at(entity.span));
+        }
         let mut parts = Vec::new();
         for (child, parent) in form.from.iter().zip(&family.key) {
             let text = self
@@ -84,6 +89,61 @@ impl<'a> Columns<'a, '_> {
             parts.push(text.map_err(|finding| finding.at(child.span))?);
         }
         Ok((resolution, parts))
+    }
+
+    /// A foreign key of the source that says otherwise: these columns hold values of a unique column beside the key, and taken
+    /// for keys they would name other rows, or none.
+    fn beside_the_key(
+        &self,
+        form: &RefForm,
+        from: &Relation,
+        family: &Family<'_>,
+        place: &str,
+    ) -> Option<Finding> {
+        let From::Relation(parent) = &family.owner.from.value else {
+            return None;
+        };
+        let named = form.from.iter().map(|column| column.value.as_str());
+        let wanted: BTreeSet<(&str, &str)> = named
+            .zip(family.key.iter().map(|column| column.name.as_str()))
+            .collect();
+        let mut others = Vec::new();
+        for constraint in &from.constraints {
+            let Some(foreign) = constraint
+                .foreign
+                .as_ref()
+                .filter(|foreign| foreign.parent == *parent)
+            else {
+                continue;
+            };
+            let own = constraint.columns.iter().map(String::as_str);
+            let pairs: BTreeSet<(&str, &str)> = own
+                .zip(foreign.parent_columns.iter().map(String::as_str))
+                .collect();
+            if pairs == wanted {
+                return None;
+            }
+            if pairs
+                .iter()
+                .map(|pair| pair.0)
+                .eq(wanted.iter().map(|pair| pair.0))
+            {
+                others.push((constraint.name.as_str(), foreign.parent_columns.join(", ")));
+            }
+        }
+        let (constraint, columns) = others.first()?;
+        let key: Vec<&str> = family.key.iter().map(|column| column.name.as_str()).collect();
+        let message = format!(
+            "{place}: the foreign key {constraint} of the source refers to {columns} of {parent}, and rows of entity {} are \
+             known by {}",
+            family.owner.name,
+            key.join(", ")
+        );
+        let remedy = format!(
+            "read a query of the source that joins {parent} and gives its key, or let {columns} be the key of entity {}",
+            family.owner.name
+        );
+        Some(self.finding(code::BESIDE_THE_KEY, message).remedy(remedy))
     }
 
     fn family_of(&self, entity: &str, place: &str) -> Result<(Family<'a>, Resolution), Finding> {

@@ -328,11 +328,11 @@ fn refusal(refused: &Refused, orphan: Option<&Orphan>) -> RowFault {
             ..RowFault::new(refused.row, code::ROW_REFERENCE_MISSING, message)
         };
     }
-    let duplicate = refused.sqlstate == "23505" || refused.sqlstate == "23P01";
-    let code = if duplicate {
-        code::ROW_DUPLICATE
-    } else {
-        code::ROW_REFUSED
+    let code = match refused.sqlstate.as_str() {
+        "23505" | "23P01" => code::ROW_DUPLICATE,
+        // No character of the encoding, or of the target's.
+        "22021" | "22P05" => code::ROW_UNREADABLE,
+        _ => code::ROW_REFUSED,
     };
     RowFault::new(refused.row, code, refused.message.clone())
 }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_core::catalog::{Circumstances, Column, Generated, Oid, Relation, RelationKind, TypeKind};
-use driftless_core::code;
+use driftless_core::code::{self, Code};
 use driftless_core::error::Finding;
 use driftless_core::name::QualifiedName;
-use driftless_pg::{Description, ErrorKind, Param, PgError, Session};
+use driftless_pg::{Description, ErrorKind, Param, PgError, ServerError, Session};
 
 use super::oid_array;
 use super::type_tree::TypeTree;
@@ -67,6 +67,24 @@ async fn describe(session: &Session, sql: &str) -> Result<Description> {
     }
 }
 
+/// What is missing where a statement is refused for a right: the code, and what to do.
+pub fn right(server: &ServerError) -> Option<(Code, &'static str)> {
+    if server.sqlstate != "42501" {
+        return None;
+    }
+    Some(if server.message.contains("row-level security") {
+        (
+            code::ROW_SECURITY,
+            "use a role with BYPASSRLS, or the owner of the table",
+        )
+    } else {
+        (
+            code::PRIVILEGE_MISSING,
+            "give the role the right that is missing; a view's own owner needs the rights on what lies behind it",
+        )
+    })
+}
+
 fn refused(error: PgError) -> EngineError {
     let Some(server) = error.server() else {
         return error.into();
@@ -78,8 +96,12 @@ fn refused(error: PgError) -> EngineError {
     let remedy = server.hint.clone().unwrap_or_else(|| {
         "one SELECT without a semicolon; relations and functions named with their schema".to_owned()
     });
+    let (code, remedy) = match right(server) {
+        Some((code, remedy)) => (code, remedy.to_owned()),
+        None => (code::BAD_QUERY, remedy),
+    };
     EngineError::findings(vec![
-        Finding::error(code::BAD_QUERY, place, server.message.clone()).remedy(remedy),
+        Finding::error(code, place, server.message.clone()).remedy(remedy),
     ])
 }
 

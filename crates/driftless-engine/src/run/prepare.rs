@@ -6,15 +6,17 @@ use std::time::Duration;
 use driftless_core::catalog::{Catalog, ExpressionRequest, Relation, RelationKind};
 use driftless_core::code;
 use driftless_core::error::{Finding, blocks};
-use driftless_core::plan::aside::{AsideItem, with_keys_back};
+use driftless_core::plan::aside::{AsideItem, Silencing, with_keys_back};
 use driftless_core::plan::{self, EntityPlan, Facts, Plan};
 use driftless_core::spec::{From, ServerSpec, Spec};
+use driftless_core::survey::{self, Ground};
 use driftless_pg::{ConnectConfig, Param, Pool, PoolLimits, Session, Surroundings};
 
 use crate::apply::fence::Fence;
 use crate::error::{EngineError, InContext as _, Result};
 use crate::introspect::{Wanted, describe_expressions, describe_query, introspect};
 use crate::preflight::privileges::{self, Side};
+use crate::preflight::{encoding, replica_role, trial};
 use crate::shape::constants::{self, RunFacts};
 use crate::shape::evaluate;
 use crate::store::Store;
@@ -98,7 +100,7 @@ const EXPRESSION_REMEDY: &str =
 pub async fn prepare(spec: &Spec) -> Result<Prepared> {
     let (source, target) = endpoints(spec)?;
     let store = Store::new(spec.pipeline.state_schema.clone(), spec.pipeline.name.clone());
-    let (source_session, mut target_session) = tokio::try_join!(
+    let (mut source_session, mut target_session) = tokio::try_join!(
         async { source.session("check").await.context("[source]") },
         async { target.session("check").await.context("[target]") }
     )?;
@@ -170,6 +172,14 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         if !blocks(&findings) {
             findings.extend(occupied(plan, &target_catalog, &begun));
         }
+        surveyed(
+            spec,
+            plan,
+            (&source_catalog, &target_catalog),
+            (&mut source_session, &mut target_session),
+            &mut findings,
+        )
+        .await?;
     }
     match plan {
         Some(plan) if !blocks(&findings) => Ok(Prepared {
@@ -253,6 +263,34 @@ fn occupied(plan: &Plan, target: &Catalog, begun: &[Begun]) -> Option<Finding> {
             "if an earlier migration wrote them, take their keys over with `adopt` beside the identity",
         ),
     )
+/// What surrounds the tables, and what only trying tells.
+async fn surveyed(
+    spec: &Spec,
+    plan: &Plan,
+    (source, target): (&Catalog, &Catalog),
+    (source_session, target_session): (&mut Session, &mut Session),
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let silencing = if replica_role::probe(target_session).await? {
+        Silencing::ReplicaRole
+    } else {
+        Silencing::EachTrigger
+    };
+    findings.extend(survey::findings(Ground {
+        spec,
+        plan,
+        source,
+        target,
+        silencing,
+    }));
+    trial::source(plan, source_session, findings).await?;
+    trial::target(plan, target_session, findings).await?;
+    if !blocks(findings) {
+        encoding::findings(plan, source, source_session, findings).await?;
+    }
+    Ok(())
+}
+
 }
 
 /// An expression that PostgreSQL refused is told once, with PostgreSQL's reason.

@@ -84,11 +84,13 @@ pub async fn create(session: &Session, store: &Store, plan: &EntityPlan) -> Resu
     for (name, (_, type_sql)) in target_columns(plan).iter().zip(&plan.identity.target) {
         columns.push(format!("{name} {type_sql} NOT NULL"));
     }
+    // It has no key while it is filled. Where a publication of all tables is there, nothing could be deleted from it then.
     session
         .batch(&format!(
             "CREATE TABLE {table} ({}, row_hash int8, offered bytea, stored bytea, execution int8 NOT NULL, \
              status int2 NOT NULL, created_at timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp(), \
-             validated_at timestamptz, nulled bool); REVOKE ALL ON {table} FROM PUBLIC{}",
+             validated_at timestamptz, nulled bool); REVOKE ALL ON {table} FROM PUBLIC; \
+             ALTER TABLE {table} REPLICA IDENTITY FULL{}",
             columns.join(", "),
             look_up(store, plan).map_or_else(String::new, |statement| format!("; {statement}")),
         ))

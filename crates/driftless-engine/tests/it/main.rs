@@ -4,6 +4,7 @@ mod session;
 mod introspect;
 mod around;
 mod rights;
+mod survey;
 mod query;
 mod expression;
 mod pair;

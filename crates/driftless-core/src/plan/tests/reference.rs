@@ -316,3 +316,50 @@ fn kept_keys_are_copied_not_referred_to() {
     assert_eq!((code, text.as_str()), (code::REF_SHAPE, "\"jaws\""));
     assert!(message.contains("keeps its own keys"), "{message}");
 }
+
+/// A source whose child has foreign keys to the parent: pairs of the child's column and the parent's.
+fn with_foreign_keys(pairs: &[(&str, &str)], reference: &str, key: &str) -> Case {
+    let mapping = format!(
+        "[entities.parents]\nfrom = \"old.parent\"\ninto = \"new.parents\"\n{key}columns.id = {{ id = true }}\n\
+         [entities.children]\nfrom = \"old.child\"\ninto = \"new.children\"\n[entities.children.columns]\nid = {{ id = true }}\n\
+         parent_id = {reference}\n"
+    );
+    let source = Side::default()
+        .with("old.parent", "id int4 pk; number int4 !; a int4")
+        .with("old.child", "id int4 pk; p int4; n int4")
+        .change("old.child", |child| {
+            for (own, theirs) in pairs {
+                child.constraints.push(crate::catalog::Constraint {
+                    name: format!("child_{own}_fkey"),
+                    kind: crate::catalog::ConstraintKind::Foreign,
+                    columns: vec![(*own).to_owned()],
+                    foreign: Some(crate::catalog::ForeignKey {
+                        parent: super::notation::qualified("old.parent"),
+                        parent_columns: vec![(*theirs).to_owned()],
+                    }),
+                    ..child.constraints[0].clone()
+                });
+            }
+        });
+    let target = Side::default()
+        .with("new.parents", "id uuid pk")
+        .with("new.children", "id uuid pk; parent_id uuid");
+    Case::new(&mapping, source, target)
+}
+
+#[test]
+fn a_reference_to_a_unique_column_beside_the_key_is_not_taken_for_the_key() {
+    let by_number = "{ ref = \"parents\", from = \"n\" }";
+    let (code, place, message) = with_foreign_keys(&[("p", "id"), ("n", "number")], by_number, "").finding();
+    assert_eq!((code, place.as_str()), (code::BESIDE_THE_KEY, "\"parents\""));
+    assert_eq!(
+        message,
+        "column parent_id: the foreign key child_n_fkey of the source refers to number of old.parent, and rows of entity parents \
+         are known by id"
+    );
+    // The key itself; no foreign key at all; both at once; a key that the mapping chooses.
+    with_foreign_keys(&[("p", "id"), ("n", "number")], TO_PARENT, "").plan();
+    with_foreign_keys(&[], by_number, "").plan();
+    with_foreign_keys(&[("n", "number"), ("n", "id")], by_number, "").plan();
+    with_foreign_keys(&[("n", "number")], by_number, "key = \"number\"\n").plan();
+}
