@@ -1,6 +1,5 @@
 //! The gate for expressions: what PostgreSQL accepts, and what we refuse of that.
 
-
 use driftless_core::catalog::{
     ExpressionCategory, ExpressionFacts, ExpressionInput, ExpressionProblem, ExpressionRequest,
 };
