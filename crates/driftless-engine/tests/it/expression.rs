@@ -387,7 +387,7 @@ async fn rights_of_the_role_count() {
     let denied = describe(&mut session, &["closed.f(id)", "id"]).await;
     assert_eq!(
         denied[0].as_ref().expect_err("closed").category,
-        ExpressionCategory::Other
+        ExpressionCategory::Forbidden
     );
     assert!(denied[1].is_ok());
 
