@@ -22,6 +22,8 @@ pub mod held;
 pub mod settle;
 /// The initial load.
 pub mod migrate;
+/// The statements of a load.
+mod statements;
 /// What a run would do, and why.
 mod explain;
 /// How far a pipeline is.

@@ -129,6 +129,34 @@ pub struct PlannedEntity {
     pub phase: String,
     /// The code with which `migrate` would refuse to continue it, if it would: a finding says more.
     pub refused: Option<String>,
+    /// What will run, in its order. Of what comes once per chunk or batch the first.
+    pub statements: Vec<PlannedStatement>,
+    /// Indexes that would help and are not there.
+    pub indexes: Vec<PlannedIndex>,
+}
+
+/// A statement that will run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedStatement {
+    /// `source` or `target`.
+    pub side: &'static str,
+    /// What it does (`read`, `evaluate`, `write rows`, …).
+    pub step: String,
+    /// The statement.
+    pub sql: String,
+}
+
+/// An index that would help.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedIndex {
+    /// `source` or `target`.
+    pub side: &'static str,
+    /// Its table.
+    pub table: String,
+    /// The statement that makes it.
+    pub sql: String,
+    /// What is slow without it.
+    pub why: String,
 }
 
 /// What `plan` reports.

@@ -14,6 +14,7 @@ mod keys;
 mod reading;
 mod verify;
 mod plan;
+mod statements;
 mod proof;
 mod aside;
 mod transform;

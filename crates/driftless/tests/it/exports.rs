@@ -102,8 +102,8 @@ async fn rejects_are_filtered_and_done_with_in_bulk() {
 
 /// Columns of the record, as an export has them.
 const COLUMNS: &str = "entity, key, state, stage, code, sqlstate, category, message, column_name, constraint_name, rule, \
-    parent_entity, parent_key, source_row, execution, to_char(first_seen, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
-    to_char(last_seen, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
+    parent_entity, parent_key, source_row, execution, to_char(first_seen AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
+    to_char(last_seen AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
 
 #[tokio::test]
 async fn an_export_is_read_back_as_it_stands_on_record() {
