@@ -18,6 +18,8 @@ mod path;
 mod compile;
 /// What is set aside for a load, how it is put back, what stays.
 pub mod aside;
+/// Indexes that would help.
+pub mod advice;
 
 pub use compile::compile;
 pub use entity::{

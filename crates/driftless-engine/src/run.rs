@@ -26,6 +26,8 @@ mod again;
 pub mod settle;
 /// The initial load.
 pub mod migrate;
+/// The statements of a load.
+mod statements;
 /// What a run would do, and why.
 mod explain;
 /// How far a pipeline is.

@@ -3,6 +3,7 @@
 mod fixture;
 pub(super) mod notation;
 
+mod advice;
 mod columns;
 mod expression;
 mod finding;

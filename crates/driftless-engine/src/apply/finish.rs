@@ -13,10 +13,7 @@ use crate::store::{Store, identity};
 /// Gathers statistics of entities' tables and of their identities over all sessions, where this role may.
 pub async fn analyze(sessions: &mut [Session], store: &Store, plans: &[&EntityPlan]) -> Result<()> {
     // Several entities may write one table.
-    let tables: BTreeSet<String> = plans
-        .iter()
-        .map(|plan| format!("ANALYZE {}", plan.into.sql()))
-        .collect();
+    let tables: BTreeSet<String> = plans.iter().map(|plan| analyze_sql(plan)).collect();
     let identities = plans.iter().map(|plan| {
         // Nothing is ever chosen by hash or fingerprints, and to sort a sample of them takes the longest.
         let mut columns = identity::key_columns(plan);
@@ -32,6 +29,11 @@ pub async fn analyze(sessions: &mut [Session], store: &Store, plans: &[&EntityPl
     })
     .await?;
     Ok(())
+}
+
+/// The statement that gathers statistics of an entity's table.
+pub fn analyze_sql(plan: &EntityPlan) -> String {
+    format!("ANALYZE {}", plan.into.sql())
 }
 
 /// Moves the sequences of kept keys behind the largest key; never back.

@@ -28,7 +28,7 @@ use driftless_core::plan::aside::{AsideItem, Silencing, late_keys};
 use driftless_pg::Session;
 
 pub use absent::keeps_key;
-pub use reference::references;
+pub use reference::{questions, references};
 pub use site::{ForeignSite, foreign_sites};
 pub use twin::{settle_identities, twins};
 pub use unique::uniqueness;

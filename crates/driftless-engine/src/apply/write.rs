@@ -303,7 +303,7 @@ impl Writing<'_, '_> {
 }
 
 /// `COPY … FROM STDIN` of an entity's written columns.
-fn copy_sql(plan: &EntityPlan) -> String {
+pub fn copy_sql(plan: &EntityPlan) -> String {
     let columns: Vec<String> = plan
         .columns
         .iter()

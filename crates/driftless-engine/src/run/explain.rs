@@ -10,7 +10,7 @@ use driftless_core::spec::Spec;
 use super::agenda::Agenda;
 use super::prepare::{Prepared, prepare};
 use super::report::{PlanReport, PlannedEntity};
-use super::settle;
+use super::{settle, statements};
 use crate::error::Result;
 use crate::extract::estimate;
 use crate::preflight::rehearsal::rehearse;
@@ -48,15 +48,23 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
         let rows = estimate::rows(&source, entity, prepared.origin(entity)).await?;
         let refusal = refused.iter().find(|(name, _)| *name == entity.name);
         let planned = planned(&prepared, entity, &rehearsed.items, &kept);
-        let planned = if refusal.is_none() && planned.phase == Phase::Done.text() {
+        let planned = if refusal.is_some() {
+            planned
+        } else if planned.phase == Phase::Done.text() {
             done(planned)
         } else {
-            planned
+            let of_table = rehearsed.items.iter().filter(|item| item.table == entity.into);
+            let items: Vec<&AsideItem> = of_table.collect();
+            PlannedEntity {
+                statements: statements::statements(&prepared, entity, &items, (&source, &session)).await?,
+                ..planned
+            }
         };
         entities.push(PlannedEntity {
             domain: spec.domain(&entity.name),
             estimated_rows: rows,
             refused: refusal.map(|(_, finding)| finding.code.to_string()),
+            indexes: statements::indexes(&prepared, entity),
             ..planned
         });
     }
@@ -127,6 +135,8 @@ fn planned(prepared: &Prepared, entity: &EntityPlan, items: &[AsideItem], kept: 
             .find(|one| one.entity == entity.name)
             .map_or("-", |one| one.phase.text())
             .to_owned(),
+        statements: Vec::new(),
+        indexes: Vec::new(),
     }
 }
 

@@ -263,6 +263,8 @@ fn occupied(plan: &Plan, target: &Catalog, begun: &[Begun]) -> Option<Finding> {
             "if an earlier migration wrote them, take their keys over with `adopt` beside the identity",
         ),
     )
+}
+
 /// What surrounds the tables, and what only trying tells.
 async fn surveyed(
     spec: &Spec,
@@ -289,8 +291,6 @@ async fn surveyed(
         encoding::findings(plan, source, source_session, findings).await?;
     }
     Ok(())
-}
-
 }
 
 /// An expression that PostgreSQL refused is told once, with PostgreSQL's reason.

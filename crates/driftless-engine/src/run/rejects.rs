@@ -1,13 +1,17 @@
 //! Rejects: looked at, tried again, dismissed.
 
+/// Which ones are meant, as SQL.
+mod filter;
+/// Read, counted, exported.
+mod look;
+
 use driftless_core::code;
 use driftless_core::plan::EntityPlan;
 use driftless_core::spec::Spec;
-use driftless_pg::{Param, Session};
 
 use super::held::Held;
-use super::prepare::{Prepared, endpoints, prepare};
-use super::report::{Event, RejectFilter, RejectGroup, RejectRecord, RetryReport};
+use super::prepare::{Prepared, prepare};
+use super::report::{Event, RejectFilter, RejectGroup, RetryReport};
 use super::settle::silencing;
 use super::stop::Stop;
 use super::{Events, again, settle};
@@ -21,140 +25,45 @@ use crate::shape::Shaping;
 use crate::shape::constants::{self, RunFacts};
 use crate::store::aside::Scope;
 use crate::store::entity::Phase;
-use crate::store::schema::{Presence, presence};
-use crate::store::{Store, reject};
+use crate::store::reject;
 
-/// A session with the state of a mapping's pipeline.
-async fn open(spec: &Spec) -> Result<(Session, Store)> {
-    let (_, target) = endpoints(spec)?;
-    let store = Store::new(spec.pipeline.state_schema.clone(), spec.pipeline.name.clone());
-    let session = target.session("rejects").await?;
-    if presence(&session, &store).await? == Presence::Absent {
-        return Err(EngineError::new(
-            code::NOTHING_TO_DO,
-            format!("pipeline {}", store.pipeline()),
-            "the target has no state of it",
-        )
-        .remedy("run `driftless migrate` first"));
-    }
-    Ok((session, store))
+pub use look::{export, export_warnings, groups, list, show, warning_groups, warnings};
+
+/// Rejects that are about to be dismissed. Nothing is held meanwhile: where another run comes between, it is refused.
+pub struct Dismissal {
+    prepared: Prepared,
+    filter: RejectFilter,
+    /// What it is about, counted; what was dismissed before is not among it.
+    pub groups: Vec<RejectGroup>,
 }
 
-/// Parameters of a filter: $1 pipeline, $2 entities, $3 keys, $4 codes, $5 category; empty lists and null mean all.
-fn filtered(store: &Store, filter: &RejectFilter) -> Vec<Param> {
-    vec![
-        Param::text(store.pipeline()),
-        Param::text_array(&filter.entities),
-        Param::text_array(&filter.keys),
-        Param::text_array(&filter.codes),
-        Param::text_or_null(filter.category.as_deref()),
-    ]
-}
-
-const CONDITION: &str = "r.pipeline = $1 AND (pg_catalog.cardinality($2::text[]) = 0 OR r.entity = ANY ($2::text[])) \
-    AND (pg_catalog.cardinality($3::text[]) = 0 OR r.key = ANY ($3::text[])) \
-    AND (pg_catalog.cardinality($4::text[]) = 0 OR r.code = ANY ($4::text[])) \
-    AND ($5::text IS NULL OR r.category = $5::text)";
-
-const COLUMNS: &str = "r.entity, r.key, r.state, r.stage, r.code, r.sqlstate, r.category, r.message, r.column_name, \
-    r.constraint_name, r.rule, r.parent_entity, r.parent_key, r.source_row::text, r.execution, \
-    pg_catalog.to_char(r.first_seen, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), pg_catalog.to_char(r.last_seen, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
-
-/// Rejects of a filter, by entity and key.
-pub async fn list(spec: &Spec, filter: &RejectFilter, limit: i64) -> Result<Vec<RejectRecord>> {
-    let (session, store) = open(spec).await?;
-    let mut params = filtered(&store, filter);
-    params.push(Param::int8(limit));
-    let sql = store.sql(&format!(
-        "SELECT {COLUMNS} FROM {{state}}.rejects AS r WHERE {CONDITION} ORDER BY r.entity, r.key LIMIT $6"
-    ));
-    session.query(&sql, &params).await?.iter().map(record).collect()
-}
-
-/// One reject.
-pub async fn show(spec: &Spec, entity: &str, key: &str) -> Result<Option<RejectRecord>> {
-    let filter = RejectFilter {
-        entities: vec![entity.to_owned()],
-        keys: vec![key.to_owned()],
-        ..RejectFilter::default()
-    };
-    Ok(list(spec, &filter, 1).await?.into_iter().next())
-}
-
-fn record(row: &driftless_pg::Row) -> Result<RejectRecord> {
-    let source: Option<String> = row.get(13)?;
-    Ok(RejectRecord {
-        entity: row.get(0)?,
-        key: row.get(1)?,
-        state: row.get(2)?,
-        stage: row.get(3)?,
-        code: row.get(4)?,
-        sqlstate: row.get(5)?,
-        category: row.get(6)?,
-        message: row.get(7)?,
-        column: row.get(8)?,
-        constraint: row.get(9)?,
-        rule: row.get(10)?,
-        parent_entity: row.get(11)?,
-        parent_key: row.get(12)?,
-        source_row: source.and_then(|text| serde_json::from_str(&text).ok()),
-        execution: row.get(14)?,
-        first_seen: row.get(15)?,
-        last_seen: row.get(16)?,
-    })
-}
-
-/// Rejects of a filter, counted by entity, state, code and what is in question.
-pub async fn groups(spec: &Spec, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
-    let (session, store) = open(spec).await?;
-    let sql = store.sql(&format!(
-        "SELECT r.entity, r.state, r.code, r.category, coalesce(r.rule, r.constraint_name, r.column_name) AS subject, \
-         pg_catalog.count(*) FROM {{state}}.rejects AS r WHERE {CONDITION} GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 6 DESC, 3, 5"
-    ));
-    let rows = session.query(&sql, &filtered(&store, filter)).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(RejectGroup {
-                entity: row.get(0)?,
-                state: row.get(1)?,
-                code: row.get(2)?,
-                category: row.get(3)?,
-                subject: row.get(4)?,
-                rows: row.get(5)?,
-            })
+impl Dismissal {
+    /// Looks what would be dismissed.
+    pub async fn of(spec: &Spec, filter: &RejectFilter) -> Result<Dismissal> {
+        let prepared = prepare(spec).await?;
+        let mut groups = groups(spec, filter).await?;
+        groups.retain(|group| group.state != "discarded");
+        Ok(Dismissal {
+            prepared,
+            filter: filter.clone(),
+            groups,
         })
-        .collect()
-}
+    }
 
-/// How many rejects a filter finds.
-pub async fn count(spec: &Spec, filter: &RejectFilter) -> Result<i64> {
-    Ok(groups(spec, filter).await?.iter().map(|group| group.rows).sum())
-}
+    /// How many rejects it is about.
+    pub fn rows(&self) -> i64 {
+        self.groups.iter().map(|group| group.rows).sum()
+    }
 
-/// Warnings of rules: (entity, key, rule), by entity and key.
-pub async fn warnings(spec: &Spec, limit: i64) -> Result<Vec<(String, String, String)>> {
-    let (session, store) = open(spec).await?;
-    let rows = session
-        .query(
-            &store.sql(
-                "SELECT entity, key, rule FROM {state}.warning WHERE pipeline = $1 ORDER BY entity, key, rule LIMIT $2",
-            ),
-            &[Param::text(store.pipeline()), Param::int8(limit)],
-        )
-        .await?;
-    rows.iter()
-        .map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .collect()
-}
-
-/// Dismisses rejects: they stay on record as discarded, and no longer count as open. Gives how many.
-pub async fn discard(spec: &Spec, filter: &RejectFilter) -> Result<i64> {
-    let prepared = prepare(spec).await?;
-    let mut held = Held::take(&prepared, "rejects discard").await?;
-    let guard = held.lease.guard();
-    let params = filtered(&prepared.store, filter);
-    let discarded = reject::discard(&mut held.session, &prepared.store, &guard, CONDITION, &params).await;
-    held.end(discarded).await
+    /// Dismisses them: they stay on record as discarded, and no longer count as open. Gives how many.
+    pub async fn carry_out(self) -> Result<i64> {
+        let store = &self.prepared.store;
+        let mut held = Held::take(&self.prepared, "rejects discard").await?;
+        let guard = held.lease.guard();
+        let condition = filter::condition(store, &self.filter);
+        let discarded = reject::discard(&mut held.session, store, &guard, &condition).await;
+        held.end(discarded).await
+    }
 }
 
 /// Tries rejects again: their rows are read anew and take the same way as any row.
@@ -214,10 +123,8 @@ async fn retry_all(prepared: &Prepared, held: &mut Held, filter: &RejectFilter) 
         started_at: held.started_at,
         mode: "load",
     };
-    let condition =
-        format!("{CONDITION} AND (r.state <> 'discarded' OR pg_catalog.cardinality($3::text[]) > 0)");
-    let params = filtered(&prepared.store, filter);
-    reject::list(&held.session, &prepared.store, &condition, &params).await?;
+    let condition = filter::to_retry(&prepared.store, filter);
+    reject::list(&held.session, &prepared.store, &condition).await?;
     let mut touched = Vec::new();
     let progress = Progress::default();
     for plan in &prepared.plan.entities {

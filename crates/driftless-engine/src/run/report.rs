@@ -129,6 +129,34 @@ pub struct PlannedEntity {
     pub phase: String,
     /// The code with which `migrate` would refuse to continue it, if it would: a finding says more.
     pub refused: Option<String>,
+    /// What will run, in its order. Of what comes once per chunk or batch the first.
+    pub statements: Vec<PlannedStatement>,
+    /// Indexes that would help and are not there.
+    pub indexes: Vec<PlannedIndex>,
+}
+
+/// A statement that will run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedStatement {
+    /// `source` or `target`.
+    pub side: &'static str,
+    /// What it does (`read`, `evaluate`, `write rows`, …).
+    pub step: String,
+    /// The statement.
+    pub sql: String,
+}
+
+/// An index that would help.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedIndex {
+    /// `source` or `target`.
+    pub side: &'static str,
+    /// Its table.
+    pub table: String,
+    /// The statement that makes it.
+    pub sql: String,
+    /// What is slow without it.
+    pub why: String,
 }
 
 /// What `plan` reports.
@@ -237,17 +265,36 @@ pub struct StatusReport {
     pub set_aside: Vec<(String, String, String, String, Option<String>)>,
 }
 
-/// Which rejects are meant. Empty means all.
+/// Which rejects or warnings are meant: everything that is given must hold. Empty means all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RejectFilter {
     /// Of these entities.
     pub entities: Vec<String>,
     /// With these canonical keys.
     pub keys: Vec<String>,
-    /// With these codes (`DL0404`).
+    /// In these states (`rejected`, `parked`, `discarded`). Not of warnings.
+    pub states: Vec<String>,
+    /// With these codes (`DL0404`). Not of warnings.
     pub codes: Vec<String>,
-    /// In this category (`technical`, `data_quality`, `business_rule`).
+    /// In this category (`technical`, `data_quality`, `business_rule`). Not of warnings.
     pub category: Option<String>,
+    /// Of these rules.
+    pub rules: Vec<String>,
+    /// Left out because a row of this entity was. Not of warnings.
+    pub parent_entity: Option<String>,
+    /// Left out because the row with this canonical key was. Not of warnings.
+    pub parent_key: Option<String>,
+    /// Seen last at this time or later.
+    pub since: Option<Since>,
+}
+
+/// A moment to look back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    /// ISO 8601 with its offset.
+    At(String),
+    /// So many seconds before now, by the clock of the target.
+    Ago(u32),
 }
 
 /// A reject as recorded.
@@ -257,7 +304,7 @@ pub struct RejectRecord {
     pub entity: String,
     /// The canonical key.
     pub key: String,
-    /// `rejected` or `parked`.
+    /// `rejected`, `parked` or `discarded`.
     pub state: String,
     /// Where on its way.
     pub stage: String,
@@ -294,7 +341,7 @@ pub struct RejectRecord {
 pub struct RejectGroup {
     /// The entity.
     pub entity: String,
-    /// `rejected` or `parked`.
+    /// `rejected`, `parked` or `discarded`.
     pub state: String,
     /// The stable code.
     pub code: String,
@@ -302,6 +349,32 @@ pub struct RejectGroup {
     pub category: String,
     /// The column, constraint or rule in question.
     pub subject: Option<String>,
+    /// How many.
+    pub rows: i64,
+}
+
+/// A row that was loaded although a rule warns of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WarningRecord {
+    /// The entity.
+    pub entity: String,
+    /// The canonical key.
+    pub key: String,
+    /// The rule.
+    pub rule: String,
+    /// The execution that saw it last.
+    pub execution: i64,
+    /// ISO 8601.
+    pub seen_at: String,
+}
+
+/// Warnings counted by entity and rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WarningGroup {
+    /// The entity.
+    pub entity: String,
+    /// The rule.
+    pub rule: String,
     /// How many.
     pub rows: i64,
 }

@@ -117,10 +117,12 @@ async fn ask(
     if rows.is_empty() {
         return Ok(());
     }
-    let sql = if evaluation.inputs.is_empty() {
-        without_inputs(evaluation, rows.len())
+    let sql = statement(evaluation);
+    let number = [Param::int8(rows.len() as i64)];
+    let params = if evaluation.inputs.is_empty() {
+        &number
     } else {
-        evaluation.sql()
+        params
     };
     let answered = session.query(&sql, params).await?;
     if answered.len() != rows.len() {
@@ -155,15 +157,24 @@ async fn ask(
     Ok(())
 }
 
+/// The statement that evaluates for a batch: its parameters are one array per input, or the number of rows if there is none.
+pub fn statement(evaluation: &Evaluation) -> String {
+    if evaluation.inputs.is_empty() {
+        without_inputs(evaluation)
+    } else {
+        evaluation.sql()
+    }
+}
+
 /// Expressions that read no column still have one value a row.
-fn without_inputs(evaluation: &Evaluation, rows: usize) -> String {
+fn without_inputs(evaluation: &Evaluation) -> String {
     let outputs: Vec<&str> = evaluation
         .outputs
         .iter()
         .map(|output| output.sql.as_str())
         .collect();
     format!(
-        "SELECT ord, {} FROM pg_catalog.generate_series(1::int8, {rows}::int8) AS ord",
+        "SELECT ord, {} FROM pg_catalog.generate_series(1::int8, $1::int8) AS ord",
         outputs.join(", ")
     )
 }

@@ -281,17 +281,16 @@ pub async fn blame_parents(session: &mut Session, store: &Store, guard: &str) ->
 
 /// Lists what a condition over `r` finds in a temporary table of this session: what is tried again is decided once, and
 /// held where there is room for it.
-pub async fn list(session: &Session, store: &Store, condition: &str, params: &[Param]) -> Result<()> {
+pub async fn list(session: &Session, store: &Store, condition: &str) -> Result<()> {
     session
         .batch(
             "CREATE TEMPORARY TABLE driftless_listed \
              (entity text, key text COLLATE pg_catalog.\"C\", PRIMARY KEY (entity, key))",
         )
         .await?;
-    let sql = format!(
-        "INSERT INTO pg_temp.driftless_listed SELECT r.entity, r.key FROM {{state}}.rejects AS r WHERE {condition}"
-    );
-    session.execute(&store.sql(&sql), params).await?;
+    let sql = store
+        .sql("INSERT INTO pg_temp.driftless_listed SELECT r.entity, r.key FROM {state}.rejects AS r WHERE ");
+    session.execute(&(sql + condition), &[]).await?;
     Ok(())
 }
 
@@ -321,20 +320,14 @@ pub async fn listed_left(session: &Session, store: &Store, entity: &str) -> Resu
 }
 
 /// Dismisses what a condition over `r` finds. Gives how many.
-pub async fn discard(
-    session: &mut Session,
-    store: &Store,
-    guard: &str,
-    condition: &str,
-    params: &[Param],
-) -> Result<i64> {
+pub async fn discard(session: &mut Session, store: &Store, guard: &str, condition: &str) -> Result<i64> {
     let tx = session.begin(driftless_pg::BeginMode::ReadWrite).await?;
     tx.batch(guard).await?;
-    let sql = format!(
-        "UPDATE {{state}}.rejects AS r SET state = 'discarded', last_seen = pg_catalog.clock_timestamp() \
-         WHERE r.state <> 'discarded' AND {condition}"
+    let sql = store.sql(
+        "UPDATE {state}.rejects AS r SET state = 'discarded', last_seen = pg_catalog.clock_timestamp() \
+         WHERE r.state <> 'discarded' AND ",
     );
-    let discarded = tx.execute(&store.sql(&sql), params).await?;
+    let discarded = tx.execute(&(sql + condition), &[]).await?;
     tx.commit().await?;
     Ok(discarded.cast_signed())
 }

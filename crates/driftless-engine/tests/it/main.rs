@@ -15,6 +15,7 @@ mod keys;
 mod reading;
 mod verify;
 mod plan;
+mod statements;
 mod proof;
 mod aside;
 mod transform;

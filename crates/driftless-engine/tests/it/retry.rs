@@ -1,6 +1,7 @@
 //! Rejects tried again: every kind of them, with what proofs find afterwards.
 
-use driftless_engine::run::rejects::discard;
+use driftless_core::code;
+use driftless_engine::run::rejects::Dismissal;
 use driftless_engine::run::report::{RejectFilter, RetryReport};
 
 use crate::pair::Pair;
@@ -107,9 +108,10 @@ async fn every_kind_of_reject_is_tried_again() {
         keys: keys.iter().map(|key| (*key).to_owned()).collect(),
         ..RejectFilter::default()
     };
-    discard(&pair.spec(MAPPING), &only(&["4", "5"]))
-        .await
-        .expect("dismissed");
+    let spec = pair.spec(MAPPING);
+    let dismissal = Dismissal::of(&spec, &only(&["4", "5"])).await.expect("counted");
+    assert_eq!(dismissal.rows(), 2);
+    assert_eq!(dismissal.carry_out().await.expect("dismissed"), 2);
     pair.source
         .run("UPDATE patient SET name = 'short', mail = 'a@b', helper = NULL WHERE id IN (4, 5, 11)")
         .await;
@@ -121,6 +123,24 @@ async fn every_kind_of_reject_is_tried_again() {
         pair.count("SELECT count(*) FROM driftless.identity_patients JOIN patients ON id = t1")
             .await,
         37
+    );
+}
+
+/// What is dismissed is what somebody has seen: a run in between may have put other rows on record.
+#[tokio::test]
+async fn a_dismissal_is_refused_if_another_run_came_between() {
+    let pair = Pair::create("dismissal", SOURCE, TARGET).await;
+    pair.migrate(MAPPING).await.expect("a load");
+    let spec = pair.spec(MAPPING);
+    let seen = Dismissal::of(&spec, &all()).await.expect("counted");
+    assert_eq!(seen.rows(), 13);
+    pair.retry(MAPPING, all()).await;
+    let refused = seen.carry_out().await.expect_err("other rows than were seen");
+    assert_eq!(refused.code(), code::PIPELINE_HELD);
+    assert_eq!(
+        pair.count("SELECT count(*) FROM driftless.rejects WHERE state = 'discarded'")
+            .await,
+        0
     );
 }
 

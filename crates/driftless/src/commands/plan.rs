@@ -9,13 +9,14 @@ use crate::render;
 /// Show what `migrate` would do, and why
 ///
 /// Entities in the order in which they start, the way each one is written and the reason for it, estimates of rows
-/// and bytes, and what is set aside. With --entity also how each column's value travels, which constraints and indexes are
-/// set aside, and which stay in place.
+/// and bytes, what is set aside, and indexes that would help. With --entity also how each column's value travels, which
+/// constraints and indexes are set aside, which stay in place, and the SQL that runs on each side.
 #[derive(Debug, Default, Args)]
 #[command(after_long_help = "Examples:
   driftless plan                      every entity, a line each
   driftless plan --entity orders      everything about one
   driftless plan --json | jq '.entities[] | {entity, path, reason}'
+  driftless plan --json | jq -r '.entities[].indexes[].sql'
 
 Exit codes: 0 migrate would do this; 4 it would refuse to continue an entity, and says why.")]
 pub(crate) struct Arguments {

@@ -1,20 +1,24 @@
+mod csv;
+mod destination;
+mod export;
 mod list;
+mod selection;
 
 use clap::{Args, Subcommand};
-use driftless_core::code::{self, Code, Exit};
-use driftless_core::spec::Spec;
+use driftless_core::code::{self, Exit};
 use driftless_engine::run::rejects;
-use driftless_engine::run::report::RejectFilter;
 use serde_json::json;
 
-use super::{Format, Scope, Work, canonical_key, entity};
+use super::{Format, Work, canonical_key, entity};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::render;
 
+use export::Export;
 pub(crate) use list::{List, list};
+use selection::Selection;
 
-/// List, look at, retry or discard rows that were not loaded
+/// List, look at, retry, discard or export rows that were not loaded
 ///
 /// A row that cannot be shaped or written is on record with its key, what is wrong and the source row, until a retry
 /// succeeds or the record is discarded.
@@ -23,7 +27,8 @@ pub(crate) use list::{List, list};
   driftless rejects list                              counted by what is wrong, then the first rows
   driftless rejects show orders 1207                  one row with everything on record
   driftless rejects retry orders                      read them from the source again
-  driftless rejects discard --code DL0404 --yes       forget them")]
+  driftless rejects discard --code DL0404 --yes       forget them
+  driftless rejects export --output rejects.csv       everything on record, for a spreadsheet")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -35,62 +40,13 @@ enum Command {
     Show(Show),
     Retry(Retry),
     Discard(Discard),
+    Export(Export),
 }
 
 impl Arguments {
     /// Whether the command ends by itself soon after it was asked to.
     pub(crate) fn stops(&self) -> bool {
         matches!(self.command, Command::Retry(_))
-    }
-}
-
-/// Which rejects are meant; everything given must hold.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct Selection {
-    /// Only this entity; with a key behind it, only that row.
-    #[arg(value_name = "ENTITY", conflicts_with = "entities")]
-    pub(crate) entity: Option<String>,
-    /// The row's key in the source; one value per column of the key.
-    #[arg(value_name = "KEY", conflicts_with = "keys", allow_negative_numbers = true)]
-    pub(crate) key: Vec<String>,
-    #[command(flatten)]
-    pub(crate) scope: Scope,
-    /// Only the row with this key; may be repeated. Of a key of several columns, a JSON array of texts.
-    #[arg(long = "key", value_name = "KEY", allow_negative_numbers = true)]
-    pub(crate) keys: Vec<String>,
-    /// Only this code, such as DL0404; may be repeated.
-    #[arg(long = "code", value_name = "CODE", value_parser = parse_code)]
-    pub(crate) codes: Vec<String>,
-    /// Only this category.
-    #[arg(long, value_name = "CATEGORY", value_parser = ["technical", "data_quality", "business_rule"])]
-    pub(crate) category: Option<String>,
-}
-
-impl Selection {
-    fn filter(&self, spec: &Spec) -> Result<RejectFilter, Failure> {
-        let mut entities = self.scope.of(spec)?.to_vec();
-        if let Some(name) = &self.entity {
-            entity(spec, name)?;
-            entities.push(name.clone());
-        }
-        let mut keys = self.keys.clone();
-        if !self.key.is_empty() {
-            keys.push(canonical_key(&self.key));
-        }
-        Ok(RejectFilter {
-            entities,
-            keys,
-            codes: self.codes.clone(),
-            category: self.category.clone(),
-        })
-    }
-}
-
-fn parse_code(text: &str) -> Result<String, String> {
-    let upper = text.to_uppercase();
-    match Code::parse(&upper) {
-        Some(_) => Ok(upper),
-        None => Err("codes look like DL0404".to_owned()),
     }
 }
 
@@ -120,6 +76,8 @@ pub(crate) struct Show {
   driftless rejects retry orders 1207     one row
   driftless rejects retry offers 3 120    one row with a key of two columns
   driftless rejects retry --code DL0400   those whose parent was missing
+  driftless rejects retry --parent patients --parent-key 17
+                                          those that were left out with one patient
 
 Exit codes: 0 none of them is left on record; 1 some are.")]
 pub(crate) struct Retry {
@@ -136,7 +94,8 @@ pub(crate) struct Retry {
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   driftless rejects discard orders 1207
-  driftless rejects discard --category business_rule --yes")]
+  driftless rejects discard --category business_rule --yes
+  driftless rejects discard --rule paid_orders_have_a_date --since 2h")]
 pub(crate) struct Discard {
     #[command(flatten)]
     pub(crate) selection: Selection,
@@ -152,6 +111,7 @@ pub(crate) async fn run(arguments: &Arguments, work: &Work) -> Result<Exit, Fail
         Command::Show(arguments) => show(arguments, work).await,
         Command::Retry(arguments) => retry(arguments, work).await,
         Command::Discard(arguments) => discard(arguments, work).await,
+        Command::Export(arguments) => export::export(arguments, work).await,
     }
 }
 
@@ -193,15 +153,14 @@ async fn retry(arguments: &Retry, work: &Work) -> Result<Exit, Failure> {
 
 async fn discard(arguments: &Discard, work: &Work) -> Result<Exit, Failure> {
     let filter = arguments.selection.filter(work.spec())?;
-    let mut groups = rejects::groups(work.spec(), &filter).await?;
-    groups.retain(render::is_open);
-    let number: i64 = groups.iter().map(|group| group.rows).sum();
+    let dismissal = rejects::Dismissal::of(work.spec(), &filter).await?;
+    let number = dismissal.rows();
     let mut discarded = 0;
     if number > 0 {
-        let table = render::reject_groups(&groups, work.terminal.width());
+        let table = render::reject_groups(&dismissal.groups, work.terminal.width());
         work.terminal.warn(&format!("this forgets:\n{table}"));
         if work.confirm(&format!("Forget {}?", render::rows(number))).await? {
-            discarded = rejects::discard(work.spec(), &filter).await?;
+            discarded = dismissal.carry_out().await?;
         }
     }
     if arguments.format.json {
@@ -215,16 +174,4 @@ async fn discard(arguments: &Discard, work: &Work) -> Result<Exit, Failure> {
         work.terminal.print(&render::discarded(discarded))?;
     }
     Ok(Exit::Done)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_taken_in_any_case_and_must_exist() {
-        assert_eq!(parse_code("dl0404").as_deref(), Ok("DL0404"));
-        assert!(parse_code("DL404").is_err());
-        assert!(parse_code("DL9999").is_err());
-    }
 }

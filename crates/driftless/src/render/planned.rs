@@ -1,7 +1,7 @@
 //! The plan, and what checking it found.
 
 use driftless_core::error::{Finding, Severity};
-use driftless_engine::run::report::{PlanReport, PlannedEntity};
+use driftless_engine::run::report::{PlanReport, PlannedEntity, PlannedIndex, PlannedStatement};
 
 use super::figure::{bytes, count, rows};
 use super::table::{Align, Table, clean};
@@ -81,8 +81,41 @@ pub(crate) fn planned(report: &PlanReport, width: Option<usize>) -> String {
         };
         text.push_str(&format!("{path}: {} ({which})\n", clean(reason)));
     }
-    text.push_str("\ncolumns and what is set aside: driftless plan --entity NAME\n");
+    let indexes = report.entities.iter().flat_map(|entity| &entity.indexes);
+    text.push_str(&advice(indexes));
+    text.push_str("\ncolumns, SQL and what is set aside: driftless plan --entity NAME\n");
     text
+}
+
+/// Indexes that would help, each with its statement.
+fn advice<'i>(indexes: impl Iterator<Item = &'i PlannedIndex>) -> String {
+    let lines: Vec<String> = indexes
+        .map(|index| {
+            let (sql, why) = (clean(&index.sql), clean(&index.why));
+            format!("  {}  {sql};\n          {why}\n", index.side)
+        })
+        .collect();
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!("\nindexes that would help\n{}", lines.concat())
+    }
+}
+
+/// What will run, statement by statement.
+fn statements(statements: &[PlannedStatement]) -> String {
+    let mut text = String::new();
+    for statement in statements {
+        text.push_str(&format!("\n  {}  {}\n", statement.side, clean(&statement.step)));
+        for line in statement.sql.lines() {
+            text.push_str(&format!("    {}\n", clean(line)));
+        }
+    }
+    if text.is_empty() {
+        text
+    } else {
+        format!("\nwhat runs, in this order{text}")
+    }
 }
 
 /// How far an entity's load is, and whether it would go on.
@@ -142,6 +175,8 @@ pub(crate) fn detail(entity: &PlannedEntity, width: Option<usize>) -> String {
         text.push('\n');
         text.push_str(&pairs(["stays in place", "why"], &entity.stays, width));
     }
+    text.push_str(&statements(&entity.statements));
+    text.push_str(&advice(entity.indexes.iter()));
     text
 }
 
@@ -181,6 +216,24 @@ mod tests {
             stays: vec![(text("check_price"), text("a check is kept"))],
             phase: text("-"),
             refused: None,
+            statements: vec![
+                PlannedStatement {
+                    side: "source",
+                    step: text("read chunk 1 of 3"),
+                    sql: text("COPY (SELECT \"id\",\n  \"price\" FROM t) TO STDOUT (FORMAT binary)"),
+                },
+                PlannedStatement {
+                    side: "target",
+                    step: text("write rows"),
+                    sql: text("COPY t (id) FROM STDIN (FORMAT binary)"),
+                },
+            ],
+            indexes: vec![PlannedIndex {
+                side: "target",
+                table: format!("public.{name}s"),
+                sql: format!("CREATE INDEX CONCURRENTLY ON \"public\".\"{name}s\" (\"parent\")"),
+                why: text("it is looked up from its parent"),
+            }],
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use driftless_engine::run::report::{RejectGroup, RejectRecord, RetryReport};
+use driftless_engine::run::report::{RejectGroup, RejectRecord, RetryReport, WarningGroup, WarningRecord};
 use serde_json::Value;
 
 use super::figure::{count, rows};
@@ -36,7 +36,7 @@ pub(crate) fn reject_groups(groups: &[RejectGroup], width: Option<usize>) -> Str
 }
 
 /// Whether somebody has to look at these rows: they were not discarded.
-pub(crate) fn is_open(group: &RejectGroup) -> bool {
+fn is_open(group: &RejectGroup) -> bool {
     group.state != "discarded"
 }
 
@@ -87,11 +87,30 @@ pub(crate) fn reject_rows(rejects: &[RejectRecord], width: Option<usize>) -> Str
     table.text(width)
 }
 
-/// Rows that were loaded with a warning: entity, key, rule.
-pub(crate) fn warnings(warnings: &[(String, String, String)], width: Option<usize>) -> String {
-    let mut table = Table::new(&["entity", "key", "rule"].map(|heading| (heading, Align::Left)));
-    for (entity, key, rule) in warnings {
-        table.row([entity.clone(), key.clone(), rule.clone()]);
+/// Warnings counted by rule.
+pub(crate) fn warning_groups(groups: &[WarningGroup], width: Option<usize>) -> String {
+    let headings = [
+        ("rows", Align::Right),
+        ("entity", Align::Left),
+        ("rule", Align::Left),
+    ];
+    let mut table = Table::new(&headings);
+    for group in groups {
+        table.row([count(group.rows), group.entity.clone(), group.rule.clone()]);
+    }
+    table.text(width)
+}
+
+/// Rows that were loaded with a warning, a line each.
+pub(crate) fn warning_rows(warnings: &[WarningRecord], width: Option<usize>) -> String {
+    let mut table = Table::new(&["entity", "key", "rule", "seen"].map(|heading| (heading, Align::Left)));
+    for warning in warnings {
+        table.row([
+            warning.entity.clone(),
+            warning.key.clone(),
+            warning.rule.clone(),
+            warning.seen_at.clone(),
+        ]);
     }
     table.text(width)
 }

@@ -6,6 +6,7 @@ mod words;
 mod mapping;
 mod migration;
 mod records;
+mod exports;
 mod signals;
 mod killed;
 mod demo;

@@ -14,7 +14,7 @@ use crate::apply::guarded;
 use crate::apply::referrer::{Along, referrers, refuse};
 use crate::error::{InContext as _, Result};
 use crate::store::aside::Scope;
-use crate::store::identity;
+use crate::store::{Store, identity};
 
 /// Proves every foreign key of the plan's tables and every reference of the plan, and corrects what breaks them, to a
 /// fixpoint. One transaction per entity and round.
@@ -109,13 +109,34 @@ async fn correct(
 /// Whether a site has any orphan. The statements that correct write, and PostgreSQL plans what writes without parallel
 /// workers; this one reads, and is all that there is to do where the references are whole.
 async fn has_orphans(tx: &Transaction<'_>, entity: &EntityPlan, site: &Site) -> Result<bool> {
+    let sql = orphans_sql(entity, site);
+    Ok(tx.query_one(&sql, &[]).await?.get::<i64>(0)? > 0)
+}
+
+/// Counts the orphans of a site.
+fn orphans_sql(entity: &EntityPlan, site: &Site) -> String {
     // Counted rather than asked for one: for one row PostgreSQL would hope to find it soon, and probe row by row.
-    let sql = format!(
+    format!(
         "SELECT count(*) FROM {} AS c WHERE {}",
         entity.into.sql(),
         site.orphaned
-    );
-    Ok(tx.query_one(&sql, &[]).await?.get::<i64>(0)? > 0)
+    )
+}
+
+/// The statements that ask whether an entity's references are whole: what is referred to, and how it is asked.
+pub fn questions(
+    store: &Store,
+    plan: &Plan,
+    entity: &EntityPlan,
+    target: &Catalog,
+    foreign: &[ForeignSite],
+) -> Vec<(String, String)> {
+    if entity.identity.key.is_empty() {
+        return Vec::new();
+    }
+    let sites = sites_of(plan, entity, target, foreign, store);
+    let question = |site: &Site| (site.parent_label.clone(), orphans_sql(entity, site));
+    sites.iter().map(question).collect()
 }
 
 /// The proof of one entity's references.

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use driftless_core::code;
 use driftless_engine::run::Stop;
-use driftless_engine::run::rejects::discard;
+use driftless_engine::run::rejects::Dismissal;
 use driftless_engine::run::report::RejectFilter;
 use driftless_testkit::{Cluster, ClusterOptions, Server, TestDatabase, servers, wait_until};
 
@@ -61,7 +61,10 @@ async fn what_was_dismissed_stays_dismissed_when_a_load_goes_on() {
         keys: vec!["11".to_owned(), "21".to_owned(), "31".to_owned()],
         ..RejectFilter::default()
     };
-    assert_eq!(discard(&pair.spec(MAPPING), &filter).await.expect("dismissed"), 3);
+    let dismissal = Dismissal::of(&pair.spec(MAPPING), &filter)
+        .await
+        .expect("counted");
+    assert_eq!(dismissal.carry_out().await.expect("dismissed"), 3);
     pair.source
         .run(
             "UPDATE item SET price = 'still bad' WHERE id = 21; DELETE FROM item WHERE id = 31;

@@ -1,0 +1,133 @@
+//! The statements of a load, as they will run: made by the functions that make them when they do.
+
+use driftless_core::plan::aside::AsideItem;
+use driftless_core::plan::{EntityPlan, Evaluation};
+use driftless_pg::Session;
+
+use super::prepare::Prepared;
+use super::report::{PlannedIndex, PlannedStatement};
+use crate::apply::{finish, proof, write};
+use crate::error::Result;
+use crate::extract::chunks;
+use crate::extract::select::{self, Rows};
+use crate::shape::evaluate;
+use crate::store::chunk::{self, Chunk};
+use crate::store::identity;
+
+/// An entity's chunk that is read next, with how many there are; `None` where nothing is left to read.
+async fn next_chunk(
+    prepared: &Prepared,
+    entity: &EntityPlan,
+    (source, target): (&Session, &Session),
+) -> Result<Option<(Chunk, usize)>> {
+    let has_begun = prepared.begun.iter().any(|one| one.entity == entity.name);
+    if !has_begun {
+        let cut = chunks::cut(source, entity, prepared.origin(entity)).await?;
+        let number = cut.len();
+        return Ok(cut.into_iter().next().map(|first| (first, number)));
+    }
+    let points = chunk::all(target, &prepared.store, &entity.name).await?;
+    let number = points.len();
+    let open = points.into_iter().find(|point| point.snapshot.is_none());
+    Ok(open.map(|point| (point.chunk, number)))
+}
+
+/// What will run for an entity, in the order of its first batch, and at the end of the load; `items` is what is set aside
+/// of its table. The rows' own statements come once per chunk or batch.
+pub(super) async fn statements(
+    prepared: &Prepared,
+    entity: &EntityPlan,
+    items: &[&AsideItem],
+    sessions: (&Session, &Session),
+) -> Result<Vec<PlannedStatement>> {
+    let mut found: Vec<PlannedStatement> = items
+        .iter()
+        .map(|item| on_target("set aside", &item.drop_sql))
+        .collect();
+    if let Some((chunk, number)) = next_chunk(prepared, entity, sessions).await? {
+        let step = match number {
+            1 => "read".to_owned(),
+            _ => format!("read chunk {} of {number}", chunk.number + 1),
+        };
+        found.push(PlannedStatement {
+            side: "source",
+            step,
+            sql: select::copy(entity, Rows::Chunk(&chunk)),
+        });
+    }
+    let evaluations = [
+        ("print keys", &entity.key_evaluation),
+        ("evaluate", &entity.evaluation),
+        ("evaluate rules of the target", &entity.target_evaluation),
+    ];
+    found.extend(
+        evaluations
+            .into_iter()
+            .filter_map(|(step, evaluation)| evaluating(step, evaluation)),
+    );
+    found.push(on_target("write rows", &write::copy_sql(entity)));
+    if !entity.identity.key.is_empty() {
+        found.push(on_target(
+            "write identities",
+            &identity::copy_sql(&prepared.store, entity),
+        ));
+    }
+    found.push(on_target("gather statistics", &finish::analyze_sql(entity)));
+    found.extend(builds(items));
+    let foreign = proof::foreign_sites(&prepared.plan, &prepared.target_catalog, &[]);
+    let questions = proof::questions(
+        &prepared.store,
+        &prepared.plan,
+        entity,
+        &prepared.target_catalog,
+        &foreign,
+    );
+    found.extend(questions.into_iter().map(|(parent, sql)| PlannedStatement {
+        step: format!("prove references to {parent}"),
+        ..on_target("", &sql)
+    }));
+    found.extend(returns(items));
+    Ok(found)
+}
+
+fn on_target(step: &str, sql: &str) -> PlannedStatement {
+    PlannedStatement {
+        side: "target",
+        step: step.to_owned(),
+        sql: sql.to_owned(),
+    }
+}
+
+fn evaluating(step: &str, evaluation: &Evaluation) -> Option<PlannedStatement> {
+    (!evaluation.is_empty()).then(|| on_target(step, &evaluate::statement(evaluation)))
+}
+
+/// Indexes, unique ones among them: what they refuse is found and rejected.
+fn builds(items: &[&AsideItem]) -> Vec<PlannedStatement> {
+    let build = |item: &&AsideItem| Some(on_target("build", item.build.as_ref()?));
+    items.iter().rev().filter_map(build).collect()
+}
+
+/// Everything else that puts things back.
+fn returns(items: &[&AsideItem]) -> Vec<PlannedStatement> {
+    let restored = items.iter().rev().flat_map(|item| &item.restore);
+    let validated = items.iter().rev().filter_map(|item| item.validate.as_ref());
+    let put_back = restored.map(|sql| on_target("put back", sql));
+    put_back
+        .chain(validated.map(|sql| on_target("validate", sql)))
+        .collect()
+}
+
+/// Indexes that would help with an entity.
+pub(super) fn indexes(prepared: &Prepared, entity: &EntityPlan) -> Vec<PlannedIndex> {
+    let (source, target) = (&prepared.source_catalog, &prepared.target_catalog);
+    driftless_core::plan::advice::indexes(&prepared.plan, entity, source, target)
+        .into_iter()
+        .map(|one| PlannedIndex {
+            side: one.side.text(),
+            table: one.table.to_string(),
+            sql: one.sql,
+            why: one.why,
+        })
+        .collect()
+}
