@@ -99,7 +99,7 @@ enum WithMapping {
     Migrate(migrate::Arguments),
     Validate(validate::Arguments),
     Status(status::Arguments),
-    Rejects(rejects::Arguments),
+    Rejects(Box<rejects::Arguments>),
     Ids(ids::Arguments),
     Teardown(teardown::Arguments),
 }
