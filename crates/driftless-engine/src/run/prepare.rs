@@ -278,6 +278,8 @@ async fn surveyed(
     } else {
         Silencing::EachTrigger
     };
+    // A right that is known to be missing would be told twice.
+    let rights = !blocks(findings);
     findings.extend(survey::findings(Ground {
         spec,
         plan,
@@ -285,8 +287,10 @@ async fn surveyed(
         target,
         silencing,
     }));
-    trial::source(plan, source_session, findings).await?;
-    trial::target(plan, target_session, findings).await?;
+    if rights {
+        trial::source(plan, source_session, findings).await?;
+        trial::target(plan, target_session, findings).await?;
+    }
     if !blocks(findings) {
         encoding::findings(plan, source, source_session, findings).await?;
     }
