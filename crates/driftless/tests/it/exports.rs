@@ -108,9 +108,6 @@ const COLUMNS: &str = "entity, key, state, stage, code, sqlstate, category, mess
 #[tokio::test]
 async fn an_export_is_read_back_as_it_stands_on_record() {
     let desk = loaded("cli_export").await;
-    desk.target
-        .run("ALTER DATABASE CURRENT SET timezone = 'UTC'")
-        .await;
     let told = desk
         .run(&["rejects", "export", "--output", "rejects.csv"])
         .expect(0);
