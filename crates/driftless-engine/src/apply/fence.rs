@@ -4,10 +4,10 @@
 //! Binary COPY checks lengths, not types, and a table that was rewritten looks empty to older snapshots: without this, rows would
 //! be wrong or missing and nobody would know.
 
-use driftless_core::catalog::{Oid, Relation, RelationKind};
+use driftless_core::catalog::{Oid, Relation, RelationKind, builtin};
 use driftless_core::code;
-use driftless_core::name::QualifiedName;
-use driftless_core::plan::EntityPlan;
+use driftless_core::name::{QualifiedName, quote_ident};
+use driftless_core::plan::{EntityPlan, Input};
 use driftless_pg::{Param, Session};
 
 use crate::error::{EngineError, Result};
@@ -18,6 +18,8 @@ use crate::extract::select::{self, Rows};
 pub struct Fence {
     /// The source relation, with the numbers of the columns that are read; none for queries.
     source: Option<(Oid, Vec<i16>)>,
+    /// The types that reading the inputs gives; none where a query gives the label of an enum, whose type nobody recorded.
+    types: Vec<Option<Oid>>,
     target: QualifiedName,
     /// The target table.
     oid: Oid,
@@ -43,6 +45,7 @@ impl Fence {
             source: source
                 .filter(|relation| relation.kind != RelationKind::View)
                 .map(|relation| (relation.oid, read(relation))),
+            types: plan.inputs.iter().map(|input| read_type(input, source)).collect(),
             target: plan.into.clone(),
             oid: target.map_or(0, |relation| relation.oid),
             columns: written.clone().map(|column| column.name.clone()).collect(),
@@ -62,7 +65,8 @@ impl Fence {
             let moved = self.source.as_ref().is_some_and(|(oid, numbers)| {
                 column.table_oid != 0 && (column.table_oid, column.table_column) != (*oid, numbers[place])
             });
-            if moved || column.type_oid != input.oid {
+            let retyped = self.types[place].is_some_and(|planned| planned != column.type_oid);
+            if moved || retyped {
                 let what = format!(
                     "column {} is not the one that it was when the load was planned",
                     input.column
@@ -100,6 +104,16 @@ impl Fence {
                 ),
             )),
         }
+    }
+}
+
+/// What reading an input gives. Labels of enums are read as they are, and are texts to the plan.
+fn read_type(input: &Input, source: Option<&Relation>) -> Option<Oid> {
+    let as_it_is = input.select == quote_ident(&input.column);
+    match source.and_then(|relation| relation.column(&input.column)) {
+        Some(column) if as_it_is => Some(column.data_type.base().oid),
+        None if as_it_is && input.oid == builtin::TEXT => None,
+        _ => Some(input.oid),
     }
 }
 

@@ -235,7 +235,11 @@ async fn what_only_trying_tells_of_the_target() {
     let mapping = format!("{ROWS}columns.size = {{ sql = \"public.sized(size)\" }}\n");
     let spec = as_role(&pair, &role, &mapping);
     let findings = found(&spec).await;
-    assert!(one(&findings, code::BAD_EXPRESSION).2.contains("function sized"));
+    assert!(
+        one(&findings, code::PRIVILEGE_MISSING)
+            .2
+            .contains("function sized")
+    );
     pair.target
         .run(&format!("GRANT EXECUTE ON FUNCTION sized TO {role}"))
         .await;
