@@ -3,6 +3,7 @@
 mod desk;
 mod usage;
 mod words;
+mod guide;
 mod mapping;
 mod migration;
 mod records;
