@@ -7,7 +7,7 @@ use driftless_pg::{BeginMode, Disposition};
 use tokio::sync::mpsc;
 
 use super::lane::Lane;
-use super::write::{Care, Writing};
+use super::write::{Care, Parents, Writing};
 use crate::error::{EngineError, Result};
 use crate::extract::reader::{self, Extracted};
 use crate::extract::select::{self, Rows};
@@ -145,10 +145,11 @@ impl ChunkWork<'_, '_> {
                 execution: self.execution,
                 care,
                 staying: false,
+                parents: Parents::Coming,
             };
             let mut counts = Counts::default();
-            while let Some(batch) = shaped.recv().await {
-                counts.add(&to.write(&tx, &batch).await?);
+            while let Some(mut batch) = shaped.recv().await {
+                counts.add(&to.write(&tx, &mut batch).await?);
             }
             Ok::<_, EngineError>((tx, counts))
         };
