@@ -36,6 +36,7 @@ mod fault;
 mod json;
 mod key;
 mod produce;
+mod nulled;
 mod recorded;
 mod report;
 mod shaped;
@@ -198,6 +199,7 @@ impl<'p> Shaper<'p> {
         for (number, rule) in self.entity.source_rules.iter().enumerate() {
             self.apply_rule(shaped, &answers, rule, Place::SourceRule(number), &whole);
         }
+        shaped.answers = answers;
     }
 
     /// With the target evaluation's answers: target rules.

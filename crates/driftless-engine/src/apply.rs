@@ -34,6 +34,8 @@ pub mod mend;
 pub mod proof;
 /// Rejects tried again.
 pub mod retry;
+/// References that hold after all.
+pub mod reunite;
 /// Source rows of rejects that a proof found.
 pub mod context;
 /// Statistics and sequences.

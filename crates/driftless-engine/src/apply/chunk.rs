@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::fence::Fence;
 use super::lane::Lane;
-use super::write::{Care, Writing};
+use super::write::{Care, Parents, Writing};
 use crate::error::{EngineError, Result};
 use crate::extract::reader::{self, Extracted};
 use crate::extract::select::{self, Rows};
@@ -149,14 +149,15 @@ impl ChunkWork<'_, '_> {
                 execution: self.execution,
                 care,
                 staying: false,
+                parents: Parents::Coming,
             };
             if care == Care::Isolating {
                 // Where the columns are others now, every single row would be refused.
                 self.fence.target_kept(&tx).await?;
             }
             let mut counts = Counts::default();
-            while let Some(batch) = shaped.recv().await {
-                counts.add(&to.write(&tx, &batch).await?);
+            while let Some(mut batch) = shaped.recv().await {
+                counts.add(&to.write(&tx, &mut batch).await?);
             }
             Ok::<_, EngineError>((tx, counts))
         };

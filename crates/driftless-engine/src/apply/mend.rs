@@ -17,7 +17,7 @@ use super::chunk::ChunkWork;
 use super::lane::Lane;
 use super::referrer::{Along, referrers};
 use super::send::copy;
-use super::write::{Care, Writing};
+use super::write::{Care, Parents, Writing};
 use crate::error::Result;
 use crate::extract::reader;
 use crate::extract::select::{self, Rows};
@@ -60,33 +60,18 @@ impl ChunkWork<'_, '_> {
             execution: self.execution,
             care: Care::Isolating,
             staying,
+            parents: Parents::Coming,
         };
-        let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
-        loop {
-            let keys = tx
-                .query(&format!("FETCH {KEYS_AT_ONCE} FROM driftless_redo"), &[])
-                .await?;
-            let keys: Vec<String> = keys.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
-            if keys.is_empty() {
-                break;
-            }
-            let mut rows = source
-                .copy_out_limited(&select::copy(plan, Rows::Keys(&keys)), limit)
-                .await?;
-            while let Some(extracted) = reader::next(&mut rows, plan).await? {
-                let shaped = self.shaping.shape(evaluator, extracted).await?;
-                let written = to.write(&tx, &shaped).await?;
-                counts.add(&Counts { read: 0, ..written });
-            }
-        }
+        self.redo(source, evaluator, &tx, &to, &mut counts).await?;
         if keyless {
             // No key finds them: they are rejected once more, as they were.
+            let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
             let mut rows = source
                 .copy_out_limited(&select::copy(plan, Rows::Keyless), limit)
                 .await?;
             while let Some(extracted) = reader::next(&mut rows, plan).await? {
-                let shaped = self.shaping.shape(evaluator, extracted).await?;
-                let written = to.write(&tx, &shaped).await?;
+                let mut shaped = self.shaping.shape(evaluator, extracted).await?;
+                let written = to.write(&tx, &mut shaped).await?;
                 counts.add(&Counts { read: 0, ..written });
             }
         }
@@ -101,6 +86,35 @@ impl ChunkWork<'_, '_> {
         tx.commit().await?;
         crate::crash::point("mended");
         Ok(counts)
+    }
+
+    /// Reads the rows again whose keys the transaction's cursor `driftless_redo` gives, and writes them.
+    pub(super) async fn redo(
+        &self,
+        source: &Session,
+        evaluator: &mut Session,
+        tx: &Transaction<'_>,
+        to: &Writing<'_, '_>,
+        counts: &mut Counts,
+    ) -> Result<()> {
+        let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
+        loop {
+            let keys = tx
+                .query(&format!("FETCH {KEYS_AT_ONCE} FROM driftless_redo"), &[])
+                .await?;
+            let keys: Vec<String> = keys.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
+            if keys.is_empty() {
+                return Ok(());
+            }
+            let mut rows = source
+                .copy_out_limited(&select::copy(self.shaping.plan, Rows::Keys(&keys)), limit)
+                .await?;
+            while let Some(extracted) = reader::next(&mut rows, self.shaping.plan).await? {
+                let mut shaped = self.shaping.shape(evaluator, extracted).await?;
+                let written = to.write(tx, &mut shaped).await?;
+                counts.add(&Counts { read: 0, ..written });
+            }
+        }
     }
 
     /// Key and row hash of every row of a range, into the temporary table. Says whether there are rows without a key.

@@ -1,5 +1,6 @@
 //! Rows that a foreign key refused when they were written, where the key stands for a reference of the plan: told as rows whose
-//! parent is not there, with the parent's name, under the code and in the state that the reference's `missing` has.
+//! parent is not there, with the parent's name, under the code and in the state that the reference's `missing` has. Where it says
+//! null, and no parent can come any more, they are written without the reference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +10,7 @@ use driftless_core::spec::WhenMissing;
 use driftless_core::transform::Shaped;
 use driftless_pg::{Param, Transaction};
 
-use super::isolate::Refused;
+use super::isolate::{self, Refused, Way};
 use crate::error::Result;
 use crate::shape::Shaping;
 
@@ -24,8 +25,38 @@ pub(super) struct Orphan {
     pub(super) key: Option<String>,
     /// Whether the row waits for it.
     pub(super) parked: bool,
+    /// The references that may be null in its place, by number; none where the row has to stay out.
+    pub(super) nullable: Vec<usize>,
     /// The referenced table.
     pub(super) table: QualifiedName,
+}
+
+/// Writes refused rows again whose missing parents may leave a null behind, until the target takes them. Gives what it
+/// refuses all the same.
+pub(super) async fn without_parents(
+    tx: &Transaction<'_>,
+    shaping: &Shaping<'_>,
+    shaped: &mut Shaped,
+    mut refused: Vec<Refused>,
+    way: Way,
+) -> Result<Vec<Refused>> {
+    loop {
+        let orphans = orphans(tx, shaping, shaped, &refused).await?;
+        let mut again = Vec::new();
+        refused.retain(|one| {
+            let nulled = orphans
+                .get(&one.row)
+                .is_some_and(|orphan| shaping.shaper.null_references(shaped, one.row, &orphan.nullable));
+            if nulled {
+                again.push(one.row);
+            }
+            !nulled
+        });
+        if again.is_empty() {
+            return Ok(refused);
+        }
+        refused.extend(isolate::write(tx, shaping.plan, &shaping.shaper, shaped, &again, way).await?);
+    }
 }
 
 /// Those of the refused rows that lack a parent of the plan, by their number in the batch.
@@ -57,6 +88,7 @@ pub(super) async fn orphans(
                 parent: parent.entity.clone(),
                 key: shaping.shaper.reference_key(shaped, one.row, site.reference),
                 parked: parked(&sites),
+                nullable: nullable(&sites),
                 table: table.clone(),
             },
         );
@@ -110,4 +142,12 @@ fn sites<'p>(
 fn parked(sites: &[(&RefSite, &RefTarget)]) -> bool {
     let says = |missing: WhenMissing| sites.iter().any(|(site, _)| site.missing == missing);
     says(WhenMissing::Park) && !says(WhenMissing::Reject)
+}
+
+/// Where all of them may be null: their numbers.
+fn nullable(sites: &[(&RefSite, &RefTarget)]) -> Vec<usize> {
+    if sites.iter().any(|(site, _)| site.missing != WhenMissing::Null) {
+        return Vec::new();
+    }
+    sites.iter().map(|(site, _)| site.reference).collect()
 }

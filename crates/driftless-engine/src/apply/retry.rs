@@ -6,7 +6,7 @@ use driftless_pg::BeginMode;
 
 use super::chunk::ChunkWork;
 use super::lane::Lane;
-use super::write::{Care, Writing};
+use super::write::{Care, Parents, Writing};
 use crate::error::{EngineError, Result};
 use crate::extract::reader;
 use crate::extract::select::{self, Rows};
@@ -23,6 +23,15 @@ pub struct Retried {
     pub gone: i64,
 }
 
+/// How keys are tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retrying {
+    /// Whether the same run has read them before: then they do not count as read once more.
+    pub before: bool,
+    /// Whether rows that foreign keys miss may still come.
+    pub parents: Parents,
+}
+
 /// What becomes of rows whose identity is on record already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Repeating {
@@ -35,11 +44,10 @@ enum Repeating {
 impl ChunkWork<'_, '_> {
     /// Tries these keys again, in one transaction with what is on record about them. Where they repeat, the indexes of the
     /// identities are gone behind it and the entity is no longer done: whoever asks tells the identities apart.
-    /// Where the same run has read them before, they do not count as read once more.
-    pub async fn retry(&self, lane: &mut Lane, keys: &[String], before: bool) -> Result<Retried> {
-        match self.try_again(lane, keys, before, Repeating::Refused).await {
+    pub async fn retry(&self, lane: &mut Lane, keys: &[String], how: Retrying) -> Result<Retried> {
+        match self.try_again(lane, keys, how, Repeating::Refused).await {
             Err(error) if self.repeats_identity(&error) => {
-                self.try_again(lane, keys, before, Repeating::Accepted).await
+                self.try_again(lane, keys, how, Repeating::Accepted).await
             }
             other => other,
         }
@@ -59,7 +67,7 @@ impl ChunkWork<'_, '_> {
         &self,
         lane: &mut Lane,
         keys: &[String],
-        before: bool,
+        how: Retrying,
         repeating: Repeating,
     ) -> Result<Retried> {
         let plan = self.shaping.plan;
@@ -87,6 +95,7 @@ impl ChunkWork<'_, '_> {
             execution: self.execution,
             care: Care::Isolating,
             staying: false,
+            parents: how.parents,
         };
         let mut counts = Counts::default();
         let mut found = HashSet::new();
@@ -95,16 +104,16 @@ impl ChunkWork<'_, '_> {
             .await?;
         while let Some(extracted) = reader::next(&mut rows, plan).await? {
             let bytes = extracted.bytes as i64;
-            let shaped = self.shaping.shape(evaluator, extracted).await?;
+            let mut shaped = self.shaping.shape(evaluator, extracted).await?;
             found.extend((0..shaped.rows()).map(|row| self.shaping.shaper.key_text(&shaped, row)));
             counts.add(&Counts {
                 bytes,
-                ..to.write(&tx, &shaped).await?
+                ..to.write(&tx, &mut shaped).await?
             });
         }
         drop(rows);
         let counted = Counts {
-            read: if before { 0 } else { counts.read },
+            read: if how.before { 0 } else { counts.read },
             ..counts
         };
         execution::count(&tx, self.store, self.execution, &plan.name, &counted).await?;

@@ -5,6 +5,7 @@ use driftless_core::transform::Shaped;
 use driftless_pg::{Param, Transaction};
 
 use super::isolate::{self, Way};
+use super::orphan;
 use crate::error::{EngineError, Result};
 use crate::shape::Shaping;
 
@@ -26,7 +27,7 @@ pub(super) async fn rows(tx: &Transaction<'_>, shaping: &Shaping<'_>, shaped: &S
 pub(super) async fn rewrite(
     tx: &Transaction<'_>,
     shaping: &Shaping<'_>,
-    shaped: &Shaped,
+    shaped: &mut Shaped,
     rows: &[usize],
 ) -> Result<()> {
     if let Some(row) = rows.iter().find(|row| shaped.is_faulty(**row)) {
@@ -37,6 +38,8 @@ pub(super) async fn rewrite(
         return Ok(());
     }
     let refused = isolate::write(tx, shaping.plan, &shaping.shaper, shaped, rows, Way::Update).await?;
+    // They are there either way; a parent that comes later gets its reference when all are loaded.
+    let refused = orphan::without_parents(tx, shaping, shaped, refused, Way::Update).await?;
     let Some(first) = refused.first() else {
         return Ok(());
     };

@@ -39,6 +39,17 @@ pub struct Writing<'w, 'p> {
     pub care: Care,
     /// Whether the transaction has a table of rows that stay where they are and get new values.
     pub staying: bool,
+    /// Whether rows that foreign keys miss may still come.
+    pub parents: Parents,
+}
+
+/// What a foreign key's refusal says where the mapping lets the reference be null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parents {
+    /// That the parent is not there yet: the row is on record until it is tried again.
+    Coming,
+    /// That the parent is missing: the row is written without it.
+    Complete,
 }
 
 impl Care {
@@ -58,7 +69,7 @@ impl Writing<'_, '_> {
     }
 
     /// Writes a batch.
-    pub async fn write(&self, tx: &Transaction<'_>, shaped: &Shaped) -> Result<Counts> {
+    pub async fn write(&self, tx: &Transaction<'_>, shaped: &mut Shaped) -> Result<Counts> {
         self.halt(shaped)?;
         let mut rejects: Vec<Reject> = (0..shaped.rows())
             .filter_map(|row| self.faulty(shaped, row))
@@ -75,7 +86,10 @@ impl Writing<'_, '_> {
             .writable()
             .filter(|row| standing.binary_search(row).is_err() && staying.binary_search(row).is_err())
             .collect();
-        let refused = self.copy_rows(tx, shaped, &rows).await?;
+        let mut refused = self.copy_rows(tx, shaped, &rows).await?;
+        if self.parents == Parents::Complete {
+            refused = orphan::without_parents(tx, self.shaping, shaped, refused, Way::Insert).await?;
+        }
         let mut orphans = orphan::orphans(tx, self.shaping, shaped, &refused).await?;
         for one in refused {
             rows.retain(|row| *row != one.row);

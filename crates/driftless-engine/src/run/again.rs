@@ -1,18 +1,31 @@
 //! Single rows read again when their entities are loaded, and identities told apart before and behind it.
 
 use driftless_core::plan::Plan;
+use driftless_core::plan::aside::Silencing;
 use driftless_pg::Session;
 
 use crate::apply::chunk::ChunkWork;
 use crate::apply::lane::Lane;
 use crate::apply::proof::{self, Corrections};
+use crate::apply::retry::Retrying;
+use crate::apply::reunite::may_null;
+use crate::apply::write::Parents;
 use crate::error::Result;
 use crate::store::aside::Scope;
 use crate::store::reject::{self, Due};
 
 /// Tries everything of an entity again that is due. Gives how much that is.
-pub(super) async fn due(work: &ChunkWork<'_, '_>, lane: &mut Lane, due: Due) -> Result<usize> {
+pub(super) async fn due(
+    work: &ChunkWork<'_, '_>,
+    lane: &mut Lane,
+    due: Due,
+    parents: Parents,
+) -> Result<usize> {
     let (mut tried, mut last) = (0, String::new());
+    let how = Retrying {
+        before: true,
+        parents,
+    };
     loop {
         let keys = reject::due(&lane.writer, work.store, work.entity(), due, &last).await?;
         let Some(end) = keys.last() else {
@@ -20,8 +33,23 @@ pub(super) async fn due(work: &ChunkWork<'_, '_>, lane: &mut Lane, due: Due) -> 
         };
         last.clone_from(end);
         tried += keys.len();
-        work.retry(lane, &keys, true).await?;
+        work.retry(lane, &keys, how).await?;
     }
+}
+
+/// Gives rows the references back that were made null before their parents came. Where foreign keys are silent none was.
+pub(super) async fn reunite(
+    works: &[&ChunkWork<'_, '_>],
+    lane: &mut Lane,
+    silencing: Silencing,
+) -> Result<()> {
+    if silencing == Silencing::ReplicaRole {
+        return Ok(());
+    }
+    for work in works.iter().filter(|work| may_null(work.shaping.plan)) {
+        work.reunite(lane).await?;
+    }
+    Ok(())
 }
 
 /// Indexes identities, and reads the rows again that had to leave because theirs could not be told apart, until there
@@ -38,7 +66,7 @@ pub(super) async fn identities(
         corrections.add(&proof::settle_identities(sessions, scope, plan).await?);
         let mut parked = 0;
         for work in works {
-            parked += due(work, lane, Due::Twins).await?;
+            parked += due(work, lane, Due::Twins, Parents::Coming).await?;
         }
         if parked == 0 {
             return Ok(corrections);

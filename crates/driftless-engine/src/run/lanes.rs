@@ -170,9 +170,10 @@ pub async fn work(
                 let mut sum = shared.count(&plan.name, &counts);
                 sum.add(&entity.before);
                 if excess(plan, &sum, finished, entity.estimated_rows).is_some() {
-                    // What earlier runs rejected may be mended by now: only the record tells.
+                    // What earlier runs rejected may be mended by now, and what a foreign key refused is tried again at the
+                    // end, and judged behind it: only the record tells.
                     let store = entity.work.store;
-                    (sum.rejected, sum.parked) = reject::counts(&lane.writer, store, &plan.name).await?;
+                    (sum.rejected, sum.parked) = reject::lasting(&lane.writer, store, &plan.name).await?;
                     if let Some(excess) = excess(plan, &sum, finished, entity.estimated_rows) {
                         return Err(too_many(&lane.writer, store, plan, &excess).await?);
                     }

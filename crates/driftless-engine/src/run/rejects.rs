@@ -7,6 +7,7 @@ mod look;
 
 use driftless_core::code;
 use driftless_core::plan::EntityPlan;
+use driftless_core::plan::aside::Silencing;
 use driftless_core::spec::Spec;
 
 use super::held::Held;
@@ -19,6 +20,8 @@ use crate::apply::begin;
 use crate::apply::chunk::{ChunkWork, Progress};
 use crate::apply::lane::Lane;
 use crate::apply::proof;
+use crate::apply::retry::Retrying;
+use crate::apply::write::Parents;
 use crate::error::{EngineError, Result};
 use crate::extract::snapshot::Snapshot;
 use crate::shape::Shaping;
@@ -138,7 +141,7 @@ async fn retry_all(prepared: &Prepared, held: &mut Held, filter: &RejectFilter) 
         while let Some(last) = keys.last() {
             let next = reject::listed(&held.session, &plan.name, last).await?;
             report.tried += keys.len() as i64;
-            report.gone += work.retry(&mut lane, &keys, false).await?.gone;
+            report.gone += work.retry(&mut lane, &keys, AS_NEW).await?.gone;
             keys = next;
         }
         touched.push(shaping);
@@ -147,6 +150,7 @@ async fn retry_all(prepared: &Prepared, held: &mut Held, filter: &RejectFilter) 
         .iter()
         .map(|shaping| work_on(prepared, held, &snapshot, shaping, &progress))
         .collect();
+    without_parents(held, silencing, &works, &mut lane).await?;
     prove(prepared, held, silencing, &works, &mut lane).await?;
     drop(works);
     let plans: Vec<&EntityPlan> = touched.iter().map(|shaping| shaping.plan).collect();
@@ -161,6 +165,43 @@ async fn retry_all(prepared: &Prepared, held: &mut Held, filter: &RejectFilter) 
     }
     report.written = report.tried - report.still_rejected - report.gone;
     Ok(report)
+}
+
+/// The source is read anew, and parents may be among what is tried.
+const AS_NEW: Retrying = Retrying {
+    before: false,
+    parents: Parents::Coming,
+};
+
+/// Rows that a foreign key refused are tried once more behind all others, and written without their parents where the mapping
+/// lets the reference be null.
+async fn without_parents(
+    held: &Held,
+    silencing: Silencing,
+    works: &[ChunkWork<'_, '_>],
+    lane: &mut Lane,
+) -> Result<()> {
+    let how = Retrying {
+        before: true,
+        parents: Parents::Complete,
+    };
+    let mut nulled = Vec::new();
+    for work in works {
+        let mut last = String::new();
+        loop {
+            let keys = reject::listed_due(&held.session, work.store, work.entity(), &last).await?;
+            let Some(end) = keys.last() else { break };
+            last.clone_from(end);
+            work.retry(lane, &keys, how).await?;
+            if nulled
+                .last()
+                .is_none_or(|one: &&ChunkWork<'_, '_>| one.entity() != work.entity())
+            {
+                nulled.push(work);
+            }
+        }
+    }
+    again::reunite(&nulled, lane, silencing).await
 }
 
 fn work_on<'w, 'p>(
@@ -187,7 +228,7 @@ fn work_on<'w, 'p>(
 async fn prove(
     prepared: &Prepared,
     held: &Held,
-    silencing: driftless_core::plan::aside::Silencing,
+    silencing: Silencing,
     works: &[ChunkWork<'_, '_>],
     lane: &mut Lane,
 ) -> Result<()> {

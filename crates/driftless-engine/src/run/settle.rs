@@ -19,6 +19,8 @@ use crate::apply::aside::{Failure, Part, Restored, restore};
 use crate::apply::chunk::ChunkWork;
 use crate::apply::lane::Lane;
 use crate::apply::proof::Corrections;
+use crate::apply::reunite::may_null;
+use crate::apply::write::Parents;
 use crate::apply::{begin, finish, lane, proof};
 use crate::crash;
 use crate::error::{EngineError, Result};
@@ -119,17 +121,36 @@ impl Settling<'_, '_> {
     }
 
     /// Identities are told apart, and rows that a foreign key refused are read again, since their parents may have come
-    /// later, as long as that helps.
+    /// later. Those whose parents did not come are written without them where their `missing` is null.
     async fn again(&self, lanes: &mut [Lane], sessions: &mut [Session]) -> Result<Corrections> {
         let Some(lane) = lanes.first_mut() else {
             return Ok(Corrections::default());
         };
         let mut corrections = again::identities(&self.works, lane, sessions, &self.scope, &self.plan).await?;
+        self.orphans(lane, sessions, Parents::Coming, &mut corrections)
+            .await?;
+        if self.plans().any(may_null) {
+            self.orphans(lane, sessions, Parents::Complete, &mut corrections)
+                .await?;
+            again::reunite(&self.works, lane, self.scope.silencing).await?;
+        }
+        reject::blame_parents(&mut lane.writer, &self.prepared.store, self.scope.guard).await?;
+        Ok(corrections)
+    }
+
+    /// Rows that a foreign key refused are read again, as long as that helps.
+    async fn orphans(
+        &self,
+        lane: &mut Lane,
+        sessions: &mut [Session],
+        parents: Parents,
+        corrections: &mut Corrections,
+    ) -> Result<()> {
         let mut before = usize::MAX;
         for _ in 0..GENERATIONS {
             let mut refused = 0;
             for work in &self.works {
-                refused += again::due(work, lane, Due::Orphans).await?;
+                refused += again::due(work, lane, Due::Orphans, parents).await?;
             }
             if refused == 0 {
                 break;
@@ -140,8 +161,7 @@ impl Settling<'_, '_> {
             }
             before = refused;
         }
-        reject::blame_parents(&mut lane.writer, &self.prepared.store, self.scope.guard).await?;
-        Ok(corrections)
+        Ok(())
     }
 
     /// Rejects that a proof found get their source rows.

@@ -202,6 +202,19 @@ pub async fn foremost(session: &Session, store: &Store, entity: &str, most: i32)
     rows.iter().map(named).collect()
 }
 
+/// The same without what the end of the load tries again.
+pub async fn lasting(session: &Session, store: &Store, entity: &str) -> Result<(i64, i64)> {
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FILTER (WHERE r.state = 'rejected'), pg_catalog.count(*) FILTER (WHERE r.state = 'parked') \
+         FROM {{state}}.rejects AS r WHERE r.pipeline = $1 AND r.entity = $2 AND NOT coalesce({} OR {}, false)",
+        Due::Twins.condition(),
+        Due::Orphans.condition()
+    );
+    let params = [Param::text(store.pipeline()), Param::text(entity)];
+    let row = session.query_one(&store.sql(&sql), &params).await?;
+    Ok((row.get(0)?, row.get(1)?))
+}
+
 /// How many rows of the whole pipeline are on record as rejected or parked.
 pub async fn open(session: &Session, store: &Store) -> Result<i64> {
     let row = session
@@ -230,7 +243,7 @@ pub enum Due {
 impl Due {
     fn condition(self) -> &'static str {
         match self {
-            Due::Twins => "r.state = 'parked' AND r.stage = 'unique'",
+            Due::Twins => "(r.state = 'parked' AND r.stage = 'unique')",
             Due::Orphans => {
                 "r.state IN ('rejected', 'parked') AND r.stage = 'write' AND r.sqlstate = '23503'"
             }
@@ -302,6 +315,23 @@ pub async fn listed(session: &Session, entity: &str, behind: &str) -> Result<Vec
             &[Param::text(entity), Param::text(behind), Param::int4(PAGE)],
         )
         .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
+}
+
+/// A page of an entity's listed keys that a foreign key refused, behind this one, in their order.
+pub async fn listed_due(session: &Session, store: &Store, entity: &str, behind: &str) -> Result<Vec<String>> {
+    let sql = store.sql(&format!(
+        "SELECT l.key FROM {{state}}.rejects AS r JOIN pg_temp.driftless_listed AS l USING (entity, key) \
+         WHERE r.pipeline = $1 AND l.entity = $2 AND {} AND l.key > $3 ORDER BY l.key LIMIT $4",
+        Due::Orphans.condition()
+    ));
+    let params = [
+        Param::text(store.pipeline()),
+        Param::text(entity),
+        Param::text(behind),
+        Param::int4(PAGE),
+    ];
+    let rows = session.query(&sql, &params).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
 }
 

@@ -7,6 +7,7 @@ mod resume;
 mod meanwhile;
 mod others;
 mod checked;
+mod parents;
 mod lease;
 mod recorded;
 mod repeated;

@@ -1,0 +1,70 @@
+//! Rows that were written without a reference because a foreign key missed the parent, and whose parent came after all: rows
+//! may wait for each other in chains and circles, and only when all are there it is known which references hold.
+
+use driftless_core::plan::EntityPlan;
+use driftless_core::spec::WhenMissing;
+use driftless_pg::BeginMode;
+
+use super::chunk::ChunkWork;
+use super::lane::Lane;
+use super::write::{Care, Parents, Writing};
+use crate::error::Result;
+use crate::store::execution::Counts;
+use crate::store::identity;
+
+/// Whether an entity has a reference that a foreign key can make null.
+pub fn may_null(plan: &EntityPlan) -> bool {
+    plan.refs
+        .iter()
+        .any(|site| site.path.is_empty() && site.missing == WhenMissing::Null)
+}
+
+impl ChunkWork<'_, '_> {
+    /// Gives the rows that this execution wrote without a reference all of their references, and takes away again what the
+    /// foreign keys refuse. Where foreign keys are not checked it must not be called: nothing would be refused.
+    pub async fn reunite(&self, lane: &mut Lane) -> Result<()> {
+        let plan = self.shaping.plan;
+        let Lane {
+            source,
+            writer,
+            evaluator,
+        } = lane;
+        let tx = writer.begin(BeginMode::ReadWrite).await?;
+        tx.batch(&format!(
+            "{};\n{}",
+            self.lease.guard(),
+            Care::Isolating.settings()
+        ))
+        .await?;
+        let columns = identity::key_columns(plan);
+        let same: Vec<String> = columns.iter().map(|key| format!("i.{key} = s.{key}")).collect();
+        tx.batch(&format!(
+            "CREATE TEMPORARY TABLE driftless_staying ON COMMIT DROP AS SELECT {text} AS key, i.{keys} FROM {identities} AS i \
+             WHERE i.nulled AND i.status = {live} AND i.execution = {execution}; \
+             CREATE INDEX ON pg_temp.driftless_staying (key); ANALYZE pg_temp.driftless_staying; \
+             DELETE FROM {identities} AS i USING pg_temp.driftless_staying AS s WHERE {same}; \
+             DECLARE driftless_redo NO SCROLL CURSOR FOR SELECT key FROM pg_temp.driftless_staying ORDER BY {order}",
+            text = identity::key_text(plan, "i"),
+            keys = columns.join(", i."),
+            identities = self.store.identity_table(&plan.name).sql(),
+            live = identity::LIVE,
+            execution = self.execution,
+            same = same.join(" AND "),
+            order = columns.join(", "),
+        ))
+        .await?;
+        let to = Writing {
+            store: self.store,
+            shaping: self.shaping,
+            execution: self.execution,
+            care: Care::Isolating,
+            staying: true,
+            parents: Parents::Complete,
+        };
+        // They were counted when they were written.
+        self.redo(source, evaluator, &tx, &to, &mut Counts::default())
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
