@@ -16,6 +16,8 @@ mod reference;
 mod columns;
 mod path;
 mod compile;
+/// What becomes of the source as a whole.
+pub mod coverage;
 /// What is set aside for a load, how it is put back, what stays.
 pub mod aside;
 /// Indexes that would help.

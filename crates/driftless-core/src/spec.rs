@@ -68,8 +68,8 @@ pub struct Spec {
     pub target: ServerSpec,
     /// `[entities.*]`, by name.
     pub entities: Vec<EntitySpec>,
-    /// `[ignore]`: source relations left out, with the reason.
-    pub ignore: Vec<(QualifiedName, String)>,
+    /// `[ignore]`: what is left out of the source, with the reason.
+    pub ignore: Vec<IgnoreSpec>,
     /// Variables that say what connection strings leave open: those of libpq, and where the user's files are.
     pub variables: BTreeMap<String, SecretUrl>,
 }
@@ -84,6 +84,19 @@ impl Spec {
     pub fn domain(&self, name: &str) -> Option<String> {
         self.entity(name)?.domain.clone()
     }
+}
+
+/// A line of `[ignore]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoreSpec {
+    /// The source relation.
+    pub relation: QualifiedName,
+    /// A column of it; `None` means the whole relation.
+    pub column: Option<String>,
+    /// Why it is left out.
+    pub reason: String,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// `[pipeline]`.

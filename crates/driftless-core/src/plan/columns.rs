@@ -159,6 +159,10 @@ impl<'a> Columns<'a, '_> {
             Err(finding) => {
                 let own = said.map_or(entity.span, |column| column.span);
                 let span = finding.span.filter(|span| *span != entity.span).unwrap_or(own);
+                let finding = match said {
+                    Some(column) if column.from_defaults => of_defaults(finding, &column.name),
+                    _ => finding,
+                };
                 self.findings.push(finding.at(span));
                 None
             }
@@ -315,6 +319,15 @@ impl<'a> Columns<'a, '_> {
             unknown_constant,
         })
     }
+}
+
+/// A column of `[defaults.columns]` need not suit every entity.
+fn of_defaults(finding: Finding, column: &str) -> Finding {
+    let remedy = format!(
+        "{}; or give this entity its own `{column}`, or leave it out here: `skip = [\"{column}\"]`",
+        finding.remedy
+    );
+    finding.remedy(remedy)
 }
 
 /// What a column's value is compiled with.

@@ -21,6 +21,7 @@ use crate::error::{Finding, blocks};
 use crate::spec::{EntitySpec, IdentitySpec, Limit, Spec};
 
 use claim::shared_tables;
+use ends::{ignored_columns, unknown_ignored};
 
 /// Makes the plan. Findings that do not block come with it.
 pub fn compile(
@@ -45,6 +46,8 @@ pub fn compile(
         Err(finding) => findings.push(finding),
     }
     shared_tables(spec, &entities, &mut findings);
+    unknown_ignored(spec, source, &mut findings);
+    ignored_columns(spec, &entities, &mut findings);
     if blocks(&findings) {
         return Err(findings);
     }
@@ -115,6 +118,7 @@ impl<'a> Compiler<'a> {
             target_evaluation,
             target_rules,
             sensitive: columns.sensitive(from),
+            unused: columns.unused(from),
             key: key_columns(self.entity, from).ok()?,
             outputs: columns.outputs.into_iter().collect::<Option<_>>()?,
             draft: columns.draft,
@@ -151,6 +155,7 @@ impl<'a> Compiler<'a> {
             target_rules: parts.target_rules,
             refs: parts.sites,
             sensitive: parts.sensitive,
+            unused: parts.unused,
             batch_rows: entity.batch_rows,
             batch_bytes: entity.batch_bytes,
             max_rejects: entity.max_rejects,
@@ -168,6 +173,7 @@ struct Parts<'a> {
     target_evaluation: Evaluation,
     target_rules: Vec<RulePlan>,
     sensitive: Vec<String>,
+    unused: Vec<String>,
     key: Vec<&'a Column>,
     outputs: Vec<Output>,
     draft: Draft<'a>,
@@ -196,6 +202,7 @@ fn digest(plan: &EntityPlan, spec: &Spec) -> u64 {
     counted.batch_bytes = 0;
     counted.max_rejects = Limit::Rows(0);
     counted.after.clear();
+    counted.unused.clear();
     counted.digest = 0;
     text_hash(&format!("{} {counted:?}", spec.pipeline.namespace))
 }

@@ -295,6 +295,8 @@ pub struct EntityPlan {
     pub sequences: Vec<String>,
     /// Source columns whose values never go into rejects in clear.
     pub sensitive: Vec<String>,
+    /// Source columns of which nothing gets into the target.
+    pub unused: Vec<String>,
     /// Most rows of one batch.
     pub batch_rows: usize,
     /// Most bytes of one batch.

@@ -66,6 +66,7 @@ pub(crate) fn load(schema: &str, name: &str) -> EntityPlan {
         refs: Vec::new(),
         sequences: Vec::new(),
         sensitive: Vec::new(),
+        unused: Vec::new(),
         batch_rows: 1,
         batch_bytes: 1,
         max_rejects: Limit::Rows(0),

@@ -4,6 +4,7 @@ mod desk;
 mod usage;
 mod words;
 mod mapping;
+mod coverage;
 mod migration;
 mod records;
 mod exports;

@@ -142,6 +142,7 @@ fn entity(relation: &Relation, path: Path) -> EntityPlan {
         refs: Vec::new(),
         sequences: Vec::new(),
         sensitive: Vec::new(),
+        unused: Vec::new(),
         batch_rows: 1,
         batch_bytes: 1,
         max_rejects: Limit::Rows(0),

@@ -94,8 +94,8 @@ fn entity(member: &Member, defaults: &Defaults, out: &mut Vec<Finding>) -> Optio
         identity: identity.spec,
         adopt: identity.adopt,
         copy_same_name: settings.copy_same_name,
+        columns: columns(&mut section, &defaults.columns, &settings.skip),
         skip: settings.skip,
-        columns: columns(&mut section, &defaults.columns),
         rules: rules::rules(&mut section),
         batch_rows: settings.batch_rows,
         batch_bytes: settings.batch_bytes,
@@ -211,8 +211,8 @@ fn refuse_log_of_query(section: &mut Section<'_>, settings: &Settings, from: &Fr
     }
 }
 
-/// The entity's own columns, and those of [defaults] that it does not name itself.
-fn columns(section: &mut Section<'_>, defaults: &[ColumnSpec]) -> Vec<ColumnSpec> {
+/// The entity's own columns, and those of [defaults] that it neither names itself nor skips.
+fn columns(section: &mut Section<'_>, defaults: &[ColumnSpec], skip: &[String]) -> Vec<ColumnSpec> {
     let own = match section.take("columns").map(|member| &member.node.value) {
         Some(Value::Table(table)) => table.members.iter().map(|member| member.key.as_str()).collect(),
         _ => Vec::new(),
@@ -221,7 +221,7 @@ fn columns(section: &mut Section<'_>, defaults: &[ColumnSpec]) -> Vec<ColumnSpec
     columns.extend(
         defaults
             .iter()
-            .filter(|column| !own.contains(&column.name.as_str()))
+            .filter(|column| !own.contains(&column.name.as_str()) && !skip.contains(&column.name))
             .cloned(),
     );
     columns

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use crate::code;
 use crate::error::{Finding, Span};
-use crate::name::QualifiedName;
 use crate::spec::nearest::nearest;
 use crate::spec::placeholder::scan;
-use crate::spec::{ColumnSpec, EntitySpec, Form, From, IdentitySpec, JsonForm, RefSource, Spanned};
+use crate::spec::{
+    ColumnSpec, EntitySpec, Form, From, IdentitySpec, IgnoreSpec, JsonForm, RefSource, Spanned,
+};
 
 /// Checks the whole, and follows `same_as` to the entity whose identity it is in the end.
 pub(super) fn check(
     entities: &mut [EntitySpec],
     declared: &[&str],
     defaults: &[ColumnSpec],
-    ignored: &[(QualifiedName, String)],
+    ignored: &[IgnoreSpec],
     out: &mut Vec<Finding>,
 ) {
     let names = Names { declared };
@@ -182,11 +183,12 @@ fn placeholders(entity: &EntitySpec, out: &mut Vec<Finding>) {
 }
 
 /// What is ignored is not read.
-fn ignored_source(entity: &EntitySpec, ignored: &[(QualifiedName, String)], out: &mut Vec<Finding>) {
+fn ignored_source(entity: &EntitySpec, ignored: &[IgnoreSpec], out: &mut Vec<Finding>) {
     let From::Relation(relation) = &entity.from.value else {
         return;
     };
-    if ignored.iter().any(|(name, _)| name == relation) {
+    let whole = |one: &IgnoreSpec| one.column.is_none() && one.relation == *relation;
+    if ignored.iter().any(whole) {
         out.push(
             Finding::error(
                 code::INVALID_VALUE,

@@ -405,7 +405,15 @@ fn what_is_ignored_is_not_read() {
     assert_eq!(found, ["DL0006 `old.x` is read here, and listed in [ignore]"]);
     for (line, expected) in [
         ("\"x\" = \"why\"", "DL0006 `x` lacks its schema"),
-        ("\"a.b.c\" = \"why\"", "DL0006 `a.b.c` has more than one dot"),
+        ("\"a.b.c.d\" = \"why\"", "DL0006 `a.b.c.d` has more than one dot"),
+        (
+            "\"a..c\" = \"why\"",
+            "DL0006 `` cannot be a name: PostgreSQL's have 1 to 63 bytes",
+        ),
+        (
+            "a.b = \"why\"\n\"a.b\" = \"again\"",
+            "DL0007 this is listed twice",
+        ),
         ("\"a.b\" = \"\"", "DL0006 is empty"),
         ("\"a.b\" = true", "DL0004 must be a string, not a boolean"),
         ("a.b = 1", "DL0004 must be a string, not a whole number"),
@@ -416,6 +424,26 @@ fn what_is_ignored_is_not_read() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn columns_are_ignored_too() {
+    let lines = "\"a.b\" = \"1\"\n\"a.c.d\" = \"2\"\nx.y.z = \"3\"\n\"old.x.fax\" = \"4\"";
+    let spec = said(&entity(&format!("[ignore]\n{lines}")), &[]);
+    let lines: Vec<String> = spec
+        .ignore
+        .iter()
+        .map(|one| format!("{} {:?} {}", one.relation, one.column, one.reason))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "a.b None 1",
+            "a.c Some(\"d\") 2",
+            "x.y Some(\"z\") 3",
+            "old.x Some(\"fax\") 4"
+        ]
+    );
 }
 
 #[test]

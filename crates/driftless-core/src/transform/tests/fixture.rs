@@ -56,6 +56,7 @@ pub(super) fn entity(inputs: &[(&str, Oid)]) -> EntityPlan {
         refs: Vec::new(),
         sequences: Vec::new(),
         sensitive: Vec::new(),
+        unused: Vec::new(),
         batch_rows: 100,
         batch_bytes: 1 << 20,
         max_rejects: Limit::Rows(0),
