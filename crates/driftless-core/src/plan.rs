@@ -26,11 +26,11 @@ pub mod advice;
 pub use compile::compile;
 pub use entity::{
     Chunking, EntityPlan, Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, IdentityPlan,
-    Input, KeyPart, Mint, Origin, Path, Plan, RefSite, RefTarget, RulePlan, TargetColumn,
+    Input, KeyPart, Lookup, Mint, Origin, Path, Plan, RefSite, RefTarget, RulePlan, TargetColumn,
 };
 pub use program::{
-    Canonical, Check, ClockChange, Constant, ConstantText, JsonKind, JsonMember, KeyText, MapProgram, Output,
-    Program, RefProgram, Resolution, Value,
+    Canonical, Check, ClockChange, Constant, ConstantText, JsonKind, JsonMember, KeyText, LookupProgram,
+    MapProgram, Output, Program, RefProgram, Resolution, Value,
 };
 pub use request::{AskedExpression, ExpressionKey, Facts, expressions};
 

@@ -12,8 +12,8 @@ mod secret;
 mod source;
 
 pub use form::{
-    ColumnSpec, Form, JsonForm, JsonMember, JsonScope, MapForm, RefForm, RefSource, RunFact, Unknown,
-    WhenMissing,
+    ColumnSpec, Form, JsonForm, JsonMember, JsonScope, LookupForm, LookupPair, MapForm, RefForm, RefSource,
+    RunFact, Unknown, WhenMissing,
 };
 pub use reader::{includes, read};
 pub use render::{Style, render};
@@ -159,6 +159,8 @@ pub enum IdentitySpec {
     },
     /// A uuid that the source has.
     Column(String),
+    /// UUIDv7, drawn when a key is first seen and then kept.
+    Random,
     /// The target's key is made of mapped columns.
     Columns,
     /// Shared with another entity.

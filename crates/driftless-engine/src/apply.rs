@@ -22,10 +22,14 @@ pub mod write;
 pub mod fence;
 /// A chunk from source to target.
 pub mod chunk;
+/// What must be known of all rows before the first one is shaped.
+mod survey;
 /// Mappings that must be known before the load.
 pub mod record;
 /// Rows that hold a UUID which the source has changed.
 mod moved;
+/// Random identities, drawn before the load.
+pub mod draw;
 /// What is recorded before the first row is written.
 pub mod begin;
 /// What an earlier run loaded under an older snapshot.

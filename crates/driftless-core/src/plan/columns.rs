@@ -2,6 +2,7 @@
 
 mod copy;
 mod expression;
+mod lookup;
 mod object;
 mod origin;
 mod placeholder;
@@ -11,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::constant::loss;
 use super::draft::Draft;
-use super::entity::RefSite;
+use super::entity::{Lookup, RefSite};
 use super::fit::End;
 use super::program::{Check, ConstantText, MapProgram, Output, RefProgram, Value};
 use super::request::{World, applicable, leaves};
@@ -29,6 +30,8 @@ pub(super) struct Columns<'a, 'f> {
     pub(super) draft: Draft<'a>,
     pub(super) refs: Vec<RefProgram>,
     pub(super) sites: Vec<RefSite>,
+    /// What is looked up in, with the columns that are read there.
+    pub(super) lookups: Vec<Lookup>,
     /// The written columns in order.
     pub(super) written: Vec<&'a Column>,
     /// What is written to them, as far as it is compiled.
@@ -243,6 +246,11 @@ impl<'a> Columns<'a, '_> {
                     typmod: facts.result_typmod,
                 };
                 self.expression(&text, end, at, &place)
+            }
+            Form::Lookup(lookup) => {
+                let found = self.lookup(lookup, at.from, &place)?;
+                let (value, checks) = self.expression(&found.sql, found.end, at, &place)?;
+                Ok((self.found(lookup, &found, value, &place), checks))
             }
             Form::Const(text) => Ok((self.constant(text.as_deref(), &type_sql), Vec::new())),
             Form::Run(fact) => Ok((

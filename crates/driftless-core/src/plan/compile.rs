@@ -7,10 +7,10 @@ mod claim;
 use super::columns::{Columns, written_columns};
 use super::draft::Draft;
 use super::entity::{
-    Chunking, EntityPlan, Evaluation, IdentityPlan, Path, Plan, RefSite, RulePlan, TargetColumn,
+    Chunking, EntityPlan, Evaluation, IdentityPlan, Lookup, Path, Plan, RefSite, RulePlan, TargetColumn,
 };
 use super::keys::{identity_of, key_columns};
-use super::path::{chunking, order, path, sequences};
+use super::path::{chunking, order, path, sequences, waits_for};
 use super::program::{Output, Program, RefProgram};
 use super::request::{Facts, World};
 use super::sql_type::{type_name, type_with_modifier};
@@ -102,6 +102,7 @@ impl<'a> Compiler<'a> {
             draft: Draft::new(self.world.target),
             refs: Vec::new(),
             sites: Vec::new(),
+            lookups: Vec::new(),
             outputs: vec![None; written.len()],
             has_uuid: identity_of(self.entity, self.world.target) != IdentitySpec::Columns,
             written,
@@ -124,6 +125,7 @@ impl<'a> Compiler<'a> {
             draft: columns.draft,
             refs: columns.refs,
             sites: columns.sites,
+            lookups: columns.lookups,
             written: columns.written,
         })
     }
@@ -137,7 +139,10 @@ impl<'a> Compiler<'a> {
             into: into.name.clone(),
             path,
             reason,
-            after: entity.after.iter().map(|after| after.value.clone()).collect(),
+            after: waits_for(self.world.spec, entity)
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             chunking: chunking(from, &parts.key),
             inputs: parts.draft.inputs,
             identity: parts.identity,
@@ -154,6 +159,7 @@ impl<'a> Compiler<'a> {
             source_rules: parts.source_rules,
             target_rules: parts.target_rules,
             refs: parts.sites,
+            lookups: parts.lookups,
             sensitive: parts.sensitive,
             unused: parts.unused,
             batch_rows: entity.batch_rows,
@@ -179,6 +185,7 @@ struct Parts<'a> {
     draft: Draft<'a>,
     refs: Vec<RefProgram>,
     sites: Vec<RefSite>,
+    lookups: Vec<Lookup>,
     written: Vec<&'a Column>,
 }
 

@@ -114,7 +114,8 @@ pub enum Mint {
     },
     /// The uuid of this input.
     Column(usize),
-    /// The recorded mapping of another entity (`same_as` one that has a uuid column).
+    /// The recorded mapping of this entity: drawn before the load, or adopted beside a uuid column; or that of the entity
+    /// whose identity this one shares.
     Recorded {
         /// That entity.
         entity: String,
@@ -145,7 +146,7 @@ pub struct IdentityPlan {
     pub target: Vec<(String, String)>,
     /// Whether mappings must be recorded before the load starts: by this SQL of the target (adopt)…
     pub adopt: Option<String>,
-    /// …or by reading (key, uuid column) from the source: others refer to an entity with `Mint::Column`.
+    /// …or by reading keys from the source, each with its uuid column; without one a UUID is drawn for each new key.
     pub prerecord: bool,
     /// The source column that has the UUIDs, if the source has them.
     pub uuid_column: Option<String>,
@@ -237,6 +238,15 @@ pub struct RefTarget {
     pub column: String,
 }
 
+/// What values are looked up in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// The relation of the target.
+    pub table: QualifiedName,
+    /// Its columns that are read.
+    pub columns: Vec<String>,
+}
+
 /// A place in the target that holds a reference, to be proven after the load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefSite {
@@ -291,6 +301,8 @@ pub struct EntityPlan {
     pub target_rules: Vec<RulePlan>,
     /// References to prove.
     pub refs: Vec<RefSite>,
+    /// What values are looked up in.
+    pub lookups: Vec<Lookup>,
     /// Kept integer keys whose sequences must be moved: target columns.
     pub sequences: Vec<String>,
     /// Source columns whose values never go into rejects in clear.

@@ -110,7 +110,9 @@ impl Family<'_> {
                 entity,
                 name: Some(self.derivation_name()),
             }),
-            (IdentitySpec::Column(_), _) => Some(Resolution::Recorded { entity, name: None }),
+            (IdentitySpec::Column(_) | IdentitySpec::Random, _) => {
+                Some(Resolution::Recorded { entity, name: None })
+            }
             (IdentitySpec::Columns | IdentitySpec::SameAs(_), _) => None,
         }
     }
@@ -164,7 +166,7 @@ impl<'a> Columns<'a, '_> {
                 .as_ref()
                 .filter(|_| owns)
                 .map(|sql| sql.value.clone()),
-            prerecord: owns && matches!(family.identity, IdentitySpec::Column(_)),
+            prerecord: owns && matches!(family.identity, IdentitySpec::Column(_) | IdentitySpec::Random),
             uuid_column: match &family.identity {
                 IdentitySpec::Column(column) if owns => Some(column.clone()),
                 _ => None,
@@ -179,6 +181,7 @@ impl<'a> Columns<'a, '_> {
         let how = match &family.identity {
             IdentitySpec::Derive { .. } => "derive".to_owned(),
             IdentitySpec::Column(column) => format!("column {column}"),
+            IdentitySpec::Random => "random".to_owned(),
             IdentitySpec::Columns | IdentitySpec::SameAs(_) => "columns".to_owned(),
         };
         format!(
@@ -257,7 +260,7 @@ impl<'a> Columns<'a, '_> {
             IdentitySpec::Column(name) if matches!(said, IdentitySpec::Column(_)) && recorded.is_none() => {
                 self.uuid_column(name, from).map(Mint::Column)
             }
-            IdentitySpec::Column(_) => Some(Mint::Recorded {
+            IdentitySpec::Column(_) | IdentitySpec::Random => Some(Mint::Recorded {
                 entity: family.owner.name.clone(),
             }),
             _ if matches!(said, IdentitySpec::SameAs(_)) => {

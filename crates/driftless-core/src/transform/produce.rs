@@ -3,6 +3,7 @@
 use crate::batch::Cell;
 use crate::code;
 use crate::plan::{Check, ClockChange, EntityPlan, Mint, Output, Value};
+use crate::spec::WhenMissing;
 use crate::value::{self, ShortText};
 
 use super::check::check;
@@ -18,6 +19,8 @@ pub(super) struct OutputTraits {
     pub(super) deferred: bool,
     /// It is part of the target's key, which is never null.
     pub(super) key: bool,
+    /// A row waits where a lookup in it finds nothing.
+    pub(super) parks: bool,
     /// Its text holds facts of the run beside others, so its fingerprint is not that of its bytes.
     pub(super) partly_volatile: bool,
 }
@@ -28,6 +31,7 @@ impl OutputTraits {
         OutputTraits {
             deferred: needs_answer(&output.value),
             key: matches!(&entity.identity.mint, Mint::Columns(outputs) if outputs.contains(&number)),
+            parks: parks(&output.value),
             partly_volatile: matches!(&output.value, Value::Json { members, .. } if json::has_volatile(members)),
         }
     }
@@ -35,8 +39,17 @@ impl OutputTraits {
 
 fn needs_answer(value: &Value) -> bool {
     match value {
-        Value::Answer(_) => true,
+        Value::Answer(_) | Value::Lookup(_) => true,
         Value::Json { members, .. } => members.iter().any(|member| needs_answer(&member.value)),
+        _ => false,
+    }
+}
+
+/// Whether a row shall wait for what a lookup does not find. Within an object one such lookup speaks for all.
+fn parks(value: &Value) -> bool {
+    match value {
+        Value::Lookup(lookup) => lookup.missing == WhenMissing::Park,
+        Value::Json { members, .. } => members.iter().any(|member| parks(&member.value)),
         _ => false,
     }
 }
@@ -70,7 +83,7 @@ pub(super) fn fill(
         }
         match settle(shaped, entity, output, traits, row, &mut sheet) {
             Ok(cell) => shaped.outputs.set(row, number, cell),
-            Err(trouble) => shaped.fault(entity, row, Place::Output(number), trouble, false),
+            Err(trouble) => shaped.fault(entity, row, Place::Output(number), trouble, traits.parks),
         }
         if traits.partly_volatile {
             shaped.stable[number][row] = sheet.stable_fingerprint();

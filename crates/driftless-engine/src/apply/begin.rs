@@ -3,7 +3,7 @@
 use driftless_core::plan::EntityPlan;
 use driftless_pg::{BeginMode, Session};
 
-use super::{moved, record};
+use super::{draw, moved, record};
 use crate::error::Result;
 use crate::store::chunk::{self, Chunk};
 use crate::store::entity::{self, Phase};
@@ -30,8 +30,8 @@ pub async fn entities(
     Ok(())
 }
 
-/// Records the UUIDs that the source has for an entity, as the run's snapshot shows them. What of these entities holds one
-/// that is another now is read again.
+/// Records the UUIDs that the source has for an entity, as the run's snapshot shows them, or draws those that are missing. What of
+/// these entities holds one that is another now is read again.
 pub async fn uuids(
     session: &mut Session,
     source: &Session,
@@ -40,12 +40,15 @@ pub async fn uuids(
     plan: &EntityPlan,
     entities: &[&EntityPlan],
 ) -> Result<()> {
-    let (true, Some(column)) = (plan.identity.prerecord, &plan.identity.uuid_column) else {
+    if !plan.identity.prerecord {
         return Ok(());
-    };
+    }
     let tx = session.begin(BeginMode::ReadWrite).await?;
     tx.batch(&lease.guard()).await?;
-    record::read_column(source, &tx, store, plan, column).await?;
+    match &plan.identity.uuid_column {
+        Some(column) => record::read_column(source, &tx, store, plan, column).await?,
+        None => draw::draw(source, &tx, store, plan).await?,
+    }
     moved::forget(&tx, store, plan, entities).await?;
     tx.commit().await?;
     Ok(())

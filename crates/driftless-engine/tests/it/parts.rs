@@ -7,6 +7,8 @@ mod resume;
 mod meanwhile;
 mod others;
 mod checked;
+mod random;
+mod lookup;
 mod lease;
 mod recorded;
 mod repeated;

@@ -67,6 +67,7 @@ pub(crate) fn load(schema: &str, name: &str) -> EntityPlan {
         sequences: Vec::new(),
         sensitive: Vec::new(),
         unused: Vec::new(),
+        lookups: Vec::new(),
         batch_rows: 1,
         batch_bytes: 1,
         max_rejects: Limit::Rows(0),

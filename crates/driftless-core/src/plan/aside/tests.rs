@@ -143,6 +143,7 @@ fn entity(relation: &Relation, path: Path) -> EntityPlan {
         sequences: Vec::new(),
         sensitive: Vec::new(),
         unused: Vec::new(),
+        lookups: Vec::new(),
         batch_rows: 1,
         batch_bytes: 1,
         max_rejects: Limit::Rows(0),

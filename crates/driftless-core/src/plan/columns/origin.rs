@@ -92,6 +92,7 @@ impl<'a> Columns<'a, '_> {
                     used.insert(by.value.clone());
                 }
             }
+            Form::Lookup(lookup) => used.extend(lookup.on.iter().map(|pair| pair.from.value.clone())),
             Form::Sql(_) => {
                 let facts = self.world.facts.expressions.get(&self.expression_key(place));
                 used.extend(facts.into_iter().flat_map(|facts| facts.columns.iter().cloned()));

@@ -98,11 +98,7 @@ fn spec(table: &mut Section<'_>, adopts: bool) -> Option<IdentitySpec> {
             }
             column.map(|column| IdentitySpec::Column(column.value))
         }
-        (Some(By::Random), None) => {
-            let remedy = "use `by = \"derive\"`, which needs no map to be repeatable";
-            refuse_not_yet(table, "by", "random", remedy);
-            None
-        }
+        (Some(By::Random), None) => Some(IdentitySpec::Random),
         (Some(By::None), None) => {
             let remedy = "use `by = \"columns\"` with the key columns mapped";
             refuse_not_yet(table, "by", "none", remedy);

@@ -232,10 +232,6 @@ fn identities_and_rules_refuse_what_cannot_be() {
             "DL0007 derives UUIDs under the name `offices`",
         ),
         (
-            "identity = { by = \"random\" }",
-            "DL0010 identity `random` cannot act yet",
-        ),
-        (
             "identity = { by = \"none\" }",
             "DL0010 identity `none` cannot act yet",
         ),

@@ -57,6 +57,7 @@ pub(super) fn entity(inputs: &[(&str, Oid)]) -> EntityPlan {
         sequences: Vec::new(),
         sensitive: Vec::new(),
         unused: Vec::new(),
+        lookups: Vec::new(),
         batch_rows: 100,
         batch_bytes: 1 << 20,
         max_rejects: Limit::Rows(0),
