@@ -11,6 +11,7 @@ mod constant;
 mod suggest;
 mod draft;
 mod request;
+mod place;
 mod keys;
 mod reference;
 mod columns;

@@ -165,6 +165,8 @@ pub enum IdentitySpec {
     Columns,
     /// Shared with another entity.
     SameAs(String),
+    /// Rows have no key: they are loaded, and known by their place while the load goes on.
+    None,
 }
 
 /// When a rule of an entity looks at a row.

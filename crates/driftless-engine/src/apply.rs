@@ -16,6 +16,10 @@ mod isolate;
 mod orphan;
 /// Rows that change without leaving, because others refer to them.
 mod stay;
+/// How rows go in.
+mod care;
+/// Rows without a key.
+mod place;
 /// A shaped batch into the target.
 pub mod write;
 /// Whether an entity's tables are still what its plan was made from.

@@ -104,7 +104,10 @@ impl<'a> Compiler<'a> {
             sites: Vec::new(),
             lookups: Vec::new(),
             outputs: vec![None; written.len()],
-            has_uuid: identity_of(self.entity, self.world.target) != IdentitySpec::Columns,
+            has_uuid: !matches!(
+                identity_of(self.entity, self.world.target),
+                IdentitySpec::Columns | IdentitySpec::None
+            ),
             written,
             findings,
         };

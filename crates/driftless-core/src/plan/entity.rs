@@ -122,6 +122,8 @@ pub enum Mint {
     },
     /// The outputs with these numbers.
     Columns(Vec<usize>),
+    /// Rows have no key: on both sides they are known by where they lie, while the load goes on.
+    Place,
 }
 
 impl Mint {

@@ -43,9 +43,20 @@ pub(super) fn identity_of(entity: &EntitySpec, target: &Catalog) -> IdentitySpec
     }
 }
 
+/// Whether an entity's rows have no key.
+fn has_no_key(entity: &EntitySpec) -> bool {
+    matches!(
+        entity.identity.as_ref().map(|said| &said.value),
+        Some(IdentitySpec::None)
+    )
+}
+
 /// The key columns that an entity says or its source has.
 pub(super) fn key_columns<'a>(entity: &EntitySpec, from: &'a Relation) -> Result<Vec<&'a Column>, Finding> {
     let place = format!("entity {}", entity.name);
+    if has_no_key(entity) {
+        return Ok(Vec::new());
+    }
     let names: &[String] = match &entity.key {
         Some(key) => &key.value,
         None => from.primary_key(),
@@ -57,7 +68,9 @@ pub(super) fn key_columns<'a>(entity: &EntitySpec, from: &'a Relation) -> Result
             format!("{} has no primary key, and the entity names none", from.name),
         )
         .at(entity.from.span)
-        .remedy("say which columns identify a row: `key = [\"…\"]`"));
+        .remedy(
+            "say which columns identify a row: `key = [\"…\"]`; or load rows without a key, once: `identity = { by = \"none\" }`",
+        ));
     }
     let span = entity.key.as_ref().map_or(entity.from.span, |key| key.span);
     let known: Vec<&str> = from.columns.iter().map(|column| column.name.as_str()).collect();
@@ -113,7 +126,7 @@ impl Family<'_> {
             (IdentitySpec::Column(_) | IdentitySpec::Random, _) => {
                 Some(Resolution::Recorded { entity, name: None })
             }
-            (IdentitySpec::Columns | IdentitySpec::SameAs(_), _) => None,
+            (IdentitySpec::Columns | IdentitySpec::SameAs(_) | IdentitySpec::None, _) => None,
         }
     }
 }
@@ -133,6 +146,9 @@ impl<'a> Columns<'a, '_> {
     /// The identity of the entity at hand. Outputs must be known already. `None` where findings say why not.
     pub(super) fn identity(&mut self, from: &'a Relation, into: &Relation) -> Option<IdentityPlan> {
         let entity = self.entity;
+        if has_no_key(entity) {
+            return self.place(from);
+        }
         let columns = match key_columns(entity, from) {
             Ok(columns) => columns,
             Err(finding) => {
@@ -182,6 +198,7 @@ impl<'a> Columns<'a, '_> {
             IdentitySpec::Derive { .. } => "derive".to_owned(),
             IdentitySpec::Column(column) => format!("column {column}"),
             IdentitySpec::Random => "random".to_owned(),
+            IdentitySpec::None => "none".to_owned(),
             IdentitySpec::Columns | IdentitySpec::SameAs(_) => "columns".to_owned(),
         };
         format!(

@@ -161,7 +161,7 @@ fn own_cell(
             Some(bytes) if bytes.len() == 16 => Ok(Own::Cell(view.batch.cell(row, *input))),
             Some(_) => Err(Trouble::unreadable("uuid")),
         },
-        (Mint::Columns(_), _) | (_, None) => Ok(Own::Cell(Cell::NULL)),
+        (Mint::Columns(_) | Mint::Place, _) | (_, None) => Ok(Own::Cell(Cell::NULL)),
         (Mint::Derive { .. } | Mint::Recorded { .. }, Some(finder)) => {
             if !write_key(view, own_parts(parts), row, key)? {
                 return Err(null_key("the key"));

@@ -46,10 +46,12 @@ pub async fn uuids(
     let tx = session.begin(BeginMode::ReadWrite).await?;
     tx.batch(&lease.guard()).await?;
     match &plan.identity.uuid_column {
-        Some(column) => record::read_column(source, &tx, store, plan, column).await?,
+        Some(column) => {
+            record::read_column(source, &tx, store, plan, column).await?;
+            moved::forget(&tx, store, plan, entities).await?;
+        }
         None => draw::draw(source, &tx, store, plan).await?,
     }
-    moved::forget(&tx, store, plan, entities).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -7,8 +7,10 @@ use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, RowFault, Shaped, Sta
 use driftless_pg::{Param, Transaction};
 use uuid::Uuid;
 
+pub use super::care::Care;
 use super::isolate::{self, Refused, Way};
 use super::orphan::{self, Orphan};
+use super::place;
 use super::send::copy;
 use super::stay;
 use crate::error::{EngineError, Result};
@@ -16,15 +18,6 @@ use crate::shape::Shaping;
 use crate::store::execution::Counts;
 use crate::store::reject::{self, Reject};
 use crate::store::{Store, identity};
-
-/// How rows go in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Care {
-    /// One COPY; a row that the target refuses fails the transaction, and the caller does it again with care.
-    Fast,
-    /// Behind a savepoint; rows that the target refuses are found and left out.
-    Isolating,
-}
 
 /// Writes batches of one entity.
 #[derive(Debug)]
@@ -39,17 +32,6 @@ pub struct Writing<'w, 'p> {
     pub care: Care,
     /// Whether the transaction has a table of rows that stay where they are and get new values.
     pub staying: bool,
-}
-
-impl Care {
-    /// What a transaction with this care begins with. A deferred constraint would refuse the transaction at its end, and
-    /// not the row.
-    pub(super) fn settings(self) -> &'static str {
-        match self {
-            Care::Fast => "",
-            Care::Isolating => "SET CONSTRAINTS ALL IMMEDIATE",
-        }
-    }
 }
 
 impl Writing<'_, '_> {
@@ -246,6 +228,9 @@ impl Writing<'_, '_> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
+        if self.plan().identity.mint == Mint::Place {
+            return place::insert(tx, self.plan(), &self.shaping.shaper, (shaped, rows), self.care).await;
+        }
         let mut encoded = COPY_HEADER.to_vec();
         self.shaping
             .shaper
@@ -286,6 +271,10 @@ impl Writing<'_, '_> {
             // What stands there was not offered by us: rows without fingerprints are never overwritten by guess.
             offered: status == identity::LIVE,
         };
+        if self.plan().identity.mint == Mint::Place {
+            let work = (self.plan(), &self.shaping.shaper);
+            return place::identities(tx, self.store, work, (shaped, rows), stamp).await;
+        }
         let mut encoded = COPY_HEADER.to_vec();
         self.shaping
             .shaper

@@ -7,7 +7,7 @@
 
 use driftless_core::code;
 use driftless_core::name::{QualifiedName, quote_ident};
-use driftless_core::plan::{EntityPlan, Path};
+use driftless_core::plan::{EntityPlan, Mint, Path};
 use driftless_pg::{Param, Session};
 
 use super::Store;
@@ -98,11 +98,19 @@ pub async fn create(session: &Session, store: &Store, plan: &EntityPlan) -> Resu
     Ok(())
 }
 
+/// The columns of the identity table that the row program fills: all but a place, which only the target knows.
+pub fn copied_columns(plan: &EntityPlan) -> Vec<String> {
+    let mut columns = key_columns(plan);
+    if plan.identity.mint != Mint::Place {
+        columns.extend(target_columns(plan));
+    }
+    columns.extend(["row_hash", "offered", "execution", "status", "nulled"].map(str::to_owned));
+    columns
+}
+
 /// What COPY writes into the identity table: its name and columns.
 pub fn copy_sql(store: &Store, plan: &EntityPlan) -> String {
-    let mut columns = key_columns(plan);
-    columns.extend(target_columns(plan));
-    columns.extend(["row_hash", "offered", "execution", "status", "nulled"].map(str::to_owned));
+    let columns = copied_columns(plan);
     format!(
         "COPY {} ({}) FROM STDIN (FORMAT binary)",
         store.identity_table(&plan.name).sql(),
@@ -121,7 +129,12 @@ pub fn index(store: &Store, plan: &EntityPlan) -> Vec<String> {
             columns.join(", ")
         )
     };
-    let mut by_target = unique("t", &target_columns(plan));
+    let mut targets = target_columns(plan);
+    if plan.identity.mint == Mint::Place {
+        // A transaction's number has no order.
+        targets.pop();
+    }
+    let mut by_target = unique("t", &targets);
     if is_looked_up(plan) {
         by_target.push_str(&format!("; {}", drop(&table, "s")));
     }
@@ -158,6 +171,32 @@ pub fn unindex(store: &Store, plan: &EntityPlan) -> String {
 /// Identifiers have 63 bytes; entity names at most 40.
 fn index_name(table: &QualifiedName, suffix: &str) -> String {
     format!("{}_{suffix}", table.name)
+}
+
+/// Refuses to go on where rows without a key no longer lie where they were written: what became of them cannot be told.
+///
+/// # Errors
+/// [`code::INTEGRITY`] where there are such rows; else when the server fails.
+pub async fn refuse_displaced(session: &Session, store: &Store, plan: &EntityPlan) -> Result<()> {
+    if plan.identity.mint != Mint::Place {
+        return Ok(());
+    }
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM {} AS i WHERE i.status = {LIVE} AND NOT EXISTS (SELECT FROM {} AS t WHERE {})",
+        store.identity_table(&plan.name).sql(),
+        plan.into.sql(),
+        belongs(plan, "i", "t")
+    );
+    let displaced: i64 = session.query_one(&sql, &[]).await?.get(0)?;
+    if displaced == 0 {
+        return Ok(());
+    }
+    Err(EngineError::new(
+        code::INTEGRITY,
+        format!("entity {}", plan.name),
+        format!("{displaced} of its rows, which have no key, were changed, moved or deleted in {} since", plan.into),
+    )
+    .remedy("which rows of the table are this entity's cannot be told any more: empty the table, `driftless teardown` and load again"))
 }
 
 /// Makes the table of recorded mappings, if it is not there.

@@ -9,6 +9,7 @@ mod others;
 mod checked;
 mod random;
 mod lookup;
+mod keyless;
 mod lease;
 mod recorded;
 mod repeated;

@@ -8,7 +8,7 @@ use super::{column, naming, rules, sql};
 use crate::code;
 use crate::error::Finding;
 use crate::name::QualifiedName;
-use crate::spec::{ColumnSpec, EntitySpec, From, Spanned};
+use crate::spec::{ColumnSpec, EntitySpec, From, IdentitySpec, Spanned};
 
 /// What [defaults] says.
 #[derive(Debug, Default)]
@@ -72,9 +72,13 @@ fn entity(member: &Member, defaults: &Defaults, out: &mut Vec<Finding>) -> Optio
     let mut section = Section::open(&member.node, &place, &example, out)?;
     let from = from(&mut section);
     let settings = settings(&mut section, &defaults.settings);
-    let key = key(&mut section, &from.value);
-    refuse_log_of_query(&mut section, &settings, &from.value);
     let identity = identity(&mut section);
+    let keyless = matches!(
+        identity.spec.as_ref().map(|said| &said.value),
+        Some(IdentitySpec::None)
+    );
+    let key = key(&mut section, &from.value, keyless);
+    refuse_log_of_query(&mut section, &settings, &from.value);
     let spec = EntitySpec {
         name: name.clone(),
         span: member.span(),
@@ -161,9 +165,9 @@ fn into(section: &mut Section<'_>) -> Spanned<QualifiedName> {
     }
 }
 
-fn key(section: &mut Section<'_>, from: &From) -> Option<Spanned<Vec<String>>> {
+fn key(section: &mut Section<'_>, from: &From, keyless: bool) -> Option<Spanned<Vec<String>>> {
     let Some(member) = section.take("key") else {
-        if matches!(from, From::Query(_)) {
+        if matches!(from, From::Query(_)) && !keyless {
             // A table has a primary key to fall back on; a query has none.
             section.missing("key", "key = [\"id\"]");
         }

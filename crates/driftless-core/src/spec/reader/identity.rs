@@ -99,11 +99,7 @@ fn spec(table: &mut Section<'_>, adopts: bool) -> Option<IdentitySpec> {
             column.map(|column| IdentitySpec::Column(column.value))
         }
         (Some(By::Random), None) => Some(IdentitySpec::Random),
-        (Some(By::None), None) => {
-            let remedy = "use `by = \"columns\"` with the key columns mapped";
-            refuse_not_yet(table, "by", "none", remedy);
-            None
-        }
+        (Some(By::None), None) => Some(IdentitySpec::None),
     }
 }
 
@@ -142,8 +138,8 @@ fn refuse_adopt_beside(table: &mut Section<'_>, spec: Option<&IdentitySpec>) {
             format!("the mappings belong to `{other}`, whose identity this entity shares"),
             format!("move `adopt` to the identity of `{other}`"),
         ),
-        Some(IdentitySpec::Columns) => (
-            "there are no UUIDs to adopt where the key is made of mapped columns".to_owned(),
+        Some(IdentitySpec::Columns | IdentitySpec::None) => (
+            "there are no UUIDs to adopt where rows have none".to_owned(),
             "remove `adopt`, or choose another identity".to_owned(),
         ),
         _ => return,

@@ -129,14 +129,21 @@ fn uses_id(form: &Form) -> bool {
 
 /// A row of an entity without UUIDs has none to give.
 fn ids(entity: &EntitySpec, out: &mut Vec<Finding>) {
-    if !matches!(
-        entity.identity,
-        Some(Spanned {
-            value: IdentitySpec::Columns,
-            ..
-        })
-    ) {
-        return;
+    let by = match entity.identity.as_ref().map(|identity| &identity.value) {
+        Some(IdentitySpec::Columns) => "columns",
+        Some(IdentitySpec::None) => "none",
+        _ => return,
+    };
+    if let (Some(key), "none") = (&entity.key, by) {
+        out.push(
+            Finding::error(
+                code::INVALID_VALUE,
+                format!("{}, key", place(entity)),
+                "a key is named, but `identity = { by = \"none\" }` says that rows have none",
+            )
+            .remedy("remove one of the two")
+            .at(key.span),
+        );
     }
     let own = entity.columns.iter().filter(|column| !column.from_defaults);
     for column in own.filter(|column| uses_id(&column.form)) {
@@ -144,7 +151,7 @@ fn ids(entity: &EntitySpec, out: &mut Vec<Finding>) {
             Finding::error(
                 code::INVALID_VALUE,
                 format!("{}, column {}", place(entity), column.name),
-                "uses the row's UUID, but `identity = { by = \"columns\" }` gives rows none",
+                format!("uses the row's UUID, but `identity = {{ by = \"{by}\" }}` gives rows none"),
             )
             .remedy("map the key's column, or choose `identity = { by = \"derive\" }`")
             .at(column.span),

@@ -186,7 +186,7 @@ fn entities_refuse_what_cannot_be() {
 }
 
 #[test]
-fn identities_and_rules_refuse_what_cannot_be() {
+fn identities_refuse_what_cannot_be() {
     assert_refused(&[
         ("identity = \"derive\"", "DL0004 must be a table, not a string"),
         ("identity = {}", "DL0005 `by` is missing"),
@@ -232,8 +232,16 @@ fn identities_and_rules_refuse_what_cannot_be() {
             "DL0007 derives UUIDs under the name `offices`",
         ),
         (
-            "identity = { by = \"none\" }",
-            "DL0010 identity `none` cannot act yet",
+            "identity = { by = \"none\" }\ncolumns.a = { id = true }",
+            "DL0006 uses the row's UUID",
+        ),
+        (
+            "identity = { by = \"none\" }\nkey = \"a\"",
+            "DL0006 a key is named, but",
+        ),
+        (
+            "identity = { by = \"none\", adopt = { sql = \"SELECT 1\" } }",
+            "DL0006 there are no UUIDs to adopt",
         ),
         (
             "identity = { by = \"derive\", match = [\"email\"] }",
@@ -263,6 +271,12 @@ fn identities_and_rules_refuse_what_cannot_be() {
             "columns.a = { sql = \"b\" }\ncolumns.b = { sql = \":a\" }",
             "DL0006 `:a` stands for a column that is itself an expression",
         ),
+    ]);
+}
+
+#[test]
+fn rules_refuse_what_cannot_be() {
+    assert_refused(&[
         ("rules = [{ check = \"a\" }]", "DL0005 `name` is missing"),
         ("rules = [{ name = \"a\" }]", "DL0005 `check` is missing"),
         (
