@@ -27,7 +27,7 @@ pub mod advice;
 pub use compile::compile;
 pub use entity::{
     Chunking, EntityPlan, Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, IdentityPlan,
-    Input, KeyPart, Lookup, Mint, Origin, Path, Plan, RefSite, RefTarget, RulePlan, TargetColumn,
+    Input, KeyPart, Lookup, Merge, Mint, Origin, Path, Plan, RefSite, RefTarget, RulePlan, TargetColumn,
 };
 pub use program::{
     Canonical, Check, ClockChange, Constant, ConstantText, JsonKind, JsonMember, KeyText, LookupProgram,

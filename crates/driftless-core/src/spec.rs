@@ -1,6 +1,8 @@
 //! The mapping language: what a checked mapping says. Serde never sees these types; the reader walks the spanned TOML
 //! tables and collects every finding before it gives up.
 
+/// What a mapping may say, as data.
+pub mod definition;
 mod form;
 /// The known name that somebody meant.
 pub mod nearest;
@@ -169,6 +171,24 @@ pub enum IdentitySpec {
     None,
 }
 
+/// `merge_on = …, winner = …` of an identity: rows that are one row of the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergeSpec {
+    /// Rows with equal values of this expression are one; SQL that runs on the source. Null equals nothing.
+    pub on: Spanned<String>,
+    /// Which of them is written.
+    pub winner: Winner,
+}
+
+/// Which of several rows is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Winner {
+    /// The last in the order, and not the first.
+    pub last: bool,
+    /// The source column that orders them, before the key does; else the key alone.
+    pub by: Option<Spanned<String>>,
+}
+
 /// When a rule of an entity looks at a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleSide {
@@ -238,6 +258,8 @@ pub struct EntitySpec {
     pub identity: Option<Spanned<IdentitySpec>>,
     /// A query on the target that yields (legacy key…, target key) of an earlier migration.
     pub adopt: Option<Spanned<String>>,
+    /// Rows that are one row of the target.
+    pub merge: Option<MergeSpec>,
     /// Whether columns with equal names are copied without being named.
     pub copy_same_name: bool,
     /// Columns that `copy = "same-name"` leaves out.

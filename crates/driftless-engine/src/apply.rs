@@ -34,6 +34,8 @@ pub mod record;
 mod moved;
 /// Random identities, drawn before the load.
 pub mod draw;
+/// Rows that are one row of the target.
+mod merge;
 /// What is recorded before the first row is written.
 pub mod begin;
 /// What an earlier run loaded under an older snapshot.

@@ -132,9 +132,18 @@ impl Mint {
         match self {
             Mint::Derive { recorded, .. } => recorded.as_deref(),
             Mint::Recorded { entity } => Some(entity),
-            Mint::Column(_) | Mint::Columns(_) => None,
+            Mint::Column(_) | Mint::Columns(_) | Mint::Place => None,
         }
     }
+}
+
+/// Rows that are one row of the target, in SQL of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merge {
+    /// What is equal in them.
+    pub on: String,
+    /// The order in which the first one is written.
+    pub order: String,
 }
 
 /// An entity's identity.
@@ -150,6 +159,8 @@ pub struct IdentityPlan {
     pub adopt: Option<String>,
     /// …or by reading keys from the source, each with its uuid column; without one a UUID is drawn for each new key.
     pub prerecord: bool,
+    /// Which rows are one row of the target.
+    pub merge: Option<Merge>,
     /// The source column that has the UUIDs, if the source has them.
     pub uuid_column: Option<String>,
     /// The text that must not change between runs: namespace, name, derivation, key.

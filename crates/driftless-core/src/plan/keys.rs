@@ -1,7 +1,7 @@
 //! Keys and identities: how one entity's rows are named.
 
 use super::columns::Columns;
-use super::entity::{IdentityPlan, KeyPart, Mint};
+use super::entity::{IdentityPlan, KeyPart, Merge, Mint};
 use super::fit::end_of;
 use super::key_text::{is_comparable, is_derivable, key_form, native_text};
 use super::program::{Canonical, Resolution};
@@ -11,6 +11,7 @@ use super::suggest::suggestion;
 use crate::catalog::{Catalog, Column, Relation, builtin};
 use crate::code;
 use crate::error::{Finding, Span};
+use crate::name::quote_ident;
 use crate::spec::{EntitySpec, Form, IdentitySpec};
 
 /// What others must know of an entity to refer to it.
@@ -112,14 +113,19 @@ impl Family<'_> {
         }
     }
 
+    /// Whether mappings are recorded that no key tells: adopted ones, or those of rows that are one.
+    fn is_recorded(&self) -> bool {
+        self.owner.adopt.is_some() || self.owner.merge.is_some()
+    }
+
     /// How a reference to this family finds a UUID; `None` where its keys are no UUIDs.
     pub(super) fn resolution(&self) -> Option<Resolution> {
         let entity = self.owner.name.clone();
-        match (&self.identity, &self.owner.adopt) {
-            (IdentitySpec::Derive { .. }, None) => Some(Resolution::Derive {
+        match (&self.identity, self.is_recorded()) {
+            (IdentitySpec::Derive { .. }, false) => Some(Resolution::Derive {
                 name: self.derivation_name(),
             }),
-            (IdentitySpec::Derive { .. }, Some(_)) => Some(Resolution::Recorded {
+            (IdentitySpec::Derive { .. }, true) => Some(Resolution::Recorded {
                 entity,
                 name: Some(self.derivation_name()),
             }),
@@ -183,11 +189,34 @@ impl<'a> Columns<'a, '_> {
                 .filter(|_| owns)
                 .map(|sql| sql.value.clone()),
             prerecord: owns && matches!(family.identity, IdentitySpec::Column(_) | IdentitySpec::Random),
+            merge: if owns { self.merge(from, &columns) } else { None },
             uuid_column: match &family.identity {
                 IdentitySpec::Column(column) if owns => Some(column.clone()),
                 _ => None,
             },
             signature: self.signature(&family, &columns),
+        })
+    }
+
+    /// How rows that are one row of the target are found in the source.
+    fn merge(&mut self, from: &Relation, key: &[&Column]) -> Option<Merge> {
+        let merge = self.entity.merge.as_ref()?;
+        let direction = if merge.winner.last { "DESC" } else { "ASC" };
+        let mut order = Vec::new();
+        if let Some(by) = &merge.winner.by {
+            match self.source_column(from, &by.value, "identity") {
+                Ok(column) => order.push(format!("{} {direction} NULLS LAST", quote_ident(&column.name))),
+                Err(finding) => self.findings.push(finding.at(by.span)),
+            }
+        }
+        let by_key = if order.is_empty() { direction } else { "ASC" };
+        order.extend(
+            key.iter()
+                .map(|column| format!("{} {by_key}", quote_ident(&column.name))),
+        );
+        Some(Merge {
+            on: merge.on.value.clone(),
+            order: order.join(", "),
         })
     }
 
@@ -268,7 +297,7 @@ impl<'a> Columns<'a, '_> {
         from: &Relation,
         into: &Relation,
     ) -> Option<Mint> {
-        let recorded = family.owner.adopt.is_some().then(|| family.owner.name.clone());
+        let recorded = family.is_recorded().then(|| family.owner.name.clone());
         match &family.identity {
             IdentitySpec::Derive { .. } => Some(Mint::Derive {
                 name: family.derivation_name(),

@@ -53,6 +53,7 @@ impl Columns<'_, '_> {
                 .collect(),
             adopt: None,
             prerecord: false,
+            merge: None,
             uuid_column: None,
             signature: format!(
                 "{}|{}|none|",

@@ -147,16 +147,16 @@ impl ChunkWork<'_, '_> {
         };
         let columns = identity::key_columns(plan);
         let (keys, seen_keys) = (columns.join(", i."), columns.join(", s."));
-        let (execution, live) = (self.execution, identity::LIVE);
+        let (execution, live, adopted) = (self.execution, identity::LIVE, identity::ADOPTED);
         tx.batch(&format!(
             "ANALYZE pg_temp.driftless_seen; \
              CREATE TEMPORARY TABLE driftless_doomed ON COMMIT DROP AS \
              SELECT i.{keys}, i.status, s.h IS NULL AS gone, false AS stays FROM {identities} AS i \
              LEFT JOIN pg_temp.driftless_seen AS s ON {join} \
-             WHERE i.execution <> {execution} AND (s.h IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash))); \
+             WHERE i.execution <> {execution} AND (s.h IS NULL OR (i.status <> {adopted} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash))); \
              CREATE TEMPORARY TABLE driftless_again ON COMMIT DROP AS \
              SELECT DISTINCT {text} AS key, s.{seen_keys} FROM pg_temp.driftless_seen AS s LEFT JOIN {identities} AS i ON {join} \
-             WHERE i.execution IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash)); \
+             WHERE i.execution IS NULL OR (i.status <> {adopted} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash)); \
              DELETE FROM pg_temp.driftless_again AS a USING {rejects} AS r \
              WHERE r.pipeline = {pipeline} AND r.entity = {entity} AND r.key = a.key AND r.state = 'discarded' AND {stays}",
             join = same("i", "s"),

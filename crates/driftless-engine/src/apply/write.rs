@@ -51,11 +51,13 @@ impl Writing<'_, '_> {
             Vec::new()
         };
         stay::rewrite(tx, self.shaping, shaped, &staying).await?;
+        let merged = self.merged(tx, shaped).await?;
+        let is_in = |list: &[usize], row: usize| list.binary_search(&row).is_ok();
         let mut standing = self.standing(tx, shaped).await?;
-        standing.retain(|row| staying.binary_search(row).is_err());
+        standing.retain(|row| !is_in(&staying, *row) && !is_in(&merged, *row));
         let mut rows: Vec<usize> = shaped
             .writable()
-            .filter(|row| standing.binary_search(row).is_err() && staying.binary_search(row).is_err())
+            .filter(|row| !is_in(&standing, *row) && !is_in(&staying, *row) && !is_in(&merged, *row))
             .collect();
         let refused = self.copy_rows(tx, shaped, &rows).await?;
         let mut orphans = orphan::orphans(tx, self.shaping, shaped, &refused).await?;
@@ -68,6 +70,8 @@ impl Writing<'_, '_> {
         rows.sort_unstable();
         self.copy_identities(tx, shaped, &rows, identity::LIVE).await?;
         self.copy_identities(tx, shaped, &standing, identity::ADOPTED)
+            .await?;
+        self.copy_identities(tx, shaped, &merged, identity::MERGED)
             .await?;
         reject::record(tx, self.store, &self.plan().name, self.execution, &rejects).await?;
         let warnings: Vec<(String, String)> = shaped
@@ -84,7 +88,7 @@ impl Writing<'_, '_> {
         Ok(Counts {
             read: shaped.rows() as i64,
             inserted: rows.len() as i64,
-            unchanged: standing.len() as i64,
+            unchanged: (standing.len() + merged.len()) as i64,
             rejected: rejects.len() as i64 - parked,
             parked,
             ..Counts::default()
@@ -186,6 +190,24 @@ impl Writing<'_, '_> {
             },
             None => reject,
         }
+    }
+
+    /// Rows that are one with another row, which is written for them.
+    async fn merged(&self, tx: &Transaction<'_>, shaped: &Shaped) -> Result<Vec<usize>> {
+        if self.plan().identity.merge.is_none() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<usize> = shaped.writable().collect();
+        let shaper = &self.shaping.shaper;
+        let keys: Vec<String> = rows.iter().map(|row| shaper.key_text(shaped, *row)).collect();
+        let sql = format!(
+            "SELECT u.ord FROM pg_catalog.unnest($1::text[]) WITH ORDINALITY AS u (key, ord) \
+             JOIN {} AS r ON r.key = u.key COLLATE pg_catalog.\"C\" WHERE r.merged ORDER BY u.ord",
+            self.store.recorded_table(&self.plan().name).sql()
+        );
+        let found = tx.query(&sql, &[Param::text_array(&keys)]).await?;
+        let number = |ordinal: i64| rows[usize::try_from(ordinal - 1).unwrap_or_default()];
+        found.iter().map(|row| Ok(number(row.get(0)?))).collect()
     }
 
     /// Rows whose mapping was adopted and whose target row is there already: they stay as they are. A row that this entity

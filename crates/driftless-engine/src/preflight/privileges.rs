@@ -111,7 +111,9 @@ async fn lookups(plan: &Plan, target: Side<'_>, findings: &mut Vec<Finding>) -> 
     let own: BTreeSet<&str> = plan.entities.iter().map(|one| one.into.schema.as_str()).collect();
     let all = plan.entities.iter().flat_map(|entity| &entity.lookups);
     // What is closed of the entities' own schemas is told with them.
-    let others = all.filter_map(found).filter(|one| !own.contains(one.name.schema.as_str()));
+    let others = all
+        .filter_map(found)
+        .filter(|one| !own.contains(one.name.schema.as_str()));
     let closed = closed_schemas(target.session, others).await?;
     findings.extend(closed.iter().map(|schema| no_usage("the target", schema, role)));
     for entity in &plan.entities {

@@ -17,6 +17,8 @@ use crate::error::{EngineError, Result};
 pub const LIVE: i16 = 0;
 /// Status of an identity that an earlier migration left, whose row was there before.
 pub const ADOPTED: i16 = 1;
+/// Status of an identity whose key points to the row of another one, which stands for both.
+pub const MERGED: i16 = 2;
 
 /// The names of the key columns of an entity's identity table.
 pub fn key_columns(plan: &EntityPlan) -> Vec<String> {
@@ -123,8 +125,13 @@ pub fn index(store: &Store, plan: &EntityPlan) -> Vec<String> {
     let table = store.identity_table(&plan.name);
     let unique = |suffix: &str, columns: &[String]| {
         let name = quote_ident(&index_name(&table, suffix));
+        // Several keys may point to one row only where that is said.
+        let which = match (suffix, &plan.identity.merge) {
+            ("t", Some(_)) => format!(" WHERE status <> {MERGED}"),
+            _ => String::new(),
+        };
         format!(
-            "CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {} ({})",
+            "CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {} ({}){which}",
             table.sql(),
             columns.join(", ")
         )
@@ -205,7 +212,7 @@ pub async fn create_recorded(session: &Session, store: &Store, entity: &str) -> 
     session
         .batch(&format!(
             "CREATE TABLE IF NOT EXISTS {table} (key text COLLATE pg_catalog.\"C\" PRIMARY KEY, id uuid NOT NULL, \
-             adopted bool NOT NULL, created_at timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp()); \
+             adopted bool NOT NULL, merged bool NOT NULL DEFAULT false, created_at timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp()); \
              REVOKE ALL ON {table} FROM PUBLIC"
         ))
         .await?;

@@ -10,6 +10,7 @@ mod checked;
 mod random;
 mod lookup;
 mod keyless;
+mod merged;
 mod lease;
 mod recorded;
 mod repeated;

@@ -52,6 +52,7 @@ pub(crate) fn load(schema: &str, name: &str) -> EntityPlan {
             target: vec![("id".to_owned(), "uuid".to_owned())],
             adopt: None,
             prerecord: false,
+            merge: None,
             uuid_column: None,
             signature: String::new(),
         },

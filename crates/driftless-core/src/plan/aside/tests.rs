@@ -128,6 +128,7 @@ fn entity(relation: &Relation, path: Path) -> EntityPlan {
             target: Vec::new(),
             adopt: None,
             prerecord: false,
+            merge: None,
             uuid_column: None,
             signature: String::new(),
         },

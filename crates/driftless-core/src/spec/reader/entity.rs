@@ -97,6 +97,7 @@ fn entity(member: &Member, defaults: &Defaults, out: &mut Vec<Finding>) -> Optio
             .unwrap_or_default(),
         identity: identity.spec,
         adopt: identity.adopt,
+        merge: identity.merge,
         copy_same_name: settings.copy_same_name,
         columns: columns(&mut section, &defaults.columns, &settings.skip),
         skip: settings.skip,

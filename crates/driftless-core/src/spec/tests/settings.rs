@@ -247,9 +247,31 @@ fn identities_refuse_what_cannot_be() {
             "identity = { by = \"derive\", match = [\"email\"] }",
             "DL0010 identity `match` cannot act yet",
         ),
+    ]);
+}
+
+#[test]
+fn merged_identities_and_ids_refuse_what_cannot_be() {
+    assert_refused(&[
         (
-            "identity = { merge_on = \"lower(email)\", winner = \"oldest\" }",
-            "DL0010 identity `merge_on` cannot act yet",
+            "identity = { merge_on = \"lower(email)\", winner = \"eldest\" }",
+            "DL0006 \"eldest\" is not possible here",
+        ),
+        (
+            "identity = { merge_on = \"a\", winner = { oldest = \"b\", newest = \"c\" } }",
+            "DL0011 says nothing of which row is written, or two things",
+        ),
+        (
+            "identity = { by = \"columns\", merge_on = \"a\" }",
+            "DL0006 rows without UUIDs cannot point to one row",
+        ),
+        (
+            "identity = { same_as = \"offices\", merge_on = \"a\" }",
+            "DL0006 the identity belongs to `offices`: merge there",
+        ),
+        (
+            "identity = { merge_on = \"a\", adopt = { sql = \"SELECT 1\" } }",
+            "DL0010 `adopt` beside `merge_on` cannot act yet",
         ),
         (
             "identity = { by = \"derive\", winner = \"oldest\" }",

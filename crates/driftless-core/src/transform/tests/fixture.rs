@@ -88,6 +88,7 @@ fn identity(column: &str) -> IdentityPlan {
         target: vec![("id".into(), "uuid".into())],
         adopt: None,
         prerecord: false,
+        merge: None,
         uuid_column: None,
         signature: String::new(),
     }

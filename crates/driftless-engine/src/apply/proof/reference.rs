@@ -8,6 +8,7 @@ use driftless_core::plan::{EntityPlan, Mint, Plan};
 use driftless_pg::{Session, Transaction};
 
 use super::leave::{Leaving, literal_or_null};
+use super::merged::merged;
 use super::site::{ForeignSite, Missing, Site, sites_of};
 use super::{Corrections, Tally, absent};
 use crate::apply::guarded;
@@ -63,10 +64,14 @@ pub async fn references(
             corrections.add(&Corrections::of(&entity.name, tally));
         }
         if leaving.is_empty() {
-            return Ok(corrections);
+            break;
         }
         shrunk = Some(leaving);
     }
+    for entity in &plan.entities {
+        merged(session, scope, entity).await?;
+    }
+    Ok(corrections)
 }
 
 fn is_due(site: &Site, shrunk: Option<&BTreeSet<String>>) -> bool {
