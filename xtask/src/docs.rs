@@ -19,6 +19,7 @@ const SCHEMA: &str = "docs/reference/mapping.schema.json";
 
 /// Writes the documents that are generated. A test of each one's origin says when it is not current.
 pub(crate) fn run() -> Result<ExitCode, String> {
+    mapping()?;
     let path = workspace::root().join(COMMANDS);
     let reference = program(&["reference"])?;
     fs::write(&path, reference).map_err(|error| format!("cannot write {}: {error}", path.display()))?;

@@ -203,8 +203,7 @@ pub(super) fn refer(
             Referred::Row(uuid) => shaped.append(uuid.as_bytes()),
             Referred::Nothing => Ok(Cell::NULL),
             Referred::Absent => {
-                shaped.nulled.resize(shaped.batch.rows(), false);
-                shaped.nulled[row] = true;
+                shaped.note_null(row);
                 Ok(Cell::NULL)
             }
         });

@@ -2,7 +2,7 @@
 
 use driftless_core::code;
 use driftless_core::name::quote_ident;
-use driftless_core::plan::{EntityPlan, Path};
+use driftless_core::plan::{EntityPlan, Mint, Path};
 use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, RowFault, Shaped, Stamp, Verdict};
 use driftless_pg::{Param, Transaction};
 use uuid::Uuid;

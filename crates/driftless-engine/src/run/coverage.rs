@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use driftless_core::plan::coverage::{Covered, Fate, coverage as covered};
 use driftless_core::spec::{From, Spec};
-use driftless_pg::Session;
 
 use super::prepare::prepare;
 use super::report::{CoverageReport, CoveredColumn, CoveredRelation};
@@ -17,7 +16,7 @@ use crate::introspect::kinship;
 /// Where the mapping cannot be planned, or a server fails. What is forgotten is no error.
 pub async fn coverage(spec: &Spec) -> Result<CoverageReport> {
     let prepared = prepare(spec).await?;
-    let session = Session::connect(&prepared.source, "coverage").await?;
+    let session = prepared.source.session("coverage").await?;
     let queries: BTreeMap<String, String> = spec
         .entities
         .iter()

@@ -2,6 +2,7 @@
 
 use driftless_core::code;
 
+use super::resume::stopped_at;
 use crate::pair::Pair;
 
 const SOURCE: &str = "
@@ -142,4 +143,20 @@ async fn what_writes_the_table_that_is_looked_up_in_goes_first() {
     "#;
     pair.migrate(mapping).await.expect("a load");
     assert_eq!(pair.count("SELECT sum(dial) FROM person").await, 1 + 2 + 2 + 1);
+}
+
+#[tokio::test]
+async fn what_was_not_there_is_looked_for_again() {
+    let pair = Pair::create("lookup_again", SOURCE, TARGET).await;
+    let mapping = "[entities.person]\nfrom = \"public.person\"\ninto = \"public.person\"\ncopy = \"none\"\n\
+        columns = { id = { id = true }, legacy_id = \"id\", dial = { lookup = \"public.nation\", match = { code = \"iso\" }, take = \"id\", missing = \"null\" } }\n";
+    pair.target.run("INSERT INTO nation VALUES (1, 'FR')").await;
+    assert!(stopped_at(&pair, mapping, "building indexes").await);
+    pair.target.run("INSERT INTO nation VALUES (2, 'DE')").await;
+    pair.source
+        .run("UPDATE person SET extra = 'another snapshot' WHERE id = 1")
+        .await;
+    pair.migrate(mapping).await.expect("continued");
+    let dials = "SELECT string_agg(coalesce(dial::text, '-'), ' ' ORDER BY legacy_id) FROM person";
+    assert_eq!(pair.target.value(dials).await.as_deref(), Some("1 - - 2 2 1"));
 }
