@@ -1,6 +1,8 @@
 use std::fs;
 use std::process::ExitCode;
 
+use driftless_core::spec::definition::{page, schema};
+
 use crate::workspace;
 
 /// The reference of all commands, which the program writes itself.
@@ -9,8 +11,15 @@ const COMMANDS: &str = "docs/reference/cli.md";
 /// The manual pages, which it writes too.
 const MANUAL: &str = "docs/man";
 
+/// The reference of the mapping, whose tables are made from its definition.
+const MAPPING: &str = "docs/reference/mapping.md";
+
+/// The schema of the mapping, from the same definition.
+const SCHEMA: &str = "docs/reference/mapping.schema.json";
+
 /// Writes the documents that are generated. A test of each one's origin says when it is not current.
 pub(crate) fn run() -> Result<ExitCode, String> {
+    mapping()?;
     let path = workspace::root().join(COMMANDS);
     let reference = program(&["reference"])?;
     fs::write(&path, reference).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
@@ -37,4 +46,19 @@ fn program(arguments: &[&str]) -> Result<Vec<u8>, String> {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
     Ok(output.stdout)
+}
+
+fn mapping() -> Result<(), String> {
+    let path = workspace::root().join(MAPPING);
+    let page =
+        fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    write(MAPPING, &page::filled(&page)?)?;
+    write(SCHEMA, &schema::text())
+}
+
+fn write(name: &str, text: &str) -> Result<(), String> {
+    let path = workspace::root().join(name);
+    fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    println!("{name}");
+    Ok(())
 }

@@ -124,6 +124,7 @@ codes! {
     BAD_CONSTANT = 117, Usage, "a constant that is no value of its column's type";
     BAD_QUERY = 119, Usage, "a query that cannot be a source";
     BESIDE_THE_KEY = 120, Usage, "a reference by a column that is not the key";
+    LOOKUP_NOT_UNIQUE = 130, Usage, "a lookup that may find several rows";
     // ---- connections and servers (200-299)
     CONNECTION_STRING = 200, Usage, "a connection string that cannot be used";
     SERVER_UNREACHABLE = 201, Server, "a server does not answer";
@@ -174,6 +175,7 @@ codes! {
     ROW_UNKNOWN_SUBJECT = 410, Remaining, "a polymorphic reference of an unknown kind";
     ROW_UNREADABLE = 411, Remaining, "bytes that are no value of their type";
     ROW_PARENT_REJECTED = 412, Remaining, "a row refers to a rejected row";
+    ROW_SEVERAL_FOUND = 420, Remaining, "a lookup found several rows";
     // ---- run, state and lease (500-599)
     PIPELINE_HELD = 500, Held, "another instance holds the pipeline";
     LEASE_LOST = 501, Held, "another instance took the pipeline over";

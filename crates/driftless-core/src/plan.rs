@@ -11,11 +11,14 @@ mod constant;
 mod suggest;
 mod draft;
 mod request;
+mod place;
 mod keys;
 mod reference;
 mod columns;
 mod path;
 mod compile;
+/// What becomes of the source as a whole.
+pub mod coverage;
 /// What is set aside for a load, how it is put back, what stays.
 pub mod aside;
 /// Indexes that would help.
@@ -24,11 +27,11 @@ pub mod advice;
 pub use compile::compile;
 pub use entity::{
     Chunking, EntityPlan, Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, IdentityPlan,
-    Input, KeyPart, Mint, Origin, Path, Plan, RefSite, RefTarget, RulePlan, TargetColumn,
+    Input, KeyPart, Lookup, Merge, Mint, Origin, Path, Plan, RefSite, RefTarget, RulePlan, TargetColumn,
 };
 pub use program::{
-    Canonical, Check, ClockChange, Constant, ConstantText, JsonKind, JsonMember, KeyText, MapProgram, Output,
-    Program, RefProgram, Resolution, Value,
+    Canonical, Check, ClockChange, Constant, ConstantText, JsonKind, JsonMember, KeyText, LookupProgram,
+    MapProgram, Output, Program, RefProgram, Resolution, Value,
 };
 pub use request::{AskedExpression, ExpressionKey, Facts, expressions};
 

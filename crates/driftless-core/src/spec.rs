@@ -1,6 +1,8 @@
 //! The mapping language: what a checked mapping says. Serde never sees these types; the reader walks the spanned TOML
 //! tables and collects every finding before it gives up.
 
+/// What a mapping may say, as data.
+pub mod definition;
 mod form;
 /// The known name that somebody meant.
 pub mod nearest;
@@ -12,8 +14,8 @@ mod secret;
 mod source;
 
 pub use form::{
-    ColumnSpec, Form, JsonForm, JsonMember, JsonScope, MapForm, RefForm, RefSource, RunFact, Unknown,
-    WhenMissing,
+    ColumnSpec, Form, JsonForm, JsonMember, JsonScope, LookupForm, LookupPair, MapForm, RefForm, RefSource,
+    RunFact, Unknown, WhenMissing,
 };
 pub use reader::{includes, read};
 pub use render::{Style, render};
@@ -68,8 +70,8 @@ pub struct Spec {
     pub target: ServerSpec,
     /// `[entities.*]`, by name.
     pub entities: Vec<EntitySpec>,
-    /// `[ignore]`: source relations left out, with the reason.
-    pub ignore: Vec<(QualifiedName, String)>,
+    /// `[ignore]`: what is left out of the source, with the reason.
+    pub ignore: Vec<IgnoreSpec>,
     /// Variables that say what connection strings leave open: those of libpq, and where the user's files are.
     pub variables: BTreeMap<String, SecretUrl>,
 }
@@ -84,6 +86,19 @@ impl Spec {
     pub fn domain(&self, name: &str) -> Option<String> {
         self.entity(name)?.domain.clone()
     }
+}
+
+/// A line of `[ignore]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoreSpec {
+    /// The source relation.
+    pub relation: QualifiedName,
+    /// A column of it; `None` means the whole relation.
+    pub column: Option<String>,
+    /// Why it is left out.
+    pub reason: String,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// `[pipeline]`.
@@ -146,10 +161,32 @@ pub enum IdentitySpec {
     },
     /// A uuid that the source has.
     Column(String),
+    /// UUIDv7, drawn when a key is first seen and then kept.
+    Random,
     /// The target's key is made of mapped columns.
     Columns,
     /// Shared with another entity.
     SameAs(String),
+    /// Rows have no key: they are loaded, and known by their place while the load goes on.
+    None,
+}
+
+/// `merge_on = …, winner = …` of an identity: rows that are one row of the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergeSpec {
+    /// Rows with equal values of this expression are one; SQL that runs on the source. Null equals nothing.
+    pub on: Spanned<String>,
+    /// Which of them is written.
+    pub winner: Winner,
+}
+
+/// Which of several rows is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Winner {
+    /// The last in the order, and not the first.
+    pub last: bool,
+    /// The source column that orders them, before the key does; else the key alone.
+    pub by: Option<Spanned<String>>,
 }
 
 /// When a rule of an entity looks at a row.
@@ -221,6 +258,8 @@ pub struct EntitySpec {
     pub identity: Option<Spanned<IdentitySpec>>,
     /// A query on the target that yields (legacy key…, target key) of an earlier migration.
     pub adopt: Option<Spanned<String>>,
+    /// Rows that are one row of the target.
+    pub merge: Option<MergeSpec>,
     /// Whether columns with equal names are copied without being named.
     pub copy_same_name: bool,
     /// Columns that `copy = "same-name"` leaves out.

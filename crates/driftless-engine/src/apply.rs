@@ -16,16 +16,26 @@ mod isolate;
 mod orphan;
 /// Rows that change without leaving, because others refer to them.
 mod stay;
+/// How rows go in.
+mod care;
+/// Rows without a key.
+mod place;
 /// A shaped batch into the target.
 pub mod write;
 /// Whether an entity's tables are still what its plan was made from.
 pub mod fence;
 /// A chunk from source to target.
 pub mod chunk;
+/// What must be known of all rows before the first one is shaped.
+mod survey;
 /// Mappings that must be known before the load.
 pub mod record;
 /// Rows that hold a UUID which the source has changed.
 mod moved;
+/// Random identities, drawn before the load.
+pub mod draw;
+/// Rows that are one row of the target.
+mod merge;
 /// What is recorded before the first row is written.
 pub mod begin;
 /// What an earlier run loaded under an older snapshot.

@@ -24,9 +24,12 @@ mod condition;
 mod called;
 /// What an expression reads and gives.
 mod expression;
+/// Parts and their wholes, queries and what they read.
+mod kinship;
 
 pub use condition::describe_condition;
 pub use expression::{Described, describe_expressions};
+pub use kinship::kinship;
 pub use query::{describe_query, right};
 
 use std::collections::BTreeMap;

@@ -30,6 +30,8 @@ pub mod migrate;
 mod statements;
 /// What a run would do, and why.
 mod explain;
+/// What becomes of the source as a whole.
+mod coverage;
 /// How far a pipeline is.
 mod status;
 /// From a legacy key to the target's, and back.
@@ -43,6 +45,7 @@ pub mod teardown;
 /// Both sides compared.
 mod validate;
 
+pub use coverage::coverage;
 pub use explain::{plan, plan as check};
 pub use migrate::migrate;
 pub use prepare::{Prepared, endpoints, prepare};

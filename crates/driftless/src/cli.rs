@@ -10,7 +10,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use driftless_core::code::{self, Exit};
 
 use crate::commands::{
-    Work, check, completions, ids, man, migrate, plan, rejects, status, teardown, validate,
+    Work, check, completions, coverage, ids, man, migrate, plan, rejects, status, teardown, validate,
 };
 use crate::config::{self, Variables};
 use crate::demo;
@@ -96,6 +96,7 @@ enum Command {
 enum WithMapping {
     Check(check::Arguments),
     Plan(plan::Arguments),
+    Coverage(coverage::Arguments),
     Migrate(migrate::Arguments),
     Validate(validate::Arguments),
     Status(status::Arguments),
@@ -109,6 +110,7 @@ impl WithMapping {
         match self {
             WithMapping::Check(_) => "check",
             WithMapping::Plan(_) => "plan",
+            WithMapping::Coverage(_) => "coverage",
             WithMapping::Migrate(_) => "migrate",
             WithMapping::Validate(_) => "validate",
             WithMapping::Status(_) => "status",
@@ -273,6 +275,7 @@ async fn dispatch(command: &WithMapping, work: &Work) -> Result<Exit, Failure> {
     match command {
         WithMapping::Check(arguments) => check::run(arguments, work).await,
         WithMapping::Plan(arguments) => plan::run(arguments, work).await,
+        WithMapping::Coverage(arguments) => coverage::run(arguments, work).await,
         WithMapping::Migrate(arguments) => migrate::run(arguments, work).await,
         WithMapping::Validate(arguments) => validate::run(arguments, work).await,
         WithMapping::Status(arguments) => status::run(arguments, work).await,

@@ -1,5 +1,6 @@
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod coverage;
 pub(crate) mod ids;
 pub(crate) mod man;
 pub(crate) mod migrate;

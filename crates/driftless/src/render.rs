@@ -1,3 +1,4 @@
+mod coverage;
 mod document;
 mod figure;
 mod identities;
@@ -9,6 +10,7 @@ mod table;
 mod teardown;
 mod validation;
 
+pub(crate) use coverage::coverage;
 pub(crate) use document::{Document, findings_value};
 pub(crate) use figure::{bytes, clock, count, duration, percent, rows};
 pub(crate) use identities::{identities, identity};

@@ -2,6 +2,7 @@
 
 mod copy;
 mod expression;
+mod lookup;
 mod object;
 mod origin;
 mod placeholder;
@@ -11,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::constant::loss;
 use super::draft::Draft;
-use super::entity::RefSite;
+use super::entity::{Lookup, RefSite};
 use super::fit::End;
 use super::program::{Check, ConstantText, MapProgram, Output, RefProgram, Value};
 use super::request::{World, applicable, leaves};
@@ -29,6 +30,8 @@ pub(super) struct Columns<'a, 'f> {
     pub(super) draft: Draft<'a>,
     pub(super) refs: Vec<RefProgram>,
     pub(super) sites: Vec<RefSite>,
+    /// What is looked up in, with the columns that are read there.
+    pub(super) lookups: Vec<Lookup>,
     /// The written columns in order.
     pub(super) written: Vec<&'a Column>,
     /// What is written to them, as far as it is compiled.
@@ -159,6 +162,10 @@ impl<'a> Columns<'a, '_> {
             Err(finding) => {
                 let own = said.map_or(entity.span, |column| column.span);
                 let span = finding.span.filter(|span| *span != entity.span).unwrap_or(own);
+                let finding = match said {
+                    Some(column) if column.from_defaults => of_defaults(finding, &column.name),
+                    _ => finding,
+                };
                 self.findings.push(finding.at(span));
                 None
             }
@@ -240,6 +247,11 @@ impl<'a> Columns<'a, '_> {
                 };
                 self.expression(&text, end, at, &place)
             }
+            Form::Lookup(lookup) => {
+                let found = self.lookup(lookup, at.from, &place)?;
+                let (value, checks) = self.expression(&found.sql, found.end, at, &place)?;
+                Ok((self.found(lookup, &found, value, &place), checks))
+            }
             Form::Const(text) => Ok((self.constant(text.as_deref(), &type_sql), Vec::new())),
             Form::Run(fact) => Ok((
                 Value::Constant(self.draft.constant(ConstantText::Run(*fact), &type_sql)),
@@ -315,6 +327,15 @@ impl<'a> Columns<'a, '_> {
             unknown_constant,
         })
     }
+}
+
+/// A column of `[defaults.columns]` need not suit every entity.
+fn of_defaults(finding: Finding, column: &str) -> Finding {
+    let remedy = format!(
+        "{}; or give this entity its own `{column}`, or leave it out here: `skip = [\"{column}\"]`",
+        finding.remedy
+    );
+    finding.remedy(remedy)
 }
 
 /// What a column's value is compiled with.

@@ -7,10 +7,10 @@ mod claim;
 use super::columns::{Columns, written_columns};
 use super::draft::Draft;
 use super::entity::{
-    Chunking, EntityPlan, Evaluation, IdentityPlan, Path, Plan, RefSite, RulePlan, TargetColumn,
+    Chunking, EntityPlan, Evaluation, IdentityPlan, Lookup, Path, Plan, RefSite, RulePlan, TargetColumn,
 };
 use super::keys::{identity_of, key_columns};
-use super::path::{chunking, order, path, sequences};
+use super::path::{chunking, order, path, sequences, waits_for};
 use super::program::{Output, Program, RefProgram};
 use super::request::{Facts, World};
 use super::sql_type::{type_name, type_with_modifier};
@@ -21,6 +21,7 @@ use crate::error::{Finding, blocks};
 use crate::spec::{EntitySpec, IdentitySpec, Limit, Spec};
 
 use claim::shared_tables;
+use ends::{ignored_columns, unknown_ignored};
 
 /// Makes the plan. Findings that do not block come with it.
 pub fn compile(
@@ -45,6 +46,8 @@ pub fn compile(
         Err(finding) => findings.push(finding),
     }
     shared_tables(spec, &entities, &mut findings);
+    unknown_ignored(spec, source, &mut findings);
+    ignored_columns(spec, &entities, &mut findings);
     if blocks(&findings) {
         return Err(findings);
     }
@@ -99,8 +102,12 @@ impl<'a> Compiler<'a> {
             draft: Draft::new(self.world.target),
             refs: Vec::new(),
             sites: Vec::new(),
+            lookups: Vec::new(),
             outputs: vec![None; written.len()],
-            has_uuid: identity_of(self.entity, self.world.target) != IdentitySpec::Columns,
+            has_uuid: !matches!(
+                identity_of(self.entity, self.world.target),
+                IdentitySpec::Columns | IdentitySpec::None
+            ),
             written,
             findings,
         };
@@ -115,11 +122,13 @@ impl<'a> Compiler<'a> {
             target_evaluation,
             target_rules,
             sensitive: columns.sensitive(from),
+            unused: columns.unused(from),
             key: key_columns(self.entity, from).ok()?,
             outputs: columns.outputs.into_iter().collect::<Option<_>>()?,
             draft: columns.draft,
             refs: columns.refs,
             sites: columns.sites,
+            lookups: columns.lookups,
             written: columns.written,
         })
     }
@@ -133,7 +142,10 @@ impl<'a> Compiler<'a> {
             into: into.name.clone(),
             path,
             reason,
-            after: entity.after.iter().map(|after| after.value.clone()).collect(),
+            after: waits_for(self.world.spec, entity)
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             chunking: chunking(from, &parts.key),
             inputs: parts.draft.inputs,
             identity: parts.identity,
@@ -150,7 +162,9 @@ impl<'a> Compiler<'a> {
             source_rules: parts.source_rules,
             target_rules: parts.target_rules,
             refs: parts.sites,
+            lookups: parts.lookups,
             sensitive: parts.sensitive,
+            unused: parts.unused,
             batch_rows: entity.batch_rows,
             batch_bytes: entity.batch_bytes,
             max_rejects: entity.max_rejects,
@@ -168,11 +182,13 @@ struct Parts<'a> {
     target_evaluation: Evaluation,
     target_rules: Vec<RulePlan>,
     sensitive: Vec<String>,
+    unused: Vec<String>,
     key: Vec<&'a Column>,
     outputs: Vec<Output>,
     draft: Draft<'a>,
     refs: Vec<RefProgram>,
     sites: Vec<RefSite>,
+    lookups: Vec<Lookup>,
     written: Vec<&'a Column>,
 }
 
@@ -196,6 +212,7 @@ fn digest(plan: &EntityPlan, spec: &Spec) -> u64 {
     counted.batch_bytes = 0;
     counted.max_rejects = Limit::Rows(0);
     counted.after.clear();
+    counted.unused.clear();
     counted.digest = 0;
     text_hash(&format!("{} {counted:?}", spec.pipeline.namespace))
 }

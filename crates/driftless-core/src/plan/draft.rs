@@ -53,6 +53,15 @@ impl<'a> Draft<'a> {
         })
     }
 
+    /// The input with the text of a column that every table has: `tableoid`, `ctid`.
+    pub(super) fn system(&mut self, column: &str) -> usize {
+        self.input(Input {
+            column: column.to_owned(),
+            select: format!("{}::pg_catalog.text", quote_ident(column)),
+            oid: builtin::TEXT,
+        })
+    }
+
     fn input(&mut self, input: Input) -> usize {
         position_or_push(&mut self.inputs, input)
     }

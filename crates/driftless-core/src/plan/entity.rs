@@ -114,13 +114,16 @@ pub enum Mint {
     },
     /// The uuid of this input.
     Column(usize),
-    /// The recorded mapping of another entity (`same_as` one that has a uuid column).
+    /// The recorded mapping of this entity: drawn before the load, or adopted beside a uuid column; or that of the entity
+    /// whose identity this one shares.
     Recorded {
         /// That entity.
         entity: String,
     },
     /// The outputs with these numbers.
     Columns(Vec<usize>),
+    /// Rows have no key: on both sides they are known by where they lie, while the load goes on.
+    Place,
 }
 
 impl Mint {
@@ -129,9 +132,18 @@ impl Mint {
         match self {
             Mint::Derive { recorded, .. } => recorded.as_deref(),
             Mint::Recorded { entity } => Some(entity),
-            Mint::Column(_) | Mint::Columns(_) => None,
+            Mint::Column(_) | Mint::Columns(_) | Mint::Place => None,
         }
     }
+}
+
+/// Rows that are one row of the target, in SQL of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merge {
+    /// What is equal in them.
+    pub on: String,
+    /// The order in which the first one is written.
+    pub order: String,
 }
 
 /// An entity's identity.
@@ -145,8 +157,10 @@ pub struct IdentityPlan {
     pub target: Vec<(String, String)>,
     /// Whether mappings must be recorded before the load starts: by this SQL of the target (adopt)…
     pub adopt: Option<String>,
-    /// …or by reading (key, uuid column) from the source: others refer to an entity with `Mint::Column`.
+    /// …or by reading keys from the source, each with its uuid column; without one a UUID is drawn for each new key.
     pub prerecord: bool,
+    /// Which rows are one row of the target.
+    pub merge: Option<Merge>,
     /// The source column that has the UUIDs, if the source has them.
     pub uuid_column: Option<String>,
     /// The text that must not change between runs: namespace, name, derivation, key.
@@ -237,6 +251,15 @@ pub struct RefTarget {
     pub column: String,
 }
 
+/// What values are looked up in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// The relation of the target.
+    pub table: QualifiedName,
+    /// Its columns that are read.
+    pub columns: Vec<String>,
+}
+
 /// A place in the target that holds a reference, to be proven after the load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefSite {
@@ -291,10 +314,14 @@ pub struct EntityPlan {
     pub target_rules: Vec<RulePlan>,
     /// References to prove.
     pub refs: Vec<RefSite>,
+    /// What values are looked up in.
+    pub lookups: Vec<Lookup>,
     /// Kept integer keys whose sequences must be moved: target columns.
     pub sequences: Vec<String>,
     /// Source columns whose values never go into rejects in clear.
     pub sensitive: Vec<String>,
+    /// Source columns of which nothing gets into the target.
+    pub unused: Vec<String>,
     /// Most rows of one batch.
     pub batch_rows: usize,
     /// Most bytes of one batch.

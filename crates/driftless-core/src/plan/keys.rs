@@ -1,7 +1,7 @@
 //! Keys and identities: how one entity's rows are named.
 
 use super::columns::Columns;
-use super::entity::{IdentityPlan, KeyPart, Mint};
+use super::entity::{IdentityPlan, KeyPart, Merge, Mint};
 use super::fit::end_of;
 use super::key_text::{is_comparable, is_derivable, key_form, native_text};
 use super::program::{Canonical, Resolution};
@@ -11,6 +11,7 @@ use super::suggest::suggestion;
 use crate::catalog::{Catalog, Column, Relation, builtin};
 use crate::code;
 use crate::error::{Finding, Span};
+use crate::name::quote_ident;
 use crate::spec::{EntitySpec, Form, IdentitySpec};
 
 /// What others must know of an entity to refer to it.
@@ -43,9 +44,20 @@ pub(super) fn identity_of(entity: &EntitySpec, target: &Catalog) -> IdentitySpec
     }
 }
 
+/// Whether an entity's rows have no key.
+fn has_no_key(entity: &EntitySpec) -> bool {
+    matches!(
+        entity.identity.as_ref().map(|said| &said.value),
+        Some(IdentitySpec::None)
+    )
+}
+
 /// The key columns that an entity says or its source has.
 pub(super) fn key_columns<'a>(entity: &EntitySpec, from: &'a Relation) -> Result<Vec<&'a Column>, Finding> {
     let place = format!("entity {}", entity.name);
+    if has_no_key(entity) {
+        return Ok(Vec::new());
+    }
     let names: &[String] = match &entity.key {
         Some(key) => &key.value,
         None => from.primary_key(),
@@ -57,7 +69,9 @@ pub(super) fn key_columns<'a>(entity: &EntitySpec, from: &'a Relation) -> Result
             format!("{} has no primary key, and the entity names none", from.name),
         )
         .at(entity.from.span)
-        .remedy("say which columns identify a row: `key = [\"…\"]`"));
+        .remedy(
+            "say which columns identify a row: `key = [\"…\"]`; or load rows without a key, once: `identity = { by = \"none\" }`",
+        ));
     }
     let span = entity.key.as_ref().map_or(entity.from.span, |key| key.span);
     let known: Vec<&str> = from.columns.iter().map(|column| column.name.as_str()).collect();
@@ -99,19 +113,26 @@ impl Family<'_> {
         }
     }
 
+    /// Whether mappings are recorded that no key tells: adopted ones, or those of rows that are one.
+    fn is_recorded(&self) -> bool {
+        self.owner.adopt.is_some() || self.owner.merge.is_some()
+    }
+
     /// How a reference to this family finds a UUID; `None` where its keys are no UUIDs.
     pub(super) fn resolution(&self) -> Option<Resolution> {
         let entity = self.owner.name.clone();
-        match (&self.identity, &self.owner.adopt) {
-            (IdentitySpec::Derive { .. }, None) => Some(Resolution::Derive {
+        match (&self.identity, self.is_recorded()) {
+            (IdentitySpec::Derive { .. }, false) => Some(Resolution::Derive {
                 name: self.derivation_name(),
             }),
-            (IdentitySpec::Derive { .. }, Some(_)) => Some(Resolution::Recorded {
+            (IdentitySpec::Derive { .. }, true) => Some(Resolution::Recorded {
                 entity,
                 name: Some(self.derivation_name()),
             }),
-            (IdentitySpec::Column(_), _) => Some(Resolution::Recorded { entity, name: None }),
-            (IdentitySpec::Columns | IdentitySpec::SameAs(_), _) => None,
+            (IdentitySpec::Column(_) | IdentitySpec::Random, _) => {
+                Some(Resolution::Recorded { entity, name: None })
+            }
+            (IdentitySpec::Columns | IdentitySpec::SameAs(_) | IdentitySpec::None, _) => None,
         }
     }
 }
@@ -131,6 +152,9 @@ impl<'a> Columns<'a, '_> {
     /// The identity of the entity at hand. Outputs must be known already. `None` where findings say why not.
     pub(super) fn identity(&mut self, from: &'a Relation, into: &Relation) -> Option<IdentityPlan> {
         let entity = self.entity;
+        if has_no_key(entity) {
+            return self.place(from);
+        }
         let columns = match key_columns(entity, from) {
             Ok(columns) => columns,
             Err(finding) => {
@@ -164,12 +188,35 @@ impl<'a> Columns<'a, '_> {
                 .as_ref()
                 .filter(|_| owns)
                 .map(|sql| sql.value.clone()),
-            prerecord: owns && matches!(family.identity, IdentitySpec::Column(_)),
+            prerecord: owns && matches!(family.identity, IdentitySpec::Column(_) | IdentitySpec::Random),
+            merge: if owns { self.merge(from, &columns) } else { None },
             uuid_column: match &family.identity {
                 IdentitySpec::Column(column) if owns => Some(column.clone()),
                 _ => None,
             },
             signature: self.signature(&family, &columns),
+        })
+    }
+
+    /// How rows that are one row of the target are found in the source.
+    fn merge(&mut self, from: &Relation, key: &[&Column]) -> Option<Merge> {
+        let merge = self.entity.merge.as_ref()?;
+        let direction = if merge.winner.last { "DESC" } else { "ASC" };
+        let mut order = Vec::new();
+        if let Some(by) = &merge.winner.by {
+            match self.source_column(from, &by.value, "identity") {
+                Ok(column) => order.push(format!("{} {direction} NULLS LAST", quote_ident(&column.name))),
+                Err(finding) => self.findings.push(finding.at(by.span)),
+            }
+        }
+        let by_key = if order.is_empty() { direction } else { "ASC" };
+        order.extend(
+            key.iter()
+                .map(|column| format!("{} {by_key}", quote_ident(&column.name))),
+        );
+        Some(Merge {
+            on: merge.on.value.clone(),
+            order: order.join(", "),
         })
     }
 
@@ -179,6 +226,8 @@ impl<'a> Columns<'a, '_> {
         let how = match &family.identity {
             IdentitySpec::Derive { .. } => "derive".to_owned(),
             IdentitySpec::Column(column) => format!("column {column}"),
+            IdentitySpec::Random => "random".to_owned(),
+            IdentitySpec::None => "none".to_owned(),
             IdentitySpec::Columns | IdentitySpec::SameAs(_) => "columns".to_owned(),
         };
         format!(
@@ -248,7 +297,7 @@ impl<'a> Columns<'a, '_> {
         from: &Relation,
         into: &Relation,
     ) -> Option<Mint> {
-        let recorded = family.owner.adopt.is_some().then(|| family.owner.name.clone());
+        let recorded = family.is_recorded().then(|| family.owner.name.clone());
         match &family.identity {
             IdentitySpec::Derive { .. } => Some(Mint::Derive {
                 name: family.derivation_name(),
@@ -257,7 +306,7 @@ impl<'a> Columns<'a, '_> {
             IdentitySpec::Column(name) if matches!(said, IdentitySpec::Column(_)) && recorded.is_none() => {
                 self.uuid_column(name, from).map(Mint::Column)
             }
-            IdentitySpec::Column(_) => Some(Mint::Recorded {
+            IdentitySpec::Column(_) | IdentitySpec::Random => Some(Mint::Recorded {
                 entity: family.owner.name.clone(),
             }),
             _ if matches!(said, IdentitySpec::SameAs(_)) => {

@@ -84,12 +84,7 @@ pub(super) fn order(spec: &Spec) -> Result<Vec<String>, Finding> {
             let entities = spec.entities.iter();
             entities.filter(|entity| !done.contains(&entity.name.as_str()))
         };
-        let free = |entity: &&EntitySpec| {
-            entity
-                .after
-                .iter()
-                .all(|after| done.contains(&after.value.as_str()))
-        };
+        let free = |entity: &&EntitySpec| waits_for(spec, entity).iter().all(|before| done.contains(before));
         let next = open()
             .find(|entity| free(entity) && parents(entity).iter().all(|parent| done.contains(parent)))
             .or_else(|| open().find(free));
@@ -101,17 +96,35 @@ pub(super) fn order(spec: &Spec) -> Result<Vec<String>, Finding> {
     Ok(done.into_iter().map(str::to_owned).collect())
 }
 
+/// The entities that must be loaded before this one: those that it says, and those that write what it looks up in.
+pub(super) fn waits_for<'s>(spec: &'s Spec, entity: &'s EntitySpec) -> Vec<&'s str> {
+    let mut before: Vec<&str> = entity.after.iter().map(|after| after.value.as_str()).collect();
+    for column in &entity.columns {
+        leaves(&column.form, "", &mut |_, form| {
+            let Form::Lookup(lookup) = form else { return };
+            let writers = spec
+                .entities
+                .iter()
+                .filter(|other| other.into.value == lookup.table.value && other.name != entity.name);
+            before.extend(writers.map(|other| other.name.as_str()));
+        });
+    }
+    before.sort_unstable();
+    before.dedup();
+    before
+}
+
 fn circle(waiting: &[&EntitySpec]) -> Finding {
     let names: Vec<&str> = waiting.iter().map(|entity| entity.name.as_str()).collect();
     let finding = Finding::error(
         code::ORDER_CYCLE,
         format!("entities {}", names.join(", ")),
-        "each waits for another by `after`",
+        "each waits for another by `after` or `lookup`",
     );
     let after = waiting.iter().find_map(|entity| entity.after.first());
     finding
         .at(after.map_or_else(Default::default, |after| after.span))
-        .remedy("take one `after` out: references need no order")
+        .remedy("take one `after` out, or turn a `lookup` into a `ref`: references need no order")
 }
 
 /// The entities that an entity refers to, without itself.

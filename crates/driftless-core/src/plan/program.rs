@@ -69,6 +69,8 @@ pub enum Value {
     IntegerText(usize),
     /// A value for a value.
     Map(MapProgram),
+    /// A value of a row that the target has.
+    Lookup(Box<LookupProgram>),
     /// An object, as jsonb's text; `binary_version` puts jsonb's version byte in front.
     Json {
         /// Members, sorted as jsonb stores them (by length of the name in bytes, then bytes), each name once.
@@ -91,6 +93,19 @@ pub struct MapProgram {
     pub unknown: Unknown,
     /// The constant of `Unknown::Const`.
     pub unknown_constant: Option<usize>,
+}
+
+/// A value of a row that the target has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LookupProgram {
+    /// What was found.
+    pub value: Value,
+    /// The answer that says how many rows there are: 0, 1 or 2 for several; null where nothing is looked for.
+    pub rows: usize,
+    /// What happens where there is none.
+    pub missing: WhenMissing,
+    /// Where is looked.
+    pub table: String,
 }
 
 /// A member of an object.

@@ -6,7 +6,7 @@ use super::draft::{inner_name, is_reserved};
 use super::sql_type::type_name;
 use super::travel::travel;
 use crate::catalog::{
-    Catalog, Column, ExpressionFacts, ExpressionInput, ExpressionRequest, Relation, builtin,
+    Catalog, Column, ExpressionFacts, ExpressionInput, ExpressionRequest, Generated, Relation, builtin,
 };
 use crate::error::Span;
 use crate::name::{quote_ident, quote_literal};
@@ -116,12 +116,17 @@ pub fn expressions(spec: &Spec, source: &Catalog, target: &Catalog, facts: &Fact
     asked
 }
 
-/// The columns of an entity that its target has, or that the mapping names itself.
+/// The columns of an entity that the mapping names itself, and those of `[defaults.columns]` that its target has and lets
+/// be written.
 pub(super) fn applicable<'s>(entity: &'s EntitySpec, into: &Relation) -> Vec<&'s ColumnSpec> {
+    let writable = |name: &str| {
+        into.column(name)
+            .is_some_and(|column| column.generated != Generated::Expression)
+    };
     entity
         .columns
         .iter()
-        .filter(|column| !column.from_defaults || into.column(&column.name).is_some())
+        .filter(|column| !column.from_defaults || writable(&column.name))
         .collect()
 }
 

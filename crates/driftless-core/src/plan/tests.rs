@@ -5,6 +5,7 @@ pub(super) mod notation;
 
 mod advice;
 mod columns;
+mod coverage;
 mod expression;
 mod finding;
 mod identity;

@@ -2,6 +2,7 @@
 
 use super::Spanned;
 use crate::error::Span;
+use crate::name::QualifiedName;
 
 /// A target column of an entity and where its value comes from.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +43,8 @@ pub enum Form {
     },
     /// `{ sql = "…" }`: an expression over the source row, evaluated by the target.
     Sql(Spanned<String>),
+    /// `{ lookup = … }`: a value of a row that the target has.
+    Lookup(LookupForm),
     /// `{ const = … }`: as PostgreSQL would read it; `None` is null.
     Const(Option<String>),
     /// `{ run = … }`: a fact of this run.
@@ -108,6 +111,28 @@ pub struct MapForm {
     pub values: Vec<(String, Option<String>)>,
     /// What happens with other texts.
     pub unknown: Unknown,
+}
+
+/// `{ lookup = "schema.table", match = { … }, take = "column", missing = … }`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LookupForm {
+    /// The table or view of the target.
+    pub table: Spanned<QualifiedName>,
+    /// Its columns that must equal source columns. Null in any of these makes the value null.
+    pub on: Vec<LookupPair>,
+    /// Its column that has the value.
+    pub take: Spanned<String>,
+    /// What happens when it has no such row.
+    pub missing: WhenMissing,
+}
+
+/// A pair of `match = { … }`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LookupPair {
+    /// The column of the table.
+    pub column: Spanned<String>,
+    /// The source column.
+    pub from: Spanned<String>,
 }
 
 /// `unknown = …`.

@@ -24,6 +24,7 @@ mod settings;
 
 mod identity;
 mod leaf;
+mod lookup;
 
 mod column;
 mod rules;

@@ -40,7 +40,7 @@ impl Shaper<'_> {
     }
 
     /// Appends the tuples of these rows for the entity's identity table: the key's inputs; the row's UUID, or the outputs
-    /// that make the target's key; row hash (int8); fingerprints of what was offered (bytea: 8 bytes for each output, big
+    /// that make the target's key, or nothing where only the target knows the place; row hash (int8); fingerprints of what was offered (bytea: 8 bytes for each output, big
     /// endian, see [`Shaper::fingerprint`]), or null; execution (int8); status (int2); true where a reference is null because
     /// the row that it means is not there, else null (bool). Rows at fault are left out.
     pub fn encode_identities(
@@ -55,10 +55,10 @@ impl Shaper<'_> {
             Mint::Columns(outputs) => outputs,
             _ => &[],
         };
-        let targets = if matches!(identity.mint, Mint::Columns(_)) {
-            columns.len()
-        } else {
-            1
+        let targets = match identity.mint {
+            Mint::Columns(_) => columns.len(),
+            Mint::Place => 0,
+            _ => 1,
         };
         let fields = ((identity.key.len() + targets + 5) as u16).to_be_bytes();
         let arena = &shaped.batch.arena[..];
@@ -72,6 +72,7 @@ impl Shaper<'_> {
                 Mint::Columns(_) => columns
                     .iter()
                     .for_each(|output| put_cell(shaped.outputs.cell(row, *output), arena, out)),
+                Mint::Place => {}
                 _ => put_cell(shaped.keys.cell(row, OWN), arena, out),
             }
             put(&shaped.row_hash(row, &mut frame).to_be_bytes(), out);

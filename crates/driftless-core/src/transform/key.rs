@@ -161,7 +161,7 @@ fn own_cell(
             Some(bytes) if bytes.len() == 16 => Ok(Own::Cell(view.batch.cell(row, *input))),
             Some(_) => Err(Trouble::unreadable("uuid")),
         },
-        (Mint::Columns(_), _) | (_, None) => Ok(Own::Cell(Cell::NULL)),
+        (Mint::Columns(_) | Mint::Place, _) | (_, None) => Ok(Own::Cell(Cell::NULL)),
         (Mint::Derive { .. } | Mint::Recorded { .. }, Some(finder)) => {
             if !write_key(view, own_parts(parts), row, key)? {
                 return Err(null_key("the key"));
@@ -203,8 +203,7 @@ pub(super) fn refer(
             Referred::Row(uuid) => shaped.append(uuid.as_bytes()),
             Referred::Nothing => Ok(Cell::NULL),
             Referred::Absent => {
-                shaped.nulled.resize(shaped.batch.rows(), false);
-                shaped.nulled[row] = true;
+                shaped.note_null(row);
                 Ok(Cell::NULL)
             }
         });

@@ -3,6 +3,7 @@
 use crate::batch::Cell;
 use crate::code;
 use crate::plan::{Check, ClockChange, EntityPlan, Mint, Output, Value};
+use crate::spec::WhenMissing;
 use crate::value::{self, ShortText};
 
 use super::check::check;
@@ -18,6 +19,10 @@ pub(super) struct OutputTraits {
     pub(super) deferred: bool,
     /// It is part of the target's key, which is never null.
     pub(super) key: bool,
+    /// A row waits where a lookup in it finds nothing.
+    pub(super) parks: bool,
+    /// Answers that say how many rows a lookup found whose value is null where there is none.
+    pub(super) nulling: Vec<usize>,
     /// Its text holds facts of the run beside others, so its fingerprint is not that of its bytes.
     pub(super) partly_volatile: bool,
 }
@@ -28,6 +33,8 @@ impl OutputTraits {
         OutputTraits {
             deferred: needs_answer(&output.value),
             key: matches!(&entity.identity.mint, Mint::Columns(outputs) if outputs.contains(&number)),
+            parks: parks(&output.value),
+            nulling: nulling(&output.value),
             partly_volatile: matches!(&output.value, Value::Json { members, .. } if json::has_volatile(members)),
         }
     }
@@ -35,9 +42,27 @@ impl OutputTraits {
 
 fn needs_answer(value: &Value) -> bool {
     match value {
-        Value::Answer(_) => true,
+        Value::Answer(_) | Value::Lookup(_) => true,
         Value::Json { members, .. } => members.iter().any(|member| needs_answer(&member.value)),
         _ => false,
+    }
+}
+
+/// Whether a row shall wait for what a lookup does not find. Within an object one such lookup speaks for all.
+fn parks(value: &Value) -> bool {
+    match value {
+        Value::Lookup(lookup) => lookup.missing == WhenMissing::Park,
+        Value::Json { members, .. } => members.iter().any(|member| parks(&member.value)),
+        _ => false,
+    }
+}
+
+/// Answers of lookups that make null of what they do not find: it may be there later.
+fn nulling(value: &Value) -> Vec<usize> {
+    match value {
+        Value::Lookup(lookup) if lookup.missing == WhenMissing::Null => vec![lookup.rows],
+        Value::Json { members, .. } => members.iter().flat_map(|member| nulling(&member.value)).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -70,7 +95,14 @@ pub(super) fn fill(
         }
         match settle(shaped, entity, output, traits, row, &mut sheet) {
             Ok(cell) => shaped.outputs.set(row, number, cell),
-            Err(trouble) => shaped.fault(entity, row, Place::Output(number), trouble, false),
+            Err(trouble) => shaped.fault(entity, row, Place::Output(number), trouble, traits.parks),
+        }
+        let absent = |answer: &usize| {
+            let rows = shaped.answers.cell(row, *answer).bytes(&shaped.batch.arena);
+            rows.and_then(value::integer) == Some(0)
+        };
+        if traits.nulling.iter().any(absent) {
+            shaped.note_null(row);
         }
         if traits.partly_volatile {
             shaped.stable[number][row] = sheet.stable_fingerprint();

@@ -53,7 +53,7 @@ impl<'p> Resolver<'p> {
                 entity: Some(entity),
                 deriver: None,
             }),
-            Mint::Column(_) | Mint::Columns(_) => None,
+            Mint::Column(_) | Mint::Columns(_) | Mint::Place => None,
         }
     }
 

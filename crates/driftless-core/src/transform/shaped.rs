@@ -127,6 +127,12 @@ impl Shaped {
         digest::row_hash(cells.map(|cell| cell.bytes(&self.batch.arena)), frame)
     }
 
+    /// Notes that a row holds null in the place of what is not there yet.
+    pub(super) fn note_null(&mut self, row: usize) {
+        self.nulled.resize(self.batch.rows(), false);
+        self.nulled[row] = true;
+    }
+
     /// The program's view of the batch.
     pub(super) fn view<'a>(&'a self, entity: &'a EntityPlan) -> View<'a> {
         View {

@@ -2,8 +2,8 @@
 
 use crate::batch::{Batch, Cell, Table};
 use crate::code;
-use crate::plan::{Canonical, EntityPlan, KeyText, MapProgram, Value};
-use crate::spec::Unknown;
+use crate::plan::{Canonical, EntityPlan, KeyText, LookupProgram, MapProgram, Value};
+use crate::spec::{Unknown, WhenMissing};
 use crate::value::{self, ShortText};
 
 use super::fault::Trouble;
@@ -105,6 +105,7 @@ impl<'a> View<'a> {
             Value::Id => return self.key(row, OWN),
             Value::Ref(reference) => return self.key(row, OWN + 1 + reference),
             Value::Map(map) => self.mapped(map, row)?,
+            Value::Lookup(lookup) => return self.looked_up(lookup, row),
             Value::Integer { input, width } => return self.number(*input, NumberForm::Binary(*width), row),
             Value::IntegerText(input) => return self.number(*input, NumberForm::Text, row),
             Value::Json { .. } => Cell::NULL,
@@ -158,6 +159,24 @@ impl<'a> View<'a> {
                 code::ROW_UNKNOWN_VALUE,
                 format!("the map does not list {}", self.shown(map.input, text.as_bytes())),
             )),
+        }
+    }
+
+    /// What was found, unless nothing or more than one thing was.
+    fn looked_up(&self, lookup: &LookupProgram, row: usize) -> Result<Scalar, Trouble> {
+        let rows = self
+            .bytes(self.answers.cell(row, lookup.rows))
+            .map(value::integer);
+        match (rows, lookup.missing) {
+            (Some(Some(0)), WhenMissing::Reject | WhenMissing::Park) => Err(Trouble::new(
+                code::ROW_REFERENCE_MISSING,
+                format!("{} has no such row", lookup.table),
+            )),
+            (Some(Some(2..)), _) => Err(Trouble::new(
+                code::ROW_SEVERAL_FOUND,
+                format!("{} has several such rows", lookup.table),
+            )),
+            _ => self.scalar(&lookup.value, row),
         }
     }
 

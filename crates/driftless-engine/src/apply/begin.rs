@@ -1,9 +1,9 @@
 //! The beginning of loads: what is recorded before the first row is written.
 
-use driftless_core::plan::EntityPlan;
+use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::{BeginMode, Session};
 
-use super::{moved, record};
+use super::{draw, merge, moved, record};
 use crate::error::Result;
 use crate::store::chunk::{self, Chunk};
 use crate::store::entity::{self, Phase};
@@ -30,23 +30,36 @@ pub async fn entities(
     Ok(())
 }
 
-/// Records the UUIDs that the source has for an entity, as the run's snapshot shows them. What of these entities holds one
-/// that is another now is read again.
+/// Records the UUIDs that an entity's keys do not tell: those that the source has, as the run's snapshot shows them, those that
+/// are drawn, and those of rows that are one. What of these entities holds one that is another now is read again.
 pub async fn uuids(
     session: &mut Session,
     source: &Session,
     store: &Store,
     lease: &Lease,
-    plan: &EntityPlan,
+    (all, plan): (&Plan, &EntityPlan),
     entities: &[&EntityPlan],
 ) -> Result<()> {
-    let (true, Some(column)) = (plan.identity.prerecord, &plan.identity.uuid_column) else {
+    let merge = plan.identity.merge.as_ref();
+    if !plan.identity.prerecord && merge.is_none() {
         return Ok(());
-    };
+    }
     let tx = session.begin(BeginMode::ReadWrite).await?;
     tx.batch(&lease.guard()).await?;
-    record::read_column(source, &tx, store, plan, column).await?;
-    moved::forget(&tx, store, plan, entities).await?;
+    if merge.is_some() {
+        merge::forget(&tx, store, plan).await?;
+    }
+    match (plan.identity.prerecord, &plan.identity.uuid_column) {
+        (true, Some(column)) => {
+            record::read_column(source, &tx, store, plan, column).await?;
+            moved::forget(&tx, store, plan, entities).await?;
+        }
+        (true, None) => draw::draw(source, &tx, store, plan).await?,
+        (false, _) => {}
+    }
+    if let Some(merge) = merge {
+        merge::record(source, &tx, store, (all, plan, merge)).await?;
+    }
     tx.commit().await?;
     Ok(())
 }

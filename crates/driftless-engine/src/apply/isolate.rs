@@ -45,7 +45,23 @@ pub(super) async fn write(
     rows: &[usize],
     way: Way,
 ) -> Result<Vec<Refused>> {
-    tx.batch(&preparation(plan, way)).await?;
+    let statement = match way {
+        Way::Insert => insertion(plan),
+        Way::Update => change(plan),
+    };
+    let each = format!("BEGIN {statement}; {CAUGHT} END;");
+    by_function(tx, plan, shaper, (shaped, rows), &function("", &each)).await
+}
+
+/// Copies rows into the temporary table and lets a function take them from there; those that it does not take come back.
+pub(super) async fn by_function(
+    tx: &Transaction<'_>,
+    plan: &EntityPlan,
+    shaper: &Shaper<'_>,
+    (shaped, rows): (&Shaped, &[usize]),
+    function: &str,
+) -> Result<Vec<Refused>> {
+    tx.batch(&format!("{};\n{function}", stage_table(plan))).await?;
     let mut refused = stage(tx, plan, shaper, shaped, rows).await?;
     let found = tx
         .query(
@@ -90,7 +106,13 @@ async fn stage(
     let mut open = vec![rows];
     while let Some(part) = open.pop() {
         tx.batch("SAVEPOINT driftless_stage").await?;
-        let encoded = numbered(shaper, shaped, part);
+        let mut encoded = COPY_HEADER.to_vec();
+        for row in part {
+            numbered(*row, &mut encoded, |tuple| {
+                shaper.encode_rows(shaped, [*row], tuple)
+            });
+        }
+        encoded.extend_from_slice(COPY_TRAILER);
         match copy(
             tx,
             "COPY pg_temp.driftless_stage FROM STDIN (FORMAT binary)",
@@ -129,49 +151,48 @@ fn unreadable(row: usize, error: &EngineError) -> Refused {
     }
 }
 
-/// Tuples with the row's number in front.
-fn numbered(shaper: &Shaper<'_>, shaped: &Shaped, rows: &[usize]) -> Vec<u8> {
-    let mut encoded = COPY_HEADER.to_vec();
+/// Appends a tuple with the row's number in front of what `encode` appends.
+pub(super) fn numbered(row: usize, out: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
     let mut tuple = Vec::new();
-    for row in rows {
-        tuple.clear();
-        shaper.encode_rows(shaped, [*row], &mut tuple);
-        let fields = u16::from_be_bytes([tuple[0], tuple[1]]) + 1;
-        encoded.extend_from_slice(&fields.to_be_bytes());
-        encoded.extend_from_slice(&8_u32.to_be_bytes());
-        encoded.extend_from_slice(&(*row as i64).to_be_bytes());
-        encoded.extend_from_slice(&tuple[2..]);
-    }
-    encoded.extend_from_slice(COPY_TRAILER);
-    encoded
+    encode(&mut tuple);
+    let fields = u16::from_be_bytes([tuple[0], tuple[1]]) + 1;
+    out.extend_from_slice(&fields.to_be_bytes());
+    out.extend_from_slice(&8_u32.to_be_bytes());
+    out.extend_from_slice(&(row as i64).to_be_bytes());
+    out.extend_from_slice(&tuple[2..]);
 }
 
-/// The temporary table and the function that empties it into the target. What is no fault of the row (a deadlock, a full disk)
-/// ends the function.
-fn preparation(plan: &EntityPlan, way: Way) -> String {
-    let mut columns = Vec::new();
-    for (number, column) in plan.columns.iter().enumerate() {
-        columns.push(format!("c{number} {}", column.base_sql));
-    }
-    let statement = match way {
-        Way::Insert => insertion(plan),
-        Way::Update => change(plan),
-    };
+/// The temporary table of a batch.
+fn stage_table(plan: &EntityPlan) -> String {
+    let columns: Vec<String> = plan
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(number, column)| format!("c{number} {}", column.base_sql))
+        .collect();
     format!(
-        "CREATE TEMPORARY TABLE driftless_stage (n int8, {}) ON COMMIT DROP;\n\
-         CREATE FUNCTION pg_temp.driftless_insert() \
-         RETURNS TABLE (row_number int8, state text, message text, on_constraint text, on_column text) LANGUAGE plpgsql AS $driftless$ \
-         DECLARE one record; BEGIN FOR one IN SELECT * FROM pg_temp.driftless_stage AS s ORDER BY s.n LOOP BEGIN \
-         {statement}; \
-         EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, \
-         on_constraint = CONSTRAINT_NAME, on_column = COLUMN_NAME; \
-         IF pg_catalog.left(state, 2) IN ('40', '53', '55', '57') THEN RAISE; END IF; \
-         row_number := one.n; RETURN NEXT; END; END LOOP; END $driftless$",
-        columns.join(", "),
+        "CREATE TEMPORARY TABLE driftless_stage (n int8, {}) ON COMMIT DROP",
+        columns.join(", ")
     )
 }
 
-fn insertion(plan: &EntityPlan) -> String {
+/// What a row that is refused becomes. What is no fault of the row (a deadlock, a full disk) ends the function.
+pub(super) const CAUGHT: &str = "EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, \
+     on_constraint = CONSTRAINT_NAME, on_column = COLUMN_NAME; \
+     IF pg_catalog.left(state, 2) IN ('40', '53', '55', '57') THEN RAISE; END IF; row_number := one.n; RETURN NEXT;";
+
+/// The function that does something with each row `one` of the temporary table, in order.
+pub(super) fn function(variables: &str, each: &str) -> String {
+    format!(
+        "CREATE FUNCTION pg_temp.driftless_insert() \
+         RETURNS TABLE (row_number int8, state text, message text, on_constraint text, on_column text) LANGUAGE plpgsql AS $driftless$ \
+         DECLARE one record; {variables} BEGIN FOR one IN SELECT * FROM pg_temp.driftless_stage AS s ORDER BY s.n LOOP {each} \
+         END LOOP; END $driftless$"
+    )
+}
+
+/// The insertion of row `one`.
+pub(super) fn insertion(plan: &EntityPlan) -> String {
     let (names, values): (Vec<String>, Vec<String>) = plan
         .columns
         .iter()

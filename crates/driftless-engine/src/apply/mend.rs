@@ -9,7 +9,7 @@
 use driftless_core::batch::Batch;
 use driftless_core::code;
 use driftless_core::name::quote_literal;
-use driftless_core::plan::EntityPlan;
+use driftless_core::plan::{EntityPlan, Mint};
 use driftless_core::transform::{COPY_HEADER, COPY_TRAILER};
 use driftless_pg::{BeginMode, Param, Session, Transaction};
 
@@ -150,6 +150,7 @@ impl ChunkWork<'_, '_> {
     /// null is read again too: the row that it refers to may be there by now. Says whether rows stay that changed.
     async fn decide(&self, tx: &Transaction<'_>, counts: &mut Counts, keyless: bool) -> Result<bool> {
         let plan = self.shaping.plan;
+        identity::refuse_displaced(tx, self.store, plan).await?;
         let identities = self.store.identity_table(&plan.name).sql();
         let same = |left: &str, right: &str| {
             let pairs: Vec<String> = identity::key_columns(plan)
@@ -160,23 +161,25 @@ impl ChunkWork<'_, '_> {
         };
         let columns = identity::key_columns(plan);
         let (keys, seen_keys) = (columns.join(", i."), columns.join(", s."));
-        let (execution, live) = (self.execution, identity::LIVE);
+        let (execution, live, adopted) = (self.execution, identity::LIVE, identity::ADOPTED);
         tx.batch(&format!(
             "ANALYZE pg_temp.driftless_seen; \
              CREATE TEMPORARY TABLE driftless_doomed ON COMMIT DROP AS \
              SELECT i.{keys}, i.status, s.h IS NULL AS gone, false AS stays FROM {identities} AS i \
              LEFT JOIN pg_temp.driftless_seen AS s ON {join} \
-             WHERE i.execution <> {execution} AND (s.h IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash))); \
+             WHERE i.execution <> {execution} AND (s.h IS NULL OR (i.status <> {adopted} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash))); \
              CREATE TEMPORARY TABLE driftless_again ON COMMIT DROP AS \
              SELECT DISTINCT {text} AS key, s.{seen_keys} FROM pg_temp.driftless_seen AS s LEFT JOIN {identities} AS i ON {join} \
-             WHERE i.execution IS NULL OR (i.status = {live} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash)); \
+             WHERE i.execution IS NULL OR (i.status <> {adopted} AND (i.nulled OR s.h IS DISTINCT FROM i.row_hash)); \
              DELETE FROM pg_temp.driftless_again AS a USING {rejects} AS r \
-             WHERE r.pipeline = {pipeline} AND r.entity = {entity} AND r.key = a.key AND r.state = 'discarded'",
+             WHERE r.pipeline = {pipeline} AND r.entity = {entity} AND r.key = a.key AND r.state = 'discarded' AND {stays}",
             join = same("i", "s"),
             text = identity::key_text(plan, "s"),
             rejects = self.store.table("rejects").sql(),
             pipeline = quote_literal(self.store.pipeline()),
             entity = quote_literal(&plan.name),
+            // A place may hold another row by now, which nobody has dismissed.
+            stays = plan.identity.mint != Mint::Place,
         ))
         .await?;
         let row = tx
@@ -235,7 +238,8 @@ impl ChunkWork<'_, '_> {
                 continue;
             }
             let gone = "SELECT EXISTS (SELECT FROM pg_temp.driftless_doomed WHERE stays AND gone)";
-            if tx.query_one(gone, &[]).await?.get::<bool>(0)? {
+            // Without a key nothing tells which new values a row would get.
+            if plan.identity.mint == Mint::Place || tx.query_one(gone, &[]).await?.get::<bool>(0)? {
                 return Err(referrer.error());
             }
         }

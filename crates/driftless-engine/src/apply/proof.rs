@@ -15,6 +15,8 @@ mod site;
 mod absent;
 /// Uniqueness.
 mod unique;
+/// Rows that are one with others.
+mod merged;
 /// References.
 mod reference;
 /// Identities that contradict each other.

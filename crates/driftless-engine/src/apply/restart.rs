@@ -84,6 +84,7 @@ async fn exists(session: &Session, store: &Store, plan: &EntityPlan) -> Result<b
 async fn delete(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> Result<i64> {
     let mut deleted = 0;
     if exists(tx, store, plan).await? {
+        identity::refuse_displaced(tx, store, plan).await?;
         let identities = store.identity_table(&plan.name).sql();
         let sql = format!(
             "DELETE FROM {} AS t USING {identities} AS i WHERE {} AND i.status = {}",

@@ -2,13 +2,15 @@
 
 use driftless_core::code;
 use driftless_core::name::quote_ident;
-use driftless_core::plan::{EntityPlan, Path};
+use driftless_core::plan::{EntityPlan, Mint, Path};
 use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, RowFault, Shaped, Stamp, Verdict};
 use driftless_pg::{Param, Transaction};
 use uuid::Uuid;
 
+pub use super::care::Care;
 use super::isolate::{self, Refused, Way};
 use super::orphan::{self, Orphan};
+use super::place;
 use super::send::copy;
 use super::stay;
 use crate::error::{EngineError, Result};
@@ -16,15 +18,6 @@ use crate::shape::Shaping;
 use crate::store::execution::Counts;
 use crate::store::reject::{self, Reject};
 use crate::store::{Store, identity};
-
-/// How rows go in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Care {
-    /// One COPY; a row that the target refuses fails the transaction, and the caller does it again with care.
-    Fast,
-    /// Behind a savepoint; rows that the target refuses are found and left out.
-    Isolating,
-}
 
 /// Writes batches of one entity.
 #[derive(Debug)]
@@ -52,17 +45,6 @@ pub enum Parents {
     Complete,
 }
 
-impl Care {
-    /// What a transaction with this care begins with. A deferred constraint would refuse the transaction at its end, and
-    /// not the row.
-    pub(super) fn settings(self) -> &'static str {
-        match self {
-            Care::Fast => "",
-            Care::Isolating => "SET CONSTRAINTS ALL IMMEDIATE",
-        }
-    }
-}
-
 impl Writing<'_, '_> {
     fn plan(&self) -> &EntityPlan {
         self.shaping.plan
@@ -80,11 +62,13 @@ impl Writing<'_, '_> {
             Vec::new()
         };
         stay::rewrite(tx, self.shaping, shaped, &staying).await?;
+        let merged = self.merged(tx, shaped).await?;
+        let is_in = |list: &[usize], row: usize| list.binary_search(&row).is_ok();
         let mut standing = self.standing(tx, shaped).await?;
-        standing.retain(|row| staying.binary_search(row).is_err());
+        standing.retain(|row| !is_in(&staying, *row) && !is_in(&merged, *row));
         let mut rows: Vec<usize> = shaped
             .writable()
-            .filter(|row| standing.binary_search(row).is_err() && staying.binary_search(row).is_err())
+            .filter(|row| !is_in(&standing, *row) && !is_in(&staying, *row) && !is_in(&merged, *row))
             .collect();
         let mut refused = self.copy_rows(tx, shaped, &rows).await?;
         if self.parents == Parents::Complete {
@@ -101,6 +85,8 @@ impl Writing<'_, '_> {
         self.copy_identities(tx, shaped, &rows, identity::LIVE).await?;
         self.copy_identities(tx, shaped, &standing, identity::ADOPTED)
             .await?;
+        self.copy_identities(tx, shaped, &merged, identity::MERGED)
+            .await?;
         reject::record(tx, self.store, &self.plan().name, self.execution, &rejects).await?;
         let warnings: Vec<(String, String)> = shaped
             .warnings()
@@ -116,7 +102,7 @@ impl Writing<'_, '_> {
         Ok(Counts {
             read: shaped.rows() as i64,
             inserted: rows.len() as i64,
-            unchanged: standing.len() as i64,
+            unchanged: (standing.len() + merged.len()) as i64,
             rejected: rejects.len() as i64 - parked,
             parked,
             ..Counts::default()
@@ -220,6 +206,24 @@ impl Writing<'_, '_> {
         }
     }
 
+    /// Rows that are one with another row, which is written for them.
+    async fn merged(&self, tx: &Transaction<'_>, shaped: &Shaped) -> Result<Vec<usize>> {
+        if self.plan().identity.merge.is_none() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<usize> = shaped.writable().collect();
+        let shaper = &self.shaping.shaper;
+        let keys: Vec<String> = rows.iter().map(|row| shaper.key_text(shaped, *row)).collect();
+        let sql = format!(
+            "SELECT u.ord FROM pg_catalog.unnest($1::text[]) WITH ORDINALITY AS u (key, ord) \
+             JOIN {} AS r ON r.key = u.key COLLATE pg_catalog.\"C\" WHERE r.merged ORDER BY u.ord",
+            self.store.recorded_table(&self.plan().name).sql()
+        );
+        let found = tx.query(&sql, &[Param::text_array(&keys)]).await?;
+        let number = |ordinal: i64| rows[usize::try_from(ordinal - 1).unwrap_or_default()];
+        found.iter().map(|row| Ok(number(row.get(0)?))).collect()
+    }
+
     /// Rows whose mapping was adopted and whose target row is there already: they stay as they are. A row that this entity
     /// knows is taken: whoever else has its key repeats it.
     async fn standing(&self, tx: &Transaction<'_>, shaped: &Shaped) -> Result<Vec<usize>> {
@@ -259,6 +263,9 @@ impl Writing<'_, '_> {
     async fn copy_rows(&self, tx: &Transaction<'_>, shaped: &Shaped, rows: &[usize]) -> Result<Vec<Refused>> {
         if rows.is_empty() {
             return Ok(Vec::new());
+        }
+        if self.plan().identity.mint == Mint::Place {
+            return place::insert(tx, self.plan(), &self.shaping.shaper, (shaped, rows), self.care).await;
         }
         let mut encoded = COPY_HEADER.to_vec();
         self.shaping
@@ -300,6 +307,10 @@ impl Writing<'_, '_> {
             // What stands there was not offered by us: rows without fingerprints are never overwritten by guess.
             offered: status == identity::LIVE,
         };
+        if self.plan().identity.mint == Mint::Place {
+            let work = (self.plan(), &self.shaping.shaper);
+            return place::identities(tx, self.store, work, (shaped, rows), stamp).await;
+        }
         let mut encoded = COPY_HEADER.to_vec();
         self.shaping
             .shaper

@@ -6,7 +6,7 @@ use driftless_core::catalog::{Catalog, Column, Relation};
 use driftless_core::code;
 use driftless_core::error::Finding;
 use driftless_core::name::quote_ident;
-use driftless_core::plan::{EntityPlan, Plan};
+use driftless_core::plan::{EntityPlan, Lookup, Plan};
 use driftless_core::spec::WhenMissing;
 use driftless_pg::{Param, Session};
 
@@ -85,6 +85,7 @@ async fn of_target(plan: &Plan, target: Side<'_>, findings: &mut Vec<Finding>) -
     let into = |entity: &EntityPlan| target.catalog.relation(&entity.into);
     let closed = closed_schemas(target.session, plan.entities.iter().filter_map(into)).await?;
     findings.extend(closed.iter().map(|schema| no_usage("the target", schema, role)));
+    lookups(plan, target, findings).await?;
     for entity in &plan.entities {
         let Some(relation) = into(entity).filter(|relation| !closed.contains(&relation.name.schema)) else {
             continue;
@@ -98,6 +99,33 @@ async fn of_target(plan: &Plan, target: Side<'_>, findings: &mut Vec<Finding>) -
         }
         for column in &entity.sequences {
             findings.extend(sequence(target.session, entity, column, role).await?);
+        }
+    }
+    Ok(())
+}
+
+/// What values are looked up in must be readable, and wholly.
+async fn lookups(plan: &Plan, target: Side<'_>, findings: &mut Vec<Finding>) -> Result<()> {
+    let role = &target.catalog.role;
+    let found = |lookup: &Lookup| target.catalog.relation(&lookup.table);
+    let own: BTreeSet<&str> = plan.entities.iter().map(|one| one.into.schema.as_str()).collect();
+    let all = plan.entities.iter().flat_map(|entity| &entity.lookups);
+    // What is closed of the entities' own schemas is told with them.
+    let others = all
+        .filter_map(found)
+        .filter(|one| !own.contains(one.name.schema.as_str()));
+    let closed = closed_schemas(target.session, others).await?;
+    findings.extend(closed.iter().map(|schema| no_usage("the target", schema, role)));
+    for entity in &plan.entities {
+        for (lookup, relation) in entity.lookups.iter().filter_map(|one| Some((one, found(one)?))) {
+            let read = lookup.columns.iter().map(String::as_str);
+            let unreadable = columns(relation, read, |column| !column.readable);
+            if !unreadable.is_empty() && !closed.contains(&relation.name.schema) {
+                findings.push(missing(entity, &["SELECT".to_owned()], relation, role));
+            }
+            if relation.row_security {
+                findings.push(hidden(entity, relation, role));
+            }
         }
     }
     Ok(())

@@ -151,6 +151,7 @@ fn way(value: &Value) -> String {
         Value::Integer { .. } => "integer of another width",
         Value::IntegerText(_) => "text of an integer",
         Value::Map(_) => "value for a value",
+        Value::Lookup(_) => "looked up in the target",
         Value::Json { .. } => "object built here",
     }
     .to_owned()

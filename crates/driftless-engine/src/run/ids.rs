@@ -135,10 +135,10 @@ async fn search(
                 key: row.get(0)?,
                 target: names.zip(values).collect(),
                 table: plan.into.to_string(),
-                status: if status == identity::LIVE {
-                    "live"
-                } else {
-                    "adopted"
+                status: match status {
+                    identity::LIVE => "live",
+                    identity::MERGED => "merged",
+                    _ => "adopted",
                 }
                 .to_owned(),
                 created_at: row.get(3)?,

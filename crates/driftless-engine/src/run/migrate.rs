@@ -289,7 +289,8 @@ impl<'r> Run<'r> {
         let store = &self.prepared.store;
         for plan in &entities {
             let source = snapshot.session();
-            begin::uuids(&mut held.session, source, store, &held.lease, plan, &entities).await?;
+            let plans = (&self.prepared.plan, *plan);
+            begin::uuids(&mut held.session, source, store, &held.lease, plans, &entities).await?;
         }
         Ok(())
     }

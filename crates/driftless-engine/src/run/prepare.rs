@@ -134,6 +134,7 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
     queries(spec, &source_session, &mut facts, &mut findings).await?;
     zones(spec, &target_session, &mut findings).await?;
     filters(spec, &source_session, &mut findings).await?;
+    merges(spec, &source_session, &mut findings).await?;
     expressions(
         spec,
         &source_catalog,
@@ -375,6 +376,39 @@ async fn filters(spec: &Spec, source: &Session, findings: &mut Vec<Finding>) -> 
                     )
                     .at(filter.span)
                     .remedy("write a condition over the source's columns, as PostgreSQL there reads it"),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What rows are merged on runs on the source as well.
+async fn merges(spec: &Spec, source: &Session, findings: &mut Vec<Finding>) -> Result<()> {
+    for entity in &spec.entities {
+        let Some(merge) = &entity.merge else { continue };
+        let from = match &entity.from.value {
+            From::Relation(name) => name.sql(),
+            From::Query(sql) => format!("({sql}\n) AS \"driftless query\""),
+        };
+        let sql = format!(
+            "SELECT pg_catalog.count(*) OVER (PARTITION BY ({}\n)) FROM {from}",
+            merge.on.value
+        );
+        if let Err(error) = source.describe(&sql, &[]).await {
+            let Some(server) = error.server() else {
+                return Err(error.into());
+            };
+            // A relation that is not there is a finding of its own.
+            if server.sqlstate != "42P01" {
+                findings.push(
+                    Finding::error(
+                        code::BAD_EXPRESSION,
+                        format!("entity {}, merge_on", entity.name),
+                        server.message.clone(),
+                    )
+                    .at(merge.on.span)
+                    .remedy("write an expression over the source's columns, as PostgreSQL there reads it"),
                 );
             }
         }

@@ -6,8 +6,8 @@ mod filter;
 mod look;
 
 use driftless_core::code;
-use driftless_core::plan::EntityPlan;
 use driftless_core::plan::aside::Silencing;
+use driftless_core::plan::{EntityPlan, Mint};
 use driftless_core::spec::Spec;
 
 use super::held::Held;
@@ -73,6 +73,7 @@ impl Dismissal {
 pub async fn retry(spec: &Spec, filter: &RejectFilter, events: &Events, stop: &Stop) -> Result<RetryReport> {
     let prepared = prepare(spec).await?;
     unfinished(&prepared)?;
+    keyless(&prepared, filter)?;
     let mut held = stop.or(Held::take(&prepared, "rejects retry")).await?;
     events
         .send(Event::Started {
@@ -103,6 +104,26 @@ fn unfinished(prepared: &Prepared) -> Result<()> {
     .remedy("run `driftless migrate` to its end first"))
 }
 
+/// A row without a key cannot be found again in the source: its place may hold another by now.
+fn keyless(prepared: &Prepared, filter: &RejectFilter) -> Result<()> {
+    let named = filter
+        .entities
+        .iter()
+        .filter_map(|name| prepared.plan.entity(name));
+    match named.into_iter().find(|plan| plan.identity.mint == Mint::Place) {
+        None => Ok(()),
+        Some(plan) => Err(EngineError::new(
+            code::USAGE,
+            format!("entity {}", plan.name),
+            "its rows have no key, so that none of them can be read again alone",
+        )
+        .remedy(format!(
+            "`driftless migrate --restart --entity {}` loads it anew",
+            plan.name
+        ))),
+    }
+}
+
 async fn retry_all(prepared: &Prepared, held: &mut Held, filter: &RejectFilter) -> Result<RetryReport> {
     let mut report = RetryReport {
         execution: held.execution,
@@ -130,7 +151,8 @@ async fn retry_all(prepared: &Prepared, held: &mut Held, filter: &RejectFilter) 
     reject::list(&held.session, &prepared.store, &condition).await?;
     let mut touched = Vec::new();
     let progress = Progress::default();
-    for plan in &prepared.plan.entities {
+    let keyed = |plan: &&EntityPlan| plan.identity.mint != Mint::Place;
+    for plan in prepared.plan.entities.iter().filter(keyed) {
         let mut keys = reject::listed(&held.session, &plan.name, "").await?;
         if keys.is_empty() {
             continue;

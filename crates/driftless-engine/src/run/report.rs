@@ -451,3 +451,48 @@ pub struct TeardownReport {
     /// DDL still set aside, which must be put back first: table, name.
     pub set_aside: Vec<(String, String)>,
 }
+
+/// What becomes of the source as a whole, for `coverage`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CoverageReport {
+    /// The pipeline.
+    pub pipeline: String,
+    /// Where the source is.
+    pub source: String,
+    /// Relations of which nobody says anything.
+    pub forgotten_relations: usize,
+    /// Columns of mapped relations of which nobody says anything.
+    pub forgotten_columns: usize,
+    /// Every relation that holds rows, by name.
+    pub relations: Vec<CoveredRelation>,
+}
+
+/// A source relation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CoveredRelation {
+    /// Its name.
+    pub relation: String,
+    /// Rows, estimated.
+    pub estimated_rows: i64,
+    /// `mapped`, `ignored` or `forgotten`.
+    pub fate: String,
+    /// The entities that read it.
+    pub entities: Vec<String>,
+    /// Why it is ignored.
+    pub reason: Option<String>,
+    /// Its columns; none where it is not mapped, or read by a query, which does not tell which columns it uses.
+    pub columns: Vec<CoveredColumn>,
+}
+
+/// A source column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CoveredColumn {
+    /// Its name.
+    pub column: String,
+    /// `mapped`, `ignored` or `forgotten`.
+    pub fate: String,
+    /// The entities that use it.
+    pub entities: Vec<String>,
+    /// Why it is ignored.
+    pub reason: Option<String>,
+}

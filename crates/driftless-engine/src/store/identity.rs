@@ -7,7 +7,7 @@
 
 use driftless_core::code;
 use driftless_core::name::{QualifiedName, quote_ident};
-use driftless_core::plan::{EntityPlan, Path};
+use driftless_core::plan::{EntityPlan, Mint, Path};
 use driftless_pg::{Param, Session};
 
 use super::Store;
@@ -17,6 +17,8 @@ use crate::error::{EngineError, Result};
 pub const LIVE: i16 = 0;
 /// Status of an identity that an earlier migration left, whose row was there before.
 pub const ADOPTED: i16 = 1;
+/// Status of an identity whose key points to the row of another one, which stands for both.
+pub const MERGED: i16 = 2;
 
 /// The names of the key columns of an entity's identity table.
 pub fn key_columns(plan: &EntityPlan) -> Vec<String> {
@@ -98,11 +100,19 @@ pub async fn create(session: &Session, store: &Store, plan: &EntityPlan) -> Resu
     Ok(())
 }
 
+/// The columns of the identity table that the row program fills: all but a place, which only the target knows.
+pub fn copied_columns(plan: &EntityPlan) -> Vec<String> {
+    let mut columns = key_columns(plan);
+    if plan.identity.mint != Mint::Place {
+        columns.extend(target_columns(plan));
+    }
+    columns.extend(["row_hash", "offered", "execution", "status", "nulled"].map(str::to_owned));
+    columns
+}
+
 /// What COPY writes into the identity table: its name and columns.
 pub fn copy_sql(store: &Store, plan: &EntityPlan) -> String {
-    let mut columns = key_columns(plan);
-    columns.extend(target_columns(plan));
-    columns.extend(["row_hash", "offered", "execution", "status", "nulled"].map(str::to_owned));
+    let columns = copied_columns(plan);
     format!(
         "COPY {} ({}) FROM STDIN (FORMAT binary)",
         store.identity_table(&plan.name).sql(),
@@ -115,13 +125,23 @@ pub fn index(store: &Store, plan: &EntityPlan) -> Vec<String> {
     let table = store.identity_table(&plan.name);
     let unique = |suffix: &str, columns: &[String]| {
         let name = quote_ident(&index_name(&table, suffix));
+        // Several keys may point to one row only where that is said.
+        let which = match (suffix, &plan.identity.merge) {
+            ("t", Some(_)) => format!(" WHERE status <> {MERGED}"),
+            _ => String::new(),
+        };
         format!(
-            "CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {} ({})",
+            "CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {} ({}){which}",
             table.sql(),
             columns.join(", ")
         )
     };
-    let mut by_target = unique("t", &target_columns(plan));
+    let mut targets = target_columns(plan);
+    if plan.identity.mint == Mint::Place {
+        // A transaction's number has no order.
+        targets.pop();
+    }
+    let mut by_target = unique("t", &targets);
     if is_looked_up(plan) {
         by_target.push_str(&format!("; {}", drop(&table, "s")));
     }
@@ -160,13 +180,39 @@ fn index_name(table: &QualifiedName, suffix: &str) -> String {
     format!("{}_{suffix}", table.name)
 }
 
+/// Refuses to go on where rows without a key no longer lie where they were written: what became of them cannot be told.
+///
+/// # Errors
+/// [`code::INTEGRITY`] where there are such rows; else when the server fails.
+pub async fn refuse_displaced(session: &Session, store: &Store, plan: &EntityPlan) -> Result<()> {
+    if plan.identity.mint != Mint::Place {
+        return Ok(());
+    }
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM {} AS i WHERE i.status = {LIVE} AND NOT EXISTS (SELECT FROM {} AS t WHERE {})",
+        store.identity_table(&plan.name).sql(),
+        plan.into.sql(),
+        belongs(plan, "i", "t")
+    );
+    let displaced: i64 = session.query_one(&sql, &[]).await?.get(0)?;
+    if displaced == 0 {
+        return Ok(());
+    }
+    Err(EngineError::new(
+        code::INTEGRITY,
+        format!("entity {}", plan.name),
+        format!("{displaced} of its rows, which have no key, were changed, moved or deleted in {} since", plan.into),
+    )
+    .remedy("which rows of the table are this entity's cannot be told any more: empty the table, `driftless teardown` and load again"))
+}
+
 /// Makes the table of recorded mappings, if it is not there.
 pub async fn create_recorded(session: &Session, store: &Store, entity: &str) -> Result<()> {
     let table = store.recorded_table(entity).sql();
     session
         .batch(&format!(
             "CREATE TABLE IF NOT EXISTS {table} (key text COLLATE pg_catalog.\"C\" PRIMARY KEY, id uuid NOT NULL, \
-             adopted bool NOT NULL, created_at timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp()); \
+             adopted bool NOT NULL, merged bool NOT NULL DEFAULT false, created_at timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp()); \
              REVOKE ALL ON {table} FROM PUBLIC"
         ))
         .await?;

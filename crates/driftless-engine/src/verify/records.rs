@@ -94,7 +94,7 @@ impl<'s> Records<'s> {
         };
         let standing = match i16::try_from(value::integer(field(1)?)?).ok()? {
             identity::LIVE => Standing::Live,
-            identity::ADOPTED => Standing::Kept,
+            identity::ADOPTED | identity::MERGED => Standing::Kept,
             REJECTED => Standing::Rejected,
             PARKED => Standing::Parked,
             _ => return None,

@@ -162,13 +162,15 @@ fn absent(plan: &EntityPlan, output: usize) -> Option<String> {
 /// count as made of everything sensitive that they name.
 fn is_sensitive(plan: &EntityPlan, output: usize) -> bool {
     let program = &plan.program.outputs[output];
+    plan.sensitive.contains(&program.column) || shows_sensitive(plan, &program.value)
+}
+
+fn shows_sensitive(plan: &EntityPlan, value: &Value) -> bool {
     let is = |input: usize| plan.sensitive.contains(&plan.inputs[input].column);
-    if plan.sensitive.contains(&program.column) {
-        return true;
-    }
-    match &program.value {
+    match value {
         Value::Input(input) | Value::Integer { input, .. } | Value::IntegerText(input) => is(*input),
         Value::Map(map) => is(map.input),
+        Value::Lookup(lookup) => shows_sensitive(plan, &lookup.value),
         Value::Answer(answer) => plan.evaluation.outputs.get(*answer).is_some_and(|output| {
             plan.sensitive
                 .iter()

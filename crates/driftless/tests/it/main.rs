@@ -5,6 +5,7 @@ mod usage;
 mod words;
 mod guide;
 mod mapping;
+mod coverage;
 mod migration;
 mod records;
 mod exports;

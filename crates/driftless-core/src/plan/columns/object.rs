@@ -103,6 +103,12 @@ impl<'a> Columns<'a, '_> {
                     JsonKind::Jsonb,
                 ))
             }
+            Form::Lookup(lookup) => {
+                let found = self.lookup(lookup, at.from, &place)?;
+                let sql = format!("pg_catalog.to_jsonb({})", found.sql);
+                let answer = Value::Answer(self.draft.ask(sql, &place, Some(&at.target.name)));
+                Ok((self.found(lookup, &found, answer, &place), JsonKind::Jsonb))
+            }
             Form::Const(text) => Ok((self.constant(text.as_deref(), type_sql), kind)),
             Form::Run(fact) => {
                 let constant = self.draft.constant(ConstantText::Run(*fact), "pg_catalog.jsonb");

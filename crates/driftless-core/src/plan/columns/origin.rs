@@ -9,8 +9,19 @@ use crate::plan::request::leaves;
 use crate::spec::{ColumnSpec, Form, IdentitySpec, JsonForm, RefSource};
 
 impl<'a> Columns<'a, '_> {
-    /// Source columns that nothing else uses. A rule that looks at a column does not keep its value.
+    /// Source columns that nothing else uses and that are not left out on purpose. A rule that looks at a column does not
+    /// keep its value.
     pub(super) fn unmapped(&self, from: &'a Relation) -> Vec<&'a Column> {
+        let ignored = |column: &Column| {
+            let mut lines = self.world.spec.ignore.iter();
+            lines.any(|one| one.relation == from.name && one.column.as_ref() == Some(&column.name))
+        };
+        let left = self.unnamed(from).into_iter();
+        left.filter(|column| !ignored(column)).collect()
+    }
+
+    /// Source columns that no key and no column names.
+    fn unnamed(&self, from: &'a Relation) -> Vec<&'a Column> {
         let mut used: BTreeSet<String> = key_columns(self.entity, from)
             .into_iter()
             .flatten()
@@ -29,6 +40,20 @@ impl<'a> Columns<'a, '_> {
         }
         let left = from.columns.iter().filter(|column| !used.contains(&column.name));
         left.collect()
+    }
+
+    /// Source columns of which nothing gets into the target.
+    pub(in crate::plan) fn unused(&self, from: &'a Relation) -> Vec<String> {
+        let mut said = self.written.iter().filter_map(|target| self.said(&target.name));
+        let collected = if said.any(|said| collects(&said.form)) {
+            self.unmapped(from)
+        } else {
+            Vec::new()
+        };
+        let left = self.unnamed(from).into_iter();
+        left.filter(|column| !collected.iter().any(|other| other.name == column.name))
+            .map(|column| column.name.clone())
+            .collect()
     }
 
     /// Source columns that may not be shown: those that the mapping names, and those that a named target column is made of.
@@ -67,6 +92,7 @@ impl<'a> Columns<'a, '_> {
                     used.insert(by.value.clone());
                 }
             }
+            Form::Lookup(lookup) => used.extend(lookup.on.iter().map(|pair| pair.from.value.clone())),
             Form::Sql(_) => {
                 let facts = self.world.facts.expressions.get(&self.expression_key(place));
                 used.extend(facts.into_iter().flat_map(|facts| facts.columns.iter().cloned()));

@@ -35,6 +35,8 @@ pub(super) fn shared_tables(spec: &Spec, entities: &[EntityPlan], findings: &mut
 /// Whether two rows could get the same key.
 fn may_meet(one: &EntityPlan, other: &EntityPlan) -> bool {
     match (&one.identity.mint, &other.identity.mint) {
+        // Who has no key does not meet anybody; what is unique is told by the target.
+        (Mint::Place, _) | (_, Mint::Place) => false,
         // Kept keys are whatever the sources hold.
         (Mint::Columns(_), _) | (_, Mint::Columns(_)) => true,
         // A UUID belongs to one row, as long as it is not read twice.

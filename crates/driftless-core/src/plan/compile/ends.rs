@@ -1,13 +1,62 @@
 //! Where rows come from and go to, and whether the columns that the mapping names are there.
 
 use super::Compiler;
-use crate::catalog::{Column, Generated, Relation, RelationKind};
+use crate::catalog::{Catalog, Column, Generated, Relation, RelationKind};
 use crate::code;
 use crate::error::Finding;
-use crate::plan::entity::Origin;
+use crate::name::QualifiedName;
+use crate::plan::entity::{EntityPlan, Origin};
 use crate::plan::request::applicable;
 use crate::plan::suggest::suggestion;
-use crate::spec::From;
+use crate::spec::{From, Spec};
+
+/// What `[ignore]` names must be there: a line that means nothing hides what it was meant for.
+pub(super) fn unknown_ignored(spec: &Spec, source: &Catalog, findings: &mut Vec<Finding>) {
+    for one in &spec.ignore {
+        let Some(relation) = source.relation(&one.relation) else {
+            let names: Vec<String> = source.relations.keys().map(QualifiedName::to_string).collect();
+            let message = format!("the source has no relation {}", one.relation);
+            findings.push(
+                Finding::error(code::UNKNOWN_SOURCE, "[ignore]", message)
+                    .at(one.span)
+                    .remedy(suggestion(&one.relation.to_string(), &names)),
+            );
+            continue;
+        };
+        if let Some(column) = one.column.as_ref().filter(|name| relation.column(name).is_none()) {
+            let names: Vec<&str> = relation
+                .columns
+                .iter()
+                .map(|column| column.name.as_str())
+                .collect();
+            let message = format!("{} has no column {column}", one.relation);
+            findings.push(
+                Finding::error(code::UNKNOWN_SOURCE_COLUMN, "[ignore]", message)
+                    .at(one.span)
+                    .remedy(suggestion(column, &names)),
+            );
+        }
+    }
+}
+
+/// A column that is left out on purpose is not read as well.
+pub(super) fn ignored_columns(spec: &Spec, entities: &[EntityPlan], findings: &mut Vec<Finding>) {
+    for one in &spec.ignore {
+        let Some(column) = &one.column else { continue };
+        let reads = |entity: &&EntityPlan| {
+            entity.origin.relation.as_ref() == Some(&one.relation) && !entity.unused.contains(column)
+        };
+        if let Some(entity) = entities.iter().find(reads) {
+            let message = format!(
+                "entity {} reads {}.{column}, which is left out here",
+                entity.name, one.relation
+            );
+            let remedy = format!("remove this line, or leave the column out there: `skip = [\"{column}\"]`");
+            let finding = Finding::error(code::INVALID_VALUE, "[ignore]", message);
+            findings.push(finding.at(one.span).remedy(remedy));
+        }
+    }
+}
 
 impl<'a> Compiler<'a> {
     pub(super) fn from(&self, findings: &mut Vec<Finding>) -> Option<&'a Relation> {

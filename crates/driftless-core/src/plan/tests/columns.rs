@@ -413,3 +413,43 @@ fn a_declared_zone_decides_what_local_time_means() {
         "((\"seen\") AT TIME ZONE 'Europe/Paris')::\"timestamptz\""
     );
 }
+
+#[test]
+fn defaults_leave_out_what_cannot_be_written_or_is_skipped() {
+    let mapping = r#"
+        [defaults.columns]
+        total = "total"
+        note = "remark"
+        [entities.a]
+        from = "old.t"
+        into = "new.a"
+        skip = ["note"]
+        [entities.b]
+        from = "old.t"
+        into = "new.b"
+        columns.note = { const = "own" }
+    "#;
+    let source = side().with("old.t", "id int4 pk; total int4");
+    let target = side()
+        .with("new.a", "id int4 pk; total int4 gen; note text")
+        .with("new.b", "id int4 pk; total int4; note text");
+    let case = Case::new(mapping, source.clone(), target);
+    let plan = case.plan();
+    let names = |name: &str| -> Vec<String> {
+        let entity = plan.entity(name).expect("the entity");
+        entity.columns.iter().map(|column| column.name.clone()).collect()
+    };
+    assert_eq!(names("a"), ["id"]);
+    assert_eq!(names("b"), ["id", "total", "note"]);
+    // A default that does not suit an entity says how that one does without it.
+    let target = side()
+        .with("new.a", "id int4 pk")
+        .with("new.b", "id int4 pk; total int4; note text");
+    let mapping = mapping.replace("columns.note = { const = \"own\" }", "");
+    let findings = Case::new(&mapping, source, target).findings();
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert!(
+        findings[0].remedy.contains("`skip = [\"note\"]`"),
+        "{findings:#?}"
+    );
+}

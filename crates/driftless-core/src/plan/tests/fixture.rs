@@ -94,6 +94,11 @@ impl Case {
         }
     }
 
+    /// The source's shape.
+    pub(super) fn source(&self) -> &crate::catalog::Catalog {
+        &self.source.0
+    }
+
     /// What PostgreSQL is asked.
     pub(super) fn asked(&self) -> Vec<AskedExpression> {
         expressions(

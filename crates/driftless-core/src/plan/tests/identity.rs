@@ -4,7 +4,7 @@ use super::fixture::{Case, answer};
 use super::notation::Side;
 use crate::catalog::RelationKind;
 use crate::code;
-use crate::plan::{Canonical, EntityPlan, KeyText, Mint};
+use crate::plan::{Canonical, EntityPlan, KeyText, Mint, Resolution};
 
 fn users(identity: &str, source: &str, target: &str) -> Case {
     let mapping = format!(
@@ -315,5 +315,50 @@ fn the_signature_tells_identities_apart_in_plain_words() {
     assert_eq!(
         signature(account, "id int4 pk; account uuid"),
         "users|column account|id"
+    );
+}
+
+#[test]
+fn drawn_uuids_are_looked_up() {
+    let mapping = r#"
+        [entities.users]
+        from = "old.user"
+        into = "new.users"
+        identity = { by = "random" }
+        columns = { id = { id = true }, boss = { ref = "users", from = "boss" } }
+        [entities.logins]
+        from = "old.user"
+        into = "new.logins"
+        identity = { same_as = "users" }
+        columns = { id = { id = true } }
+    "#;
+    let source = Side::default().with("old.user", "id float8 pk; boss float8");
+    let target = Side::default()
+        .with("new.users", "id uuid pk; boss uuid")
+        .with("new.logins", "id uuid pk");
+    let plan = Case::new(mapping, source, target).plan();
+    let drawn = Mint::Recorded {
+        entity: "users".to_owned(),
+    };
+    let [users, logins] = &plan.entities[..] else {
+        panic!("two entities")
+    };
+    assert_eq!((&users.identity.mint, &logins.identity.mint), (&drawn, &drawn));
+    assert_eq!(
+        (users.identity.prerecord, logins.identity.prerecord),
+        (true, false)
+    );
+    assert_eq!(users.identity.uuid_column, None);
+    assert!(
+        users.identity.signature.contains("|random|"),
+        "{}",
+        users.identity.signature
+    );
+    assert_eq!(
+        users.program.refs[0].parents[0].1,
+        Resolution::Recorded {
+            entity: "users".to_owned(),
+            name: None
+        }
     );
 }

@@ -1,9 +1,9 @@
 //! Columns: one form each, with the companions that belong to it; JSON, whose members are forms again.
 
-use super::leaf;
 use super::scalar::{Constant, InJson};
 use super::section::{Section, listed, unknown_key, wrong_type};
 use super::tree::{Member, Node, Table, Value};
+use super::{leaf, lookup};
 use crate::code;
 use crate::error::Finding;
 use crate::spec::nearest::nearest;
@@ -27,7 +27,7 @@ const FORMS: [(&str, &[&str]); 11] = [
 ];
 
 /// How many of the forms act already; those behind them are checked and refused.
-const ACTING: usize = 9;
+const ACTING: usize = 10;
 
 /// Where a form stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,10 +247,7 @@ fn form(section: &mut Section<'_>, kind: &str, constants: &mut Vec<Constant>) ->
         "const" => leaf::fixed(section, constants),
         "run" => leaf::run(section),
         "json" => json(section).map(Form::Json),
-        "lookup" => {
-            leaf::lookup(section);
-            None
-        }
+        "lookup" => lookup::lookup(section),
         _ => {
             leaf::mask(section);
             None
@@ -285,6 +282,7 @@ fn refuse_contradiction(section: &mut Section<'_>, shape: &Shape) {
     }
     let null_by = match &shape.form {
         Form::Ref(form) if form.missing == WhenMissing::Null => Some("missing = \"null\""),
+        Form::Lookup(form) if form.missing == WhenMissing::Null => Some("missing = \"null\""),
         Form::Ref(form) => match &form.to {
             RefSource::Polymorphic {
                 unknown: Unknown::Null,

@@ -8,7 +8,7 @@ use super::{column, naming, rules, sql};
 use crate::code;
 use crate::error::Finding;
 use crate::name::QualifiedName;
-use crate::spec::{ColumnSpec, EntitySpec, From, Spanned};
+use crate::spec::{ColumnSpec, EntitySpec, From, IdentitySpec, Spanned};
 
 /// What [defaults] says.
 #[derive(Debug, Default)]
@@ -72,9 +72,13 @@ fn entity(member: &Member, defaults: &Defaults, out: &mut Vec<Finding>) -> Optio
     let mut section = Section::open(&member.node, &place, &example, out)?;
     let from = from(&mut section);
     let settings = settings(&mut section, &defaults.settings);
-    let key = key(&mut section, &from.value);
-    refuse_log_of_query(&mut section, &settings, &from.value);
     let identity = identity(&mut section);
+    let keyless = matches!(
+        identity.spec.as_ref().map(|said| &said.value),
+        Some(IdentitySpec::None)
+    );
+    let key = key(&mut section, &from.value, keyless);
+    refuse_log_of_query(&mut section, &settings, &from.value);
     let spec = EntitySpec {
         name: name.clone(),
         span: member.span(),
@@ -93,9 +97,10 @@ fn entity(member: &Member, defaults: &Defaults, out: &mut Vec<Finding>) -> Optio
             .unwrap_or_default(),
         identity: identity.spec,
         adopt: identity.adopt,
+        merge: identity.merge,
         copy_same_name: settings.copy_same_name,
+        columns: columns(&mut section, &defaults.columns, &settings.skip),
         skip: settings.skip,
-        columns: columns(&mut section, &defaults.columns),
         rules: rules::rules(&mut section),
         batch_rows: settings.batch_rows,
         batch_bytes: settings.batch_bytes,
@@ -161,9 +166,9 @@ fn into(section: &mut Section<'_>) -> Spanned<QualifiedName> {
     }
 }
 
-fn key(section: &mut Section<'_>, from: &From) -> Option<Spanned<Vec<String>>> {
+fn key(section: &mut Section<'_>, from: &From, keyless: bool) -> Option<Spanned<Vec<String>>> {
     let Some(member) = section.take("key") else {
-        if matches!(from, From::Query(_)) {
+        if matches!(from, From::Query(_)) && !keyless {
             // A table has a primary key to fall back on; a query has none.
             section.missing("key", "key = [\"id\"]");
         }
@@ -211,8 +216,8 @@ fn refuse_log_of_query(section: &mut Section<'_>, settings: &Settings, from: &Fr
     }
 }
 
-/// The entity's own columns, and those of [defaults] that it does not name itself.
-fn columns(section: &mut Section<'_>, defaults: &[ColumnSpec]) -> Vec<ColumnSpec> {
+/// The entity's own columns, and those of [defaults] that it neither names itself nor skips.
+fn columns(section: &mut Section<'_>, defaults: &[ColumnSpec], skip: &[String]) -> Vec<ColumnSpec> {
     let own = match section.take("columns").map(|member| &member.node.value) {
         Some(Value::Table(table)) => table.members.iter().map(|member| member.key.as_str()).collect(),
         _ => Vec::new(),
@@ -221,7 +226,7 @@ fn columns(section: &mut Section<'_>, defaults: &[ColumnSpec]) -> Vec<ColumnSpec
     columns.extend(
         defaults
             .iter()
-            .filter(|column| !own.contains(&column.name.as_str()))
+            .filter(|column| !own.contains(&column.name.as_str()) && !skip.contains(&column.name))
             .cloned(),
     );
     columns

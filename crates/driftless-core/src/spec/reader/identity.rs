@@ -2,14 +2,16 @@
 
 use super::section::Section;
 use super::sql;
+use super::tree::Value;
 use crate::code;
-use crate::spec::{IdentitySpec, Spanned};
+use crate::spec::{IdentitySpec, MergeSpec, Spanned, Winner};
 
 /// What an entity says about its identity.
 #[derive(Debug, Default)]
 pub(super) struct Identity {
     pub(super) spec: Option<Spanned<IdentitySpec>>,
     pub(super) adopt: Option<Spanned<String>>,
+    pub(super) merge: Option<MergeSpec>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +49,13 @@ pub(super) fn identity(entity: &mut Section<'_>) -> Identity {
     if adopt.is_some() {
         refuse_adopt_beside(&mut table, spec.as_ref().map(|spec| &spec.value));
     }
+    let merge = merge(&mut table);
+    if merge.is_some() {
+        refuse_merge_beside(&mut table, spec.as_ref().map(|spec| &spec.value));
+    }
     not_yet(&mut table);
     table.finish(entity.out());
-    Identity { spec, adopt }
+    Identity { spec, adopt, merge }
 }
 
 fn spec(table: &mut Section<'_>, adopts: bool) -> Option<IdentitySpec> {
@@ -98,16 +104,8 @@ fn spec(table: &mut Section<'_>, adopts: bool) -> Option<IdentitySpec> {
             }
             column.map(|column| IdentitySpec::Column(column.value))
         }
-        (Some(By::Random), None) => {
-            let remedy = "use `by = \"derive\"`, which needs no map to be repeatable";
-            refuse_not_yet(table, "by", "random", remedy);
-            None
-        }
-        (Some(By::None), None) => {
-            let remedy = "use `by = \"columns\"` with the key columns mapped";
-            refuse_not_yet(table, "by", "none", remedy);
-            None
-        }
+        (Some(By::Random), None) => Some(IdentitySpec::Random),
+        (Some(By::None), None) => Some(IdentitySpec::None),
     }
 }
 
@@ -146,8 +144,8 @@ fn refuse_adopt_beside(table: &mut Section<'_>, spec: Option<&IdentitySpec>) {
             format!("the mappings belong to `{other}`, whose identity this entity shares"),
             format!("move `adopt` to the identity of `{other}`"),
         ),
-        Some(IdentitySpec::Columns) => (
-            "there are no UUIDs to adopt where the key is made of mapped columns".to_owned(),
+        Some(IdentitySpec::Columns | IdentitySpec::None) => (
+            "there are no UUIDs to adopt where rows have none".to_owned(),
             "remove `adopt`, or choose another identity".to_owned(),
         ),
         _ => return,
@@ -162,24 +160,83 @@ fn not_yet(table: &mut Section<'_>) {
     table.texts("match", "match = [\"email\"]");
     let remedy = "name the rows that are already there with `adopt = { sql = \"SELECT legacy_key, id …\" }`";
     refuse_not_yet(table, "match", "match", remedy);
-    if let Some(member) = table.take("merge_on") {
-        let place = table.place.clone();
-        sql::plain(&member.node, &place, "merge_on = \"lower(email)\"", table.out());
-        let remedy = "make one row of duplicates in a query: `sql = \"SELECT DISTINCT ON (lower(email)) …\"`";
-        refuse_not_yet(table, "merge_on", "merge_on", remedy);
+}
+
+const WINNER: &str = "winner = \"oldest\", or winner = { newest = \"updated_at\" }";
+
+/// `merge_on`, `winner`.
+fn merge(table: &mut Section<'_>) -> Option<MergeSpec> {
+    let place = table.place.clone();
+    let winner = winner(table);
+    let Some(member) = table.take("merge_on") else {
+        if let Some(member) = table.take("winner") {
+            let message = "`winner` needs `merge_on`";
+            table.refuse(
+                &member.node,
+                code::INVALID_VALUE,
+                message,
+                "add it, or remove this",
+            );
+        }
+        return None;
+    };
+    let on = sql::plain(&member.node, &place, "merge_on = \"lower(email)\"", table.out())?;
+    Some(MergeSpec { on, winner: winner? })
+}
+
+fn winner(table: &mut Section<'_>) -> Option<Winner> {
+    let ends = [("oldest", false), ("newest", true)];
+    let Some(member) = table.take("winner") else {
+        return Some(Winner {
+            last: false,
+            by: None,
+        });
+    };
+    if !matches!(member.node.value, Value::Table(_)) {
+        return table
+            .choice("winner", &ends)
+            .map(|last| Winner { last, by: None });
     }
-    let winner = table.text("winner", "winner = \"oldest\"");
-    if winner.is_some()
-        && table.take("merge_on").is_none()
-        && let Some(member) = table.take("winner")
-    {
-        let message = "`winner` needs `merge_on`";
-        table.refuse(
-            &member.node,
-            code::INVALID_VALUE,
-            message,
-            "add it, or remove this",
-        );
+    let place = format!("{}, winner", table.place);
+    let mut inside = Section::open(&member.node, &place, WINNER, table.out())?;
+    let oldest = inside.text("oldest", "oldest = \"created_at\"");
+    let newest = inside.text("newest", "newest = \"updated_at\"");
+    let winner = match (oldest, newest) {
+        (Some(by), None) => Some(Winner {
+            last: false,
+            by: Some(by),
+        }),
+        (None, Some(by)) => Some(Winner {
+            last: true,
+            by: Some(by),
+        }),
+        _ => {
+            let message = "says nothing of which row is written, or two things";
+            inside.refuse_all(code::AMBIGUOUS_FORM, message, format!("write `{WINNER}`"));
+            None
+        }
+    };
+    inside.finish(table.out());
+    winner
+}
+
+/// Only who has a UUID of its own can give it to others.
+fn refuse_merge_beside(table: &mut Section<'_>, spec: Option<&IdentitySpec>) {
+    let message = match spec {
+        Some(IdentitySpec::SameAs(other)) => format!("the identity belongs to `{other}`: merge there"),
+        Some(IdentitySpec::Columns | IdentitySpec::None) => {
+            "rows without UUIDs cannot point to one row".to_owned()
+        }
+        _ => String::new(),
+    };
+    if let (false, Some(member)) = (message.is_empty(), table.take("merge_on")) {
+        let remedy = "choose `by = \"derive\"`, `\"column\"` or `\"random\"`";
+        table.refuse(&member.node, code::INVALID_VALUE, message, remedy);
+    }
+    if let Some(member) = table.take("adopt") {
+        let message = "`adopt` beside `merge_on` cannot act yet";
+        let remedy = "make one row of duplicates in a query: `sql = \"SELECT DISTINCT ON (lower(email)) …\"`";
+        table.refuse(&member.node, code::NOT_YET, message, remedy);
     }
 }
 

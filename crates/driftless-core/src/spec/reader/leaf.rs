@@ -1,6 +1,5 @@
 //! Column forms that hold no other forms.
 
-use super::naming;
 use super::scalar::{Constant, constant};
 use super::section::{Section, choice, text};
 use super::sql;
@@ -41,22 +40,23 @@ pub(super) fn reference(section: &mut Section<'_>) -> Option<Form> {
             "name the columns that hold the parent's key",
         );
     }
-    let missing = section
-        .choice(
-            "missing",
-            &[
-                ("reject", WhenMissing::Reject),
-                ("null", WhenMissing::Null),
-                ("park", WhenMissing::Park),
-            ],
-        )
-        .unwrap_or(WhenMissing::Reject);
+    let missing = missing(section);
     let to = referred(section);
     Some(Form::Ref(RefForm {
         to: to?,
         from: from?,
         missing,
     }))
+}
+
+/// `missing = …`.
+pub(super) fn missing(section: &mut Section<'_>) -> WhenMissing {
+    let words = [
+        ("reject", WhenMissing::Reject),
+        ("null", WhenMissing::Null),
+        ("park", WhenMissing::Park),
+    ];
+    section.choice("missing", &words).unwrap_or(WhenMissing::Reject)
 }
 
 fn referred(section: &mut Section<'_>) -> Option<RefSource> {
@@ -210,35 +210,6 @@ pub(super) fn run(section: &mut Section<'_>) -> Option<Form> {
             ],
         )
         .map(Form::Run)
-}
-
-/// `{ lookup = …, match = …, take = …, missing = … }`: checked, and refused.
-pub(super) fn lookup(section: &mut Section<'_>) {
-    let place = section.place.clone();
-    if let Some(member) = section.take("lookup") {
-        naming::relation(&member.node, &place, section.out());
-        section.refuse(
-            &member.node,
-            code::NOT_YET,
-            "the form `lookup` cannot act yet",
-            "list the values with `map`, or call a function of the target in `sql`",
-        );
-    }
-    section.required_text("take", "take = \"id\"");
-    section.choice("missing", &[("reject", ()), ("null", ()), ("park", ())]);
-    let example = "match = { iso = \"country_code\" }";
-    match section.take("match") {
-        None => section.missing("match", example),
-        Some(member) => {
-            let Some(mut table) = Section::open(&member.node, &place, example, section.out()) else {
-                return;
-            };
-            for column in table.members() {
-                text(&column.node, &place, example, table.out());
-            }
-            table.finish_named(section.out());
-        }
-    }
 }
 
 /// `{ mask = …, from = … }`: checked, and refused.

@@ -139,6 +139,7 @@ fn spreads(path: &[String]) -> bool {
         ["pipeline" | "source" | "target" | "defaults" | "entities" | "ignore"]
             | ["defaults", "columns"]
             | ["ignore", _]
+            | ["ignore", _, _]
     )
 }
 

@@ -119,6 +119,14 @@ pub(super) fn split(text: &str) -> Result<Vec<String>, Complaint> {
     Ok(vec![schema.to_owned(), name.to_owned()])
 }
 
+/// The parts of a relation or of a column of one, written as one string.
+pub(super) fn parts(text: &str) -> Result<Vec<String>, Complaint> {
+    match text.split('.').count() {
+        3 => Ok(text.split('.').map(str::to_owned).collect()),
+        _ => split(text),
+    }
+}
+
 /// The name that two parts make.
 pub(super) fn checked(parts: Vec<String>) -> Result<QualifiedName, Complaint> {
     let [schema, name] = <[String; 2]>::try_from(parts)

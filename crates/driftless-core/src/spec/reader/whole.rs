@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use crate::code;
 use crate::error::{Finding, Span};
-use crate::name::QualifiedName;
 use crate::spec::nearest::nearest;
 use crate::spec::placeholder::scan;
-use crate::spec::{ColumnSpec, EntitySpec, Form, From, IdentitySpec, JsonForm, RefSource, Spanned};
+use crate::spec::{
+    ColumnSpec, EntitySpec, Form, From, IdentitySpec, IgnoreSpec, JsonForm, RefSource, Spanned,
+};
 
 /// Checks the whole, and follows `same_as` to the entity whose identity it is in the end.
 pub(super) fn check(
     entities: &mut [EntitySpec],
     declared: &[&str],
     defaults: &[ColumnSpec],
-    ignored: &[(QualifiedName, String)],
+    ignored: &[IgnoreSpec],
     out: &mut Vec<Finding>,
 ) {
     let names = Names { declared };
@@ -128,14 +129,21 @@ fn uses_id(form: &Form) -> bool {
 
 /// A row of an entity without UUIDs has none to give.
 fn ids(entity: &EntitySpec, out: &mut Vec<Finding>) {
-    if !matches!(
-        entity.identity,
-        Some(Spanned {
-            value: IdentitySpec::Columns,
-            ..
-        })
-    ) {
-        return;
+    let by = match entity.identity.as_ref().map(|identity| &identity.value) {
+        Some(IdentitySpec::Columns) => "columns",
+        Some(IdentitySpec::None) => "none",
+        _ => return,
+    };
+    if let (Some(key), "none") = (&entity.key, by) {
+        out.push(
+            Finding::error(
+                code::INVALID_VALUE,
+                format!("{}, key", place(entity)),
+                "a key is named, but `identity = { by = \"none\" }` says that rows have none",
+            )
+            .remedy("remove one of the two")
+            .at(key.span),
+        );
     }
     let own = entity.columns.iter().filter(|column| !column.from_defaults);
     for column in own.filter(|column| uses_id(&column.form)) {
@@ -143,7 +151,7 @@ fn ids(entity: &EntitySpec, out: &mut Vec<Finding>) {
             Finding::error(
                 code::INVALID_VALUE,
                 format!("{}, column {}", place(entity), column.name),
-                "uses the row's UUID, but `identity = { by = \"columns\" }` gives rows none",
+                format!("uses the row's UUID, but `identity = {{ by = \"{by}\" }}` gives rows none"),
             )
             .remedy("map the key's column, or choose `identity = { by = \"derive\" }`")
             .at(column.span),
@@ -182,11 +190,12 @@ fn placeholders(entity: &EntitySpec, out: &mut Vec<Finding>) {
 }
 
 /// What is ignored is not read.
-fn ignored_source(entity: &EntitySpec, ignored: &[(QualifiedName, String)], out: &mut Vec<Finding>) {
+fn ignored_source(entity: &EntitySpec, ignored: &[IgnoreSpec], out: &mut Vec<Finding>) {
     let From::Relation(relation) = &entity.from.value else {
         return;
     };
-    if ignored.iter().any(|(name, _)| name == relation) {
+    let whole = |one: &IgnoreSpec| one.column.is_none() && one.relation == *relation;
+    if ignored.iter().any(whole) {
         out.push(
             Finding::error(
                 code::INVALID_VALUE,

@@ -322,13 +322,16 @@ fn what_does_not_go_together_is_refused() {
             &["DL0006 `required = true` and `unknown = \"null\"` contradict each other"],
         ),
         (
-            "lookup = \"public.countries\"\nmatch = { iso = \"code\" }\ntake = \"id\"\nmissing = \"reject\"",
-            &["DL0010 the form `lookup` cannot act yet"],
+            "lookup = \"public.countries\"\nmatch = {}\ntake = \"id\"",
+            &["DL0006 `match` names no column"],
+        ),
+        (
+            "lookup = \"public.countries\"\nmatch = { iso = \"code\" }\ntake = \"id\"\nmissing = \"null\"\nrequired = true",
+            &["DL0006 `required = true` and `missing = \"null\"` contradict each other"],
         ),
         (
             "lookup = \"countries\"\nmatch = { iso = 5 }",
             &[
-                "DL0010 the form `lookup` cannot act yet",
                 "DL0006 `countries` lacks its schema",
                 "DL0005 `take` is missing",
                 "DL0004 must be a string, not a whole number",

@@ -39,7 +39,7 @@ fn a_complete_mapping_says_what_it_says() {
             "tags"
         ]
     );
-    let ignored: Vec<String> = spec.ignore.iter().map(|(name, _)| name.sql()).collect();
+    let ignored: Vec<String> = spec.ignore.iter().map(|one| one.relation.sql()).collect();
     assert_eq!(
         ignored,
         [

@@ -77,10 +77,7 @@ fn in_entities() {
             "totals",
             "[[entities.patients.totals]]\nsum = \"amount\"\nby = [\"currency\"]",
         ),
-        (
-            "merge_on",
-            "identity = { by = \"derive\", merge_on = \"lower(email)\", winner = \"oldest\" }",
-        ),
+        ("match", "identity = { by = \"derive\", match = [\"email\"] }"),
         (
             "identity_and_id",
             "identity = { by = \"columns\" }\ncolumns.id = { id = true }",

@@ -186,7 +186,7 @@ fn entities_refuse_what_cannot_be() {
 }
 
 #[test]
-fn identities_and_rules_refuse_what_cannot_be() {
+fn identities_refuse_what_cannot_be() {
     assert_refused(&[
         ("identity = \"derive\"", "DL0004 must be a table, not a string"),
         ("identity = {}", "DL0005 `by` is missing"),
@@ -232,20 +232,46 @@ fn identities_and_rules_refuse_what_cannot_be() {
             "DL0007 derives UUIDs under the name `offices`",
         ),
         (
-            "identity = { by = \"random\" }",
-            "DL0010 identity `random` cannot act yet",
+            "identity = { by = \"none\" }\ncolumns.a = { id = true }",
+            "DL0006 uses the row's UUID",
         ),
         (
-            "identity = { by = \"none\" }",
-            "DL0010 identity `none` cannot act yet",
+            "identity = { by = \"none\" }\nkey = \"a\"",
+            "DL0006 a key is named, but",
+        ),
+        (
+            "identity = { by = \"none\", adopt = { sql = \"SELECT 1\" } }",
+            "DL0006 there are no UUIDs to adopt",
         ),
         (
             "identity = { by = \"derive\", match = [\"email\"] }",
             "DL0010 identity `match` cannot act yet",
         ),
+    ]);
+}
+
+#[test]
+fn merged_identities_and_ids_refuse_what_cannot_be() {
+    assert_refused(&[
         (
-            "identity = { merge_on = \"lower(email)\", winner = \"oldest\" }",
-            "DL0010 identity `merge_on` cannot act yet",
+            "identity = { merge_on = \"lower(email)\", winner = \"eldest\" }",
+            "DL0006 \"eldest\" is not possible here",
+        ),
+        (
+            "identity = { merge_on = \"a\", winner = { oldest = \"b\", newest = \"c\" } }",
+            "DL0011 says nothing of which row is written, or two things",
+        ),
+        (
+            "identity = { by = \"columns\", merge_on = \"a\" }",
+            "DL0006 rows without UUIDs cannot point to one row",
+        ),
+        (
+            "identity = { same_as = \"offices\", merge_on = \"a\" }",
+            "DL0006 the identity belongs to `offices`: merge there",
+        ),
+        (
+            "identity = { merge_on = \"a\", adopt = { sql = \"SELECT 1\" } }",
+            "DL0010 `adopt` beside `merge_on` cannot act yet",
         ),
         (
             "identity = { by = \"derive\", winner = \"oldest\" }",
@@ -267,6 +293,12 @@ fn identities_and_rules_refuse_what_cannot_be() {
             "columns.a = { sql = \"b\" }\ncolumns.b = { sql = \":a\" }",
             "DL0006 `:a` stands for a column that is itself an expression",
         ),
+    ]);
+}
+
+#[test]
+fn rules_refuse_what_cannot_be() {
+    assert_refused(&[
         ("rules = [{ check = \"a\" }]", "DL0005 `name` is missing"),
         ("rules = [{ name = \"a\" }]", "DL0005 `check` is missing"),
         (
@@ -405,7 +437,15 @@ fn what_is_ignored_is_not_read() {
     assert_eq!(found, ["DL0006 `old.x` is read here, and listed in [ignore]"]);
     for (line, expected) in [
         ("\"x\" = \"why\"", "DL0006 `x` lacks its schema"),
-        ("\"a.b.c\" = \"why\"", "DL0006 `a.b.c` has more than one dot"),
+        ("\"a.b.c.d\" = \"why\"", "DL0006 `a.b.c.d` has more than one dot"),
+        (
+            "\"a..c\" = \"why\"",
+            "DL0006 `` cannot be a name: PostgreSQL's have 1 to 63 bytes",
+        ),
+        (
+            "a.b = \"why\"\n\"a.b\" = \"again\"",
+            "DL0007 this is listed twice",
+        ),
         ("\"a.b\" = \"\"", "DL0006 is empty"),
         ("\"a.b\" = true", "DL0004 must be a string, not a boolean"),
         ("a.b = 1", "DL0004 must be a string, not a whole number"),
@@ -416,6 +456,26 @@ fn what_is_ignored_is_not_read() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn columns_are_ignored_too() {
+    let lines = "\"a.b\" = \"1\"\n\"a.c.d\" = \"2\"\nx.y.z = \"3\"\n\"old.x.fax\" = \"4\"";
+    let spec = said(&entity(&format!("[ignore]\n{lines}")), &[]);
+    let lines: Vec<String> = spec
+        .ignore
+        .iter()
+        .map(|one| format!("{} {:?} {}", one.relation, one.column, one.reason))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "a.b None 1",
+            "a.c Some(\"d\") 2",
+            "x.y Some(\"z\") 3",
+            "old.x Some(\"fax\") 4"
+        ]
+    );
 }
 
 #[test]

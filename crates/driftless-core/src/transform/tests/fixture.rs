@@ -56,6 +56,8 @@ pub(super) fn entity(inputs: &[(&str, Oid)]) -> EntityPlan {
         refs: Vec::new(),
         sequences: Vec::new(),
         sensitive: Vec::new(),
+        unused: Vec::new(),
+        lookups: Vec::new(),
         batch_rows: 100,
         batch_bytes: 1 << 20,
         max_rejects: Limit::Rows(0),
@@ -86,6 +88,7 @@ fn identity(column: &str) -> IdentityPlan {
         target: vec![("id".into(), "uuid".into())],
         adopt: None,
         prerecord: false,
+        merge: None,
         uuid_column: None,
         signature: String::new(),
     }

@@ -4,10 +4,11 @@ use driftless_core::catalog::Catalog;
 use driftless_core::code;
 use driftless_core::digest::NULL_FINGERPRINT;
 use driftless_core::name::{quote_ident, quote_literal};
-use driftless_core::plan::{EntityPlan, Plan};
+use driftless_core::plan::{EntityPlan, Mint, Plan};
 use driftless_pg::{Session, Transaction};
 
 use super::leave::{Leaving, literal_or_null};
+use super::merged::merged;
 use super::site::{ForeignSite, Missing, Site, sites_of};
 use super::{Corrections, Tally, absent};
 use crate::apply::guarded;
@@ -63,10 +64,14 @@ pub async fn references(
             corrections.add(&Corrections::of(&entity.name, tally));
         }
         if leaving.is_empty() {
-            return Ok(corrections);
+            break;
         }
         shrunk = Some(leaving);
     }
+    for entity in &plan.entities {
+        merged(session, scope, entity).await?;
+    }
+    Ok(corrections)
 }
 
 fn is_due(site: &Site, shrunk: Option<&BTreeSet<String>>) -> bool {
@@ -273,6 +278,9 @@ impl Nulling<'_> {
     async fn run(&self, tx: &Transaction<'_>, tally: &mut Tally) -> Result<()> {
         let orphans = orphans(self.scope, self.entity, self.site);
         tx.batch("SAVEPOINT site").await?;
+        if self.entity.identity.mint == Mint::Place {
+            return self.one_by_one(tx, tally).await;
+        }
         let together = format!(
             "WITH {orphans}, offered AS ({} FROM orphan WHERE {}) {} FROM orphan WHERE {}",
             self.offer_null(),
@@ -299,13 +307,14 @@ impl Nulling<'_> {
         let before = tx
             .query_one(&format!("WITH {orphans} SELECT count(*) FROM orphan"), &[])
             .await?;
+        let (placed, moved) = self.moved();
         let body = format!(
-            "DECLARE orphan record;
+            "DECLARE orphan record; own_table oid; own_place tid;
              BEGIN
                  FOR orphan IN WITH {orphans} SELECT * FROM orphan LOOP
                      BEGIN
-                         {} WHERE {};
-                         {} WHERE {};
+                         {} WHERE {}{placed};
+                         {}{moved} WHERE {};
                      EXCEPTION WHEN integrity_constraint_violation THEN NULL;
                      END;
                  END LOOP;
@@ -321,6 +330,21 @@ impl Nulling<'_> {
         let left = tally.rejected - rejected;
         tally.nulled += before.get::<i64>(0)?.unsigned_abs().saturating_sub(left);
         Ok(())
+    }
+
+    /// Of a row without a key: how its new place is learnt, and recorded.
+    fn moved(&self) -> (&'static str, String) {
+        if self.entity.identity.mint != Mint::Place {
+            return ("", String::new());
+        }
+        let version = format!(
+            "(SELECT t.xmin FROM {} AS t WHERE t.tableoid = own_table AND t.ctid = own_place)",
+            self.entity.into.sql()
+        );
+        (
+            " RETURNING c.tableoid, c.ctid INTO own_table, own_place",
+            format!(", t1 = own_table, t2 = own_place, t3 = {version}"),
+        )
     }
 
     fn set_null(&self) -> String {

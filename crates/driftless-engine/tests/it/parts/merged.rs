@@ -1,0 +1,134 @@
+//! Rows of the source that are one row of the target: all their keys point to it.
+
+use driftless_core::code;
+
+use super::resume::stopped_at;
+use crate::pair::Pair;
+
+const SOURCE: &str = "
+    CREATE TABLE users (id int PRIMARY KEY, email text, name text, seen int, account uuid UNIQUE);
+    INSERT INTO users SELECT n, CASE WHEN n % 50 = 0 THEN NULL WHEN n % 2 = 0 THEN 'User' || n % 100 || '@x.org' ELSE 'user' || n % 100 || '@X.ORG' END,
+        'name ' || n, 1000 - n, md5(n::text)::uuid FROM generate_series(1, 300) AS n;
+    CREATE TABLE orders (id int PRIMARY KEY, buyer int);
+    INSERT INTO orders SELECT n, 1 + n % 300 FROM generate_series(1, 900) AS n;";
+
+const TARGET: &str = "
+    CREATE TABLE users (id uuid PRIMARY KEY, legacy_id int, email text, name text);
+    CREATE UNIQUE INDEX ON users (lower(email));
+    CREATE TABLE orders (id uuid PRIMARY KEY, legacy_id int, buyer uuid REFERENCES users);";
+
+fn mapping(identity: &str) -> String {
+    format!(
+        "[defaults]\nmax_rejects = \"50%\"\n[entities.orders]\nfrom = \"public.orders\"\ninto = \"public.orders\"\n\
+         columns = {{ id = {{ id = true }}, legacy_id = \"id\", buyer = {{ ref = \"users\", from = \"buyer\" }} }}\n\
+         [entities.users]\nfrom = \"public.users\"\ninto = \"public.users\"\nidentity = {{ {identity} }}\n\
+         columns = {{ id = {{ id = true }}, legacy_id = \"id\", name = {{ copy = \"name\", required = true }} }}\n"
+    )
+}
+
+/// What must be there: of equal addresses the one that `order` puts first, and every order with the one that stands for its
+/// buyer.
+async fn as_the_source_is(pair: &Pair, order: &str) {
+    let winners = format!(
+        "WITH w AS (SELECT id, first_value(id) OVER (PARTITION BY coalesce(lower(email), id::text) ORDER BY {order}) AS winner FROM users)"
+    );
+    let users = format!(
+        "{winners} SELECT u.id, u.email, u.name FROM users AS u WHERE id IN (SELECT winner FROM w) ORDER BY 1"
+    );
+    let actual = "SELECT legacy_id, email, name FROM users ORDER BY 1";
+    assert_eq!(
+        pair.source.rows(&users).await,
+        pair.target.rows(actual).await,
+        "users"
+    );
+    let orders =
+        format!("{winners} SELECT o.id, w.winner FROM orders AS o LEFT JOIN w ON w.id = o.buyer ORDER BY 1");
+    let actual =
+        "SELECT o.legacy_id, u.legacy_id FROM orders AS o LEFT JOIN users AS u ON u.id = o.buyer ORDER BY 1";
+    assert_eq!(
+        pair.source.rows(&orders).await,
+        pair.target.rows(actual).await,
+        "orders"
+    );
+    let keys = format!("{winners} SELECT id, winner FROM w ORDER BY 1");
+    let actual = "SELECT i.k1, u.legacy_id FROM driftless.identity_users AS i LEFT JOIN users AS u ON u.id = i.t1 ORDER BY 1";
+    assert_eq!(
+        pair.source.rows(&keys).await,
+        pair.target.rows(actual).await,
+        "keys"
+    );
+    let looked_up = "SELECT count(*) FROM driftless.identity_users WHERE driftless.uuid_for('users', k1::text) IS DISTINCT FROM t1";
+    assert_eq!(pair.count(looked_up).await, 0);
+    assert_eq!(pair.count("SELECT count(*) FROM driftless.rejects").await, 0);
+}
+
+const MEANWHILE: &str = "
+    DELETE FROM orders WHERE buyer IN (1, 2); DELETE FROM users WHERE id IN (1, 2); INSERT INTO users VALUES (0, 'USER3@x.org', 'new', 5000, md5('0')::uuid);
+    UPDATE users SET email = 'alone@x.org' WHERE id = 104; UPDATE users SET email = 'user6@x.org' WHERE id = 7;
+    UPDATE users SET name = 'changed' WHERE id IN (8, 109); INSERT INTO orders VALUES (1000, 0), (1001, 104);
+    UPDATE users SET seen = 9000 WHERE id IN (112, 213);";
+
+#[tokio::test]
+async fn duplicates_become_one_row_and_all_keys_point_to_it() {
+    for (identity, order) in [
+        ("merge_on = \"lower(email)\"", "id"),
+        (
+            "by = \"random\", merge_on = \"lower(email)\", winner = \"newest\"",
+            "id DESC",
+        ),
+        (
+            "by = \"column\", column = \"account\", merge_on = \"lower(email)\", winner = { newest = \"seen\" }",
+            "seen DESC NULLS LAST, id",
+        ),
+    ] {
+        let pair = Pair::create("merged", SOURCE, TARGET).await;
+        let mapping = mapping(identity);
+        assert!(stopped_at(&pair, &mapping, "building indexes").await);
+        pair.source.run(MEANWHILE).await;
+        pair.migrate(&mapping).await.expect("continued");
+        as_the_source_is(&pair, order).await;
+        let restarted = "SELECT count(*) FROM driftless.identity_users WHERE status = 2";
+        assert!(pair.count(restarted).await > 150, "{identity}");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_are_one_with_a_rejected_row_are_rejected_with_it() {
+    let pair = Pair::create("merged_rejected", SOURCE, TARGET).await;
+    pair.source
+        .run("UPDATE users SET name = NULL WHERE id = 5; UPDATE users SET name = NULL WHERE id = 106")
+        .await;
+    pair.migrate(&mapping("merge_on = \"lower(email)\""))
+        .await
+        .expect("a load");
+    let rejects = pair.rejects("users").await;
+    let told = |key: &str| {
+        let found = rejects.iter().find(|(one, _)| one == key);
+        found.map(|(_, code)| code.as_str())
+    };
+    assert_eq!(
+        (told("5"), told("105"), told("205")),
+        (Some("DL0402"), Some("DL0412"), Some("DL0412"))
+    );
+    // Of 6, 106 and 206 the first one stands for all: what is wrong with another one is on record beside it.
+    assert_eq!(rejects.len(), 4, "{rejects:?}");
+    let orders = "SELECT count(*) FROM driftless.rejects WHERE entity = 'orders' AND code = 'DL0412'";
+    assert_eq!(pair.count(orders).await, 9);
+}
+
+#[tokio::test]
+async fn what_is_merged_on_is_checked_before_anything_is_written() {
+    let pair = Pair::create("merged_findings", SOURCE, TARGET).await;
+    for (identity, code, message) in [
+        ("merge_on = \"lower(emale)\"", code::BAD_EXPRESSION, "emale"),
+        (
+            "merge_on = \"email\", winner = { oldest = \"sen\" }",
+            code::UNKNOWN_SOURCE_COLUMN,
+            "seen",
+        ),
+    ] {
+        let error = pair.migrate(&mapping(identity)).await.expect_err(identity);
+        assert_eq!(error.code(), code, "{identity}: {error}");
+        assert!(error.to_string().contains(message), "{identity}: {error}");
+    }
+}
