@@ -4,7 +4,7 @@
 use driftless_core::code::{self, Code};
 use driftless_engine::error::EngineError;
 use driftless_engine::run::{Stop, migrate, restart};
-use driftless_testkit::pg_dump_schema_without;
+use driftless_testkit::{pg_dump_schema_without, wait_until};
 
 use crate::gate::{GATE, Gate};
 use crate::pair::{Pair, migrate_spec};
@@ -286,18 +286,19 @@ async fn a_target_column_that_becomes_another_between_two_chunks() {
     let target = format!("{GATE} CREATE TABLE victim (id uuid PRIMARY KEY, n int);");
     let pair = Pair::create("betweenchunks", source, &target).await;
     let mapping = "[entities.victim]\nfrom = \"public.victim\"\ninto = \"public.victim\"\nbatch_rows = 500\n\
-        columns.id = { id = true }\ncolumns.n = { sql = \"public.gate(n, 4400)::int\" }\n";
+        columns.id = { id = true }\ncolumns.n = { sql = \"public.gate(n, 3300)::int\" }\n";
     let gate = Gate::shut(&pair.target).await;
     let (outcome, ()) = tokio::join!(pair.migrate(mapping), async {
         gate.reached().await;
-        driftless_testkit::wait_until("a finished chunk", async || {
-            pair.count("SELECT count(*) FROM driftless.chunk WHERE done")
+        wait_until("two finished chunks of three", async || {
+            pair.count("SELECT count(*) FILTER (WHERE done) * 10 + count(*) FROM driftless.chunk")
                 .await
-                > 0
+                == 23
         })
         .await;
-        // Waits for whoever is writing.
-        pair.target.run("ALTER TABLE victim ALTER n TYPE real").await;
+        // Nothing of the third chunk is written yet, so nobody holds a lock.
+        let retype = "SET lock_timeout = '10s'; ALTER TABLE victim ALTER n TYPE real";
+        pair.target.run(retype).await;
         gate.open().await;
     });
     let error = outcome.expect_err("a halt");
