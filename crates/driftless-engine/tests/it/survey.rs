@@ -270,3 +270,30 @@ pub(crate) async fn database_with(hint: &str, encoding: &str) -> TestDatabase {
         .await;
     database
 }
+
+/// As many tables as Chado has, each with a reference and an expression.
+#[tokio::test]
+async fn two_hundred_entities_are_checked_in_little_time() {
+    let tables = |key: &str| {
+        format!(
+            "DO $$ BEGIN FOR n IN 1..213 LOOP EXECUTE format(
+                 'CREATE TABLE t%s (id {key} PRIMARY KEY, parent {key} REFERENCES t%s, a text, b numeric(10,2), d jsonb, e uuid UNIQUE,
+                                    CHECK (a <> ''''))', n, greatest(n - 1, 1)); END LOOP; END $$"
+        )
+    };
+    let pair = Pair::create("many", &tables("int"), &tables("uuid")).await;
+    let entity = |n: usize| {
+        format!(
+            "[entities.t{n}]\nfrom = \"public.t{n}\"\ninto = \"public.t{n}\"\n[entities.t{n}.columns]\nid = {{ id = true }}\n\
+             parent = {{ ref = \"t{}\", from = \"parent\" }}\nb = {{ sql = \"b * 2\" }}\n",
+            (n - 1).max(1)
+        )
+    };
+    let spec = pair.spec(&(1..=213).map(entity).collect::<String>());
+    let started = std::time::Instant::now();
+    let findings = found(&spec).await;
+    let took = started.elapsed();
+    println!("213 entities in {took:?}");
+    assert_eq!(findings, []);
+    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+}
