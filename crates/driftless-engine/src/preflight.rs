@@ -12,3 +12,5 @@ pub mod privileges;
 pub mod trial;
 /// Bytes that an encoding does not mean.
 pub mod encoding;
+/// Whether the parents of foreign keys may be read.
+pub mod parents;

@@ -64,6 +64,8 @@ impl ChunkWork<'_, '_> {
         // They were counted when they were written.
         self.redo(source, evaluator, &tx, &to, &mut Counts::default())
             .await?;
+        self.fence.source_kept(source, plan).await?;
+        self.fence.target_kept(&tx).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -13,6 +13,7 @@ use super::report::{PlanReport, PlannedEntity};
 use super::{settle, statements};
 use crate::error::Result;
 use crate::extract::estimate;
+use crate::preflight::parents;
 use crate::preflight::rehearsal::rehearse;
 use crate::store::entity::Phase;
 
@@ -38,6 +39,12 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
         &rehearsed.items,
         &kept,
     ));
+    findings.extend(parents::unreadable(
+        &prepared.plan,
+        target,
+        silencing,
+        &rehearsed.items,
+    ));
     if driftless_core::error::blocks(&findings) {
         return Err(crate::error::EngineError::findings(findings));
     }
@@ -56,7 +63,8 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
             let of_table = rehearsed.items.iter().filter(|item| item.table == entity.into);
             let items: Vec<&AsideItem> = of_table.collect();
             PlannedEntity {
-                statements: statements::statements(&prepared, entity, &items, (&source, &session)).await?,
+                statements: statements::statements(&prepared, entity, &items, (&source, &session), silencing)
+                    .await?,
                 ..planned
             }
         };

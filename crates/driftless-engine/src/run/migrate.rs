@@ -30,6 +30,7 @@ use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::extract::snapshot::Snapshot;
 use crate::extract::{chunks, estimate};
+use crate::preflight::parents;
 use crate::preflight::rehearsal::rehearse;
 use crate::shape::Shaping;
 use crate::shape::constants::{self, RunFacts};
@@ -319,9 +320,12 @@ impl<'r> Run<'r> {
             .collect();
         let rehearsed = rehearse(&mut held.session, items, REHEARSAL_LOCK).await?;
         let kept: Vec<Kept> = decided.kept.into_iter().chain(rehearsed.kept).collect();
-        match aside::stuck(plan, target, silencing, &rehearsed.items, &kept) {
-            Some(stuck) => Err(EngineError::findings(vec![stuck])),
-            None => Ok(rehearsed.items),
+        let mut forbidding = parents::unreadable(plan, target, silencing, &rehearsed.items);
+        forbidding.extend(aside::stuck(plan, target, silencing, &rehearsed.items, &kept));
+        if forbidding.is_empty() {
+            Ok(rehearsed.items)
+        } else {
+            Err(EngineError::findings(forbidding))
         }
     }
 

@@ -270,7 +270,7 @@ async fn prove(
     let mut found = again::identities(&works, lane, sessions, &scope, &plan).await?;
     let target = &prepared.target_catalog;
     found.add(&proof::late_uniqueness(&mut session, &scope, &plan, target).await?);
-    let foreign = proof::foreign_sites(&plan, target, &[]);
+    let foreign = proof::foreign_sites(&plan, target, &[], silencing);
     found.add(&proof::references(&mut session, &scope, &plan, target, &foreign).await?);
     settle::count(&session, &scope, &found).await
 }

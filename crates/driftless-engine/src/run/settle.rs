@@ -94,7 +94,12 @@ impl Settling<'_, '_> {
         crash::point("keys-restored");
         self.step("proving references");
         let records = aside::list(&sessions[0], &self.scope).await?;
-        let foreign = proof::foreign_sites(plan, &self.prepared.target_catalog, &records);
+        let foreign = proof::foreign_sites(
+            plan,
+            &self.prepared.target_catalog,
+            &records,
+            self.scope.silencing,
+        );
         let found = proof::references(
             &mut sessions[0],
             &self.scope,

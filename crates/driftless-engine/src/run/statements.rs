@@ -1,6 +1,6 @@
 //! The statements of a load, as they will run: made by the functions that make them when they do.
 
-use driftless_core::plan::aside::AsideItem;
+use driftless_core::plan::aside::{AsideItem, Silencing};
 use driftless_core::plan::{EntityPlan, Evaluation};
 use driftless_pg::Session;
 
@@ -39,6 +39,7 @@ pub(super) async fn statements(
     entity: &EntityPlan,
     items: &[&AsideItem],
     sessions: (&Session, &Session),
+    silencing: Silencing,
 ) -> Result<Vec<PlannedStatement>> {
     let mut found: Vec<PlannedStatement> = items
         .iter()
@@ -74,7 +75,7 @@ pub(super) async fn statements(
     }
     found.push(on_target("gather statistics", &finish::analyze_sql(entity)));
     found.extend(builds(items));
-    let foreign = proof::foreign_sites(&prepared.plan, &prepared.target_catalog, &[]);
+    let foreign = proof::foreign_sites(&prepared.plan, &prepared.target_catalog, &[], silencing);
     let questions = proof::questions(
         &prepared.store,
         &prepared.plan,

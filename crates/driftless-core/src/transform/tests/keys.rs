@@ -136,6 +136,31 @@ fn a_missing_parent_rejects_parks_or_becomes_null() {
 }
 
 #[test]
+fn a_reference_that_the_target_refuses_becomes_null_once() {
+    let rows: [Row<'_>; 2] = [vec![Some(SEVEN), Some(EIGHT)], vec![Some(SEVEN), Some(EIGHT)]];
+    let by_name = || Resolution::Derive {
+        name: "doctors".into(),
+    };
+    let mut entity = with_reference(refers(&DOCTOR, by_name(), WhenMissing::Null));
+    for required in [false, true] {
+        entity.program.outputs[1].required = required;
+        let shaper = shaper(&mut entity, &[]);
+        let mut shaped = shaper.native(batch(2, &rows), Answers::default(), &Recorded::default());
+        let whole = shaped.output(0, 1).map(<[u8]>::to_vec);
+        assert!(whole.is_some());
+        assert_eq!(shaper.null_references(&mut shaped, 0, &[0]), !required);
+        assert!(
+            !shaper.null_references(&mut shaped, 0, &[0]),
+            "nothing is left to null"
+        );
+        assert!(!shaper.null_references(&mut shaped, 1, &[]));
+        assert_eq!((shaped.is_nulled(0), shaped.is_faulty(0)), (!required, false));
+        assert_eq!(shaped.output(0, 1).is_none(), !required);
+        assert_eq!(shaped.output(1, 1), whole.as_deref());
+    }
+}
+
+#[test]
 fn a_kind_decides_whom_a_reference_means() {
     let mut entity = entity(&[
         ("id", builtin::INT8),

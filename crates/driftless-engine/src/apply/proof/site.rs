@@ -2,11 +2,12 @@ use std::collections::BTreeSet;
 
 use driftless_core::catalog::{Catalog, Column, ConstraintKind, TypeKind, TypeRef, builtin};
 use driftless_core::name::{QualifiedName, quote_ident, quote_literal};
-use driftless_core::plan::aside::ForeignColumns;
+use driftless_core::plan::aside::{ForeignColumns, Silencing};
 use driftless_core::plan::{EntityPlan, Plan, RefSite};
 use driftless_core::spec::WhenMissing;
 
 use super::leave::text_of;
+use crate::preflight::parents::{is_checked, is_readable};
 use crate::store::Store;
 use crate::store::aside::AsideRecord;
 
@@ -19,10 +20,17 @@ pub struct ForeignSite {
     pub name: String,
     /// Its columns and the parent's.
     pub columns: ForeignColumns,
+    /// Whether it is set aside, or the server may leave it unchecked.
+    pub unchecked: bool,
 }
 
 /// The foreign keys of the plan's tables: those that the catalog shows and those that are recorded as set aside.
-pub fn foreign_sites(plan: &Plan, target: &Catalog, records: &[AsideRecord]) -> Vec<ForeignSite> {
+pub fn foreign_sites(
+    plan: &Plan,
+    target: &Catalog,
+    records: &[AsideRecord],
+    silencing: Silencing,
+) -> Vec<ForeignSite> {
     let tables: BTreeSet<&QualifiedName> = plan.entities.iter().map(|entity| &entity.into).collect();
     let mut sites: Vec<ForeignSite> = Vec::new();
     let recorded = records.iter().filter_map(|record| {
@@ -31,6 +39,7 @@ pub fn foreign_sites(plan: &Plan, target: &Catalog, records: &[AsideRecord]) -> 
             table: record.item.table.clone(),
             name: record.item.name.clone(),
             columns,
+            unchecked: true,
         })
     });
     let shown = tables
@@ -46,6 +55,7 @@ pub fn foreign_sites(plan: &Plan, target: &Catalog, records: &[AsideRecord]) -> 
                     table: relation.name.clone(),
                     name: key.name.clone(),
                     columns: ForeignColumns::of(key)?,
+                    unchecked: !is_checked(silencing, key),
                 })
             })
         });
@@ -53,7 +63,9 @@ pub fn foreign_sites(plan: &Plan, target: &Catalog, records: &[AsideRecord]) -> 
         let known = sites
             .iter()
             .any(|other| other.table == site.table && other.name == site.name);
-        if !known && tables.contains(&site.table) {
+        // What the server has checked needs no proof where this role could not give one.
+        let provable = site.unchecked || is_readable(target, &site.columns);
+        if !known && provable && tables.contains(&site.table) {
             sites.push(site);
         }
     }

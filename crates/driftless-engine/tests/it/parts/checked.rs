@@ -192,6 +192,56 @@ async fn a_row_without_its_parent_is_told_by_the_references_policy() {
     );
 }
 
+const LEAF: &str =
+    "CREATE TABLE leaf (id int PRIMARY KEY, plain int); INSERT INTO leaf VALUES (1, 1), (2, 5), (3, NULL);";
+
+const LEAVES: &str = "
+    CREATE TABLE plain (id int PRIMARY KEY, secret text); INSERT INTO plain VALUES (1);
+    CREATE TABLE leaves (id uuid PRIMARY KEY, plain int CONSTRAINT outside REFERENCES plain);";
+
+const LEAF_ENTITIES: &str = "
+    [entities.leaves]\nfrom = \"public.leaf\"\ninto = \"public.leaves\"\nmax_rejects = 1\ncolumns = { id = { id = true } }\n";
+
+#[tokio::test]
+async fn a_parent_that_may_not_be_read_is_checked_by_the_server() {
+    let pair = Pair::create("unread", LEAF, LEAVES).await;
+    let rights = "GRANT SELECT, INSERT, UPDATE, DELETE ON leaves TO {role}";
+    let mapping = mapping(&pair, rights, LEAF_ENTITIES).await;
+    migrate_spec(&read(&mapping)).await.expect("a load");
+    assert_eq!(pair.rejects("leaves").await, [("2".into(), "DL0407".into())]);
+    assert_eq!(pair.count("SELECT count(*) FROM leaves").await, 2);
+}
+
+#[tokio::test]
+async fn a_parent_that_must_be_read_is_named_before_the_load() {
+    let pair = Pair::create("unread", LEAF, LEAVES).await;
+    let rights = "ALTER TABLE leaves OWNER TO {role}; GRANT REFERENCES ON plain TO {role}";
+    let mapping = mapping(&pair, rights, LEAF_ENTITIES).await;
+    for error in [
+        migrate_spec(&read(&mapping)).await.expect_err("refused"),
+        driftless_engine::run::plan(&read(&mapping))
+            .await
+            .expect_err("refused"),
+    ] {
+        assert_eq!(error.code(), code::PRIVILEGE_MISSING, "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains("outside") && text.contains("GRANT SELECT ON \"public\".\"plain\" TO"),
+            "{text}"
+        );
+    }
+    assert_eq!(pair.count("SELECT count(*) FROM leaves").await, 0);
+    // The columns that are referred to are enough.
+    let role = pair
+        .target
+        .value("SELECT tableowner FROM pg_tables WHERE tablename = 'leaves'")
+        .await;
+    let grant = format!("GRANT SELECT (id) ON plain TO {}", role.expect("an owner"));
+    pair.target.run(&grant).await;
+    migrate_spec(&read(&mapping)).await.expect("a load");
+    assert_eq!(pair.rejects("leaves").await, [("2".into(), "DL0400".into())]);
+}
+
 /// Two entities that write one table beside rows of others, each with the other's values in the opposite order.
 #[tokio::test]
 async fn two_entities_of_one_table_do_not_wait_for_each_other() {
