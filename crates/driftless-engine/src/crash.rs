@@ -6,7 +6,10 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Every crash point, in the order in which a load passes them.
+/// Crash points of `rejects retry`: behind its rows, and behind their proof.
+pub const RETRY_POINTS: &[&str] = &["retried", "retry-proven"];
+
+/// Every crash point of a load, in the order in which it passes them.
 pub const POINTS: &[&str] = &[
     "state-made",
     "lease-taken",
@@ -34,7 +37,10 @@ struct Wish {
 /// Dies here if the environment wishes so.
 pub fn point(name: &'static str) {
     static WISH: OnceLock<Option<Wish>> = OnceLock::new();
-    debug_assert!(POINTS.contains(&name), "an unnamed crash point");
+    debug_assert!(
+        POINTS.contains(&name) || RETRY_POINTS.contains(&name),
+        "an unnamed crash point"
+    );
     let wish = WISH.get_or_init(|| {
         let text = std::env::var("DRIFTLESS_CRASH").ok()?;
         let (point, times) = text.split_once(':').unwrap_or((&text, "1"));

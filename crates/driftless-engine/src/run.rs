@@ -24,6 +24,8 @@ pub mod held;
 mod again;
 /// The end of a load: proofs, and everything back in place.
 pub mod settle;
+/// Rejects: looked at, tried again, dismissed.
+pub mod rejects;
 /// The initial load.
 pub mod migrate;
 /// The statements of a load.
@@ -36,8 +38,6 @@ mod coverage;
 mod status;
 /// From a legacy key to the target's, and back.
 pub mod ids;
-/// Rejects: looked at, tried again, dismissed.
-pub mod rejects;
 /// Takes back what was loaded; puts back what was set aside.
 mod restart;
 /// Removes the state.

@@ -10,7 +10,6 @@ use super::write::{Care, Parents, Writing};
 use crate::error::{EngineError, Result};
 use crate::extract::reader;
 use crate::extract::select::{self, Rows};
-use crate::store::entity::Phase;
 use crate::store::execution::{self, Counts};
 use crate::store::{entity, identity, reject};
 
@@ -42,8 +41,9 @@ enum Repeating {
 }
 
 impl ChunkWork<'_, '_> {
-    /// Tries these keys again, in one transaction with what is on record about them. Where they repeat, the indexes of the
-    /// identities are gone behind it and the entity is no longer done: whoever asks tells the identities apart.
+    /// Tries these keys again, in one transaction with what is on record about them. An entity that was done is unproven behind
+    /// it, until whoever asks has proven it. Where keys repeat, the indexes of the identities are gone, too: whoever asks
+    /// tells the identities apart.
     pub async fn retry(&self, lane: &mut Lane, keys: &[String], how: Retrying) -> Result<Retried> {
         match self.try_again(lane, keys, how, Repeating::Refused).await {
             Err(error) if self.repeats_identity(&error) => {
@@ -86,8 +86,8 @@ impl ChunkWork<'_, '_> {
         .await?;
         if repeating == Repeating::Accepted {
             tx.batch(&identity::unindex(self.store, plan)).await?;
-            entity::advance(&tx, self.store, &plan.name, Phase::Loaded).await?;
         }
+        entity::unprove(&tx, self.store, &plan.name).await?;
         reject::clear(&tx, self.store, &plan.name, keys).await?;
         let to = Writing {
             store: self.store,

@@ -17,6 +17,7 @@ use super::held::Held;
 use super::lanes::{self, Entity, Halted, Shared};
 use super::prepare::{Prepared, prepare};
 use super::queue::{Queue, Stale, Waiting};
+use super::rejects;
 use super::report::{EntityReport, Event, MigrateReport};
 use super::settle;
 use super::stop::Stop;
@@ -47,7 +48,10 @@ const REHEARSAL_LOCK: Duration = Duration::from_secs(3);
 /// Loads, or goes on loading, the entities named, or all.
 pub async fn migrate(spec: &Spec, only: &[String], events: &Events, stop: &Stop) -> Result<MigrateReport> {
     let started = Instant::now();
-    let prepared = stop.or(prepare(spec)).await?;
+    let mut prepared = stop.or(prepare(spec)).await?;
+    if rejects::prove_left(&prepared, events, stop).await? {
+        prepared = stop.or(prepare(spec)).await?;
+    }
     for finding in &prepared.findings {
         events.send(Event::Note(finding.to_string())).ok();
     }

@@ -22,12 +22,13 @@ use crate::apply::lane::Lane;
 use crate::apply::proof;
 use crate::apply::retry::Retrying;
 use crate::apply::write::Parents;
+use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::extract::snapshot::Snapshot;
 use crate::shape::Shaping;
 use crate::shape::constants::{self, RunFacts};
 use crate::store::aside::Scope;
-use crate::store::entity::Phase;
+use crate::store::entity::{Begun, Phase};
 use crate::store::reject;
 
 pub use look::{export, export_warnings, groups, list, show, warning_groups, warnings};
@@ -74,14 +75,32 @@ pub async fn retry(spec: &Spec, filter: &RejectFilter, events: &Events, stop: &S
     let prepared = prepare(spec).await?;
     unfinished(&prepared)?;
     keyless(&prepared, filter)?;
-    let mut held = stop.or(Held::take(&prepared, "rejects retry")).await?;
+    carry_out(&prepared, Some(filter), events, stop).await
+}
+
+/// Proves what a `rejects retry` wrote that did not come to its end, and tries nothing else again. Gives whether there was any.
+pub(super) async fn prove_left(prepared: &Prepared, events: &Events, stop: &Stop) -> Result<bool> {
+    let left = prepared.begun.iter().any(|one| one.phase == Phase::Unproven);
+    if left {
+        carry_out(prepared, None, events, stop).await?;
+    }
+    Ok(left)
+}
+
+async fn carry_out(
+    prepared: &Prepared,
+    filter: Option<&RejectFilter>,
+    events: &Events,
+    stop: &Stop,
+) -> Result<RetryReport> {
+    let mut held = stop.or(Held::take(prepared, "rejects retry")).await?;
     events
         .send(Event::Started {
             execution: held.execution,
             resumed: false,
         })
         .ok();
-    let done = stop.or(retry_all(&prepared, &mut held, filter)).await;
+    let done = stop.or(retry_all(prepared, &mut held, filter)).await;
     held.end(done).await
 }
 
@@ -90,7 +109,7 @@ fn unfinished(prepared: &Prepared) -> Result<()> {
     let open: Vec<&str> = prepared
         .begun
         .iter()
-        .filter(|one| one.phase != Phase::Done)
+        .filter(|one| !matches!(one.phase, Phase::Done | Phase::Unproven))
         .map(|one| one.entity.as_str())
         .collect();
     if open.is_empty() {
@@ -124,7 +143,12 @@ fn keyless(prepared: &Prepared, filter: &RejectFilter) -> Result<()> {
     }
 }
 
-async fn retry_all(prepared: &Prepared, held: &mut Held, filter: &RejectFilter) -> Result<RetryReport> {
+/// Without a filter nothing is tried again; what is not proven yet is proven in any case.
+async fn retry_all(
+    prepared: &Prepared,
+    held: &mut Held,
+    filter: Option<&RejectFilter>,
+) -> Result<RetryReport> {
     let mut report = RetryReport {
         execution: held.execution,
         tried: 0,
@@ -147,14 +171,17 @@ async fn retry_all(prepared: &Prepared, held: &mut Held, filter: &RejectFilter) 
         started_at: held.started_at,
         mode: "load",
     };
-    let condition = filter::to_retry(&prepared.store, filter);
+    let condition = filter.map_or_else(
+        || "false".to_owned(),
+        |filter| filter::to_retry(&prepared.store, filter),
+    );
     reject::list(&held.session, &prepared.store, &condition).await?;
     let mut touched = Vec::new();
     let progress = Progress::default();
     let keyed = |plan: &&EntityPlan| plan.identity.mint != Mint::Place;
     for plan in prepared.plan.entities.iter().filter(keyed) {
         let mut keys = reject::listed(&held.session, &plan.name, "").await?;
-        if keys.is_empty() {
+        if keys.is_empty() && !is_unproven(prepared, &plan.name) {
             continue;
         }
         let constants = constants::resolve(&held.session, plan, &facts).await?;
@@ -173,7 +200,9 @@ async fn retry_all(prepared: &Prepared, held: &mut Held, filter: &RejectFilter) 
         .map(|shaping| work_on(prepared, held, &snapshot, shaping, &progress))
         .collect();
     without_parents(held, silencing, &works, &mut lane).await?;
+    crash::point("retried");
     prove(prepared, held, silencing, &works, &mut lane).await?;
+    crash::point("retry-proven");
     drop(works);
     let plans: Vec<&EntityPlan> = touched.iter().map(|shaping| shaping.plan).collect();
     let guard = held.lease.guard();
@@ -187,6 +216,11 @@ async fn retry_all(prepared: &Prepared, held: &mut Held, filter: &RejectFilter) 
     }
     report.written = report.tried - report.still_rejected - report.gone;
     Ok(report)
+}
+
+fn is_unproven(prepared: &Prepared, entity: &str) -> bool {
+    let unproven = |one: &Begun| one.entity == entity && one.phase == Phase::Unproven;
+    prepared.begun.iter().any(unproven)
 }
 
 /// The source is read anew, and parents may be among what is tried.

@@ -7,13 +7,16 @@ use driftless_pg::{Param, Session};
 use super::Store;
 use crate::error::{EngineError, Result};
 
-/// How far the load of an entity is. Stored; set by the run in this order, never back but by `--restart`.
+/// How far the load of an entity is. Stored; set by the run in this order, never back but by `--restart`, and from done to
+/// unproven and back by `rejects retry`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Chunks are being written.
     Loading,
     /// Every chunk is written, finished ranges are mended.
     Loaded,
+    /// It was done, and rows came behind that which are not proven yet: those of a `rejects retry` under way, or killed.
+    Unproven,
     /// Uniqueness and references are proven, everything set aside is back.
     Done,
 }
@@ -24,6 +27,7 @@ impl Phase {
         match self {
             Phase::Loading => "loading",
             Phase::Loaded => "loaded",
+            Phase::Unproven => "unproven",
             Phase::Done => "done",
         }
     }
@@ -32,6 +36,7 @@ impl Phase {
         match text {
             "loading" => Ok(Phase::Loading),
             "loaded" => Ok(Phase::Loaded),
+            "unproven" => Ok(Phase::Unproven),
             "done" => Ok(Phase::Done),
             other => Err(EngineError::new(
                 driftless_core::code::INTEGRITY,
@@ -128,6 +133,20 @@ pub async fn advance(session: &Session, store: &Store, entity: &str, phase: Phas
                 "UPDATE {state}.entity SET phase = $3, changed_at = pg_catalog.clock_timestamp() WHERE pipeline = $1 AND entity = $2",
             ),
             &[Param::text(store.pipeline()), Param::text(entity), Param::text(phase.text())],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Records that rows of an entity are not proven, if it was done. Its load under way proves them anyway.
+pub async fn unprove(session: &Session, store: &Store, entity: &str) -> Result<()> {
+    session
+        .execute(
+            &store.sql(
+                "UPDATE {state}.entity SET phase = 'unproven', changed_at = pg_catalog.clock_timestamp() \
+                 WHERE pipeline = $1 AND entity = $2 AND phase = 'done'",
+            ),
+            &[Param::text(store.pipeline()), Param::text(entity)],
         )
         .await?;
     Ok(())

@@ -230,6 +230,43 @@ async fn crashed_at_every_named_point_it_continues() {
     assert_eq!(pg_dump_schema_without(&desk.target.url(), "driftless"), before);
 }
 
+#[tokio::test]
+async fn a_retry_that_was_killed_is_proven_by_the_next_start() {
+    for (point, next) in [
+        ("retried", &["migrate"][..]),
+        ("retried", &["rejects", "retry"]),
+        ("retry-proven", &["migrate"]),
+    ] {
+        let desk = Desk::new("cli_retry_killed").await;
+        let before = pg_dump_schema_without(&desk.target.url(), "driftless");
+        let nobody = "UPDATE public.customer_order SET customer_id = 99999 WHERE id = 9";
+        desk.source.run(nobody).await;
+        desk.run(&["migrate"]).expect(1);
+        // What can be read now has no parent, which only a proof tells: triggers are silent.
+        desk.source
+            .run("UPDATE public.customer_order SET amount = '11.25' WHERE id = 9")
+            .await;
+        let child = program(desk.dir(), &["rejects", "retry", "orders", "9"])
+            .env("DRIFTLESS_CRASH", point)
+            .spawn()
+            .unwrap();
+        assert_eq!(end(child).code, -1, "{point}");
+        let orphans = "SELECT count(*) FROM public.orders AS o \
+                       WHERE NOT EXISTS (SELECT FROM public.customers AS c WHERE c.id = o.customer_id)";
+        let left = i64::from(point == "retried");
+        assert_eq!(desk.count(orphans).await, left, "{point}");
+        desk.run(&["validate"]).expect(1);
+        desk.run(next).expect(1);
+        assert_eq!(desk.count(orphans).await, 0, "{point}, {next:?}");
+        assert_eq!(desk.count("SELECT count(*) FROM public.orders").await, 998);
+        let record = "SELECT count(*) FROM driftless.rejects WHERE key = '9' AND code = 'DL0400' AND state = 'rejected'";
+        assert_eq!(desk.count(record).await, 1, "{point}, {next:?}");
+        assert!(is_done(&desk).await, "{point}, {next:?}");
+        desk.run(&["validate"]).expect(0);
+        assert_eq!(pg_dump_schema_without(&desk.target.url(), "driftless"), before);
+    }
+}
+
 /// Loads up to a crash point, which must be reached.
 async fn crash(desk: &Desk, point: &str) {
     let again: &[&str] = if is_done(desk).await {
