@@ -62,7 +62,7 @@ pub async fn adopt(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> Re
 }
 
 /// Reads the UUIDs that the source has, under the run's snapshot, in place of those of an earlier run. What an earlier run
-/// had otherwise is left in [`MOVED`].
+/// had otherwise is left in a temporary table.
 pub async fn read_column(
     source: &Session,
     tx: &Transaction<'_>,

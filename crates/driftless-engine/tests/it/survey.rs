@@ -273,7 +273,7 @@ pub(crate) async fn database_with(hint: &str, encoding: &str) -> TestDatabase {
 
 /// As many tables as Chado has, each with a reference and an expression.
 #[tokio::test]
-async fn two_hundred_entities_are_checked_in_little_time() {
+async fn two_hundred_entities_are_checked() {
     let tables = |key: &str| {
         format!(
             "DO $$ BEGIN FOR n IN 1..213 LOOP EXECUTE format(
@@ -290,10 +290,5 @@ async fn two_hundred_entities_are_checked_in_little_time() {
         )
     };
     let spec = pair.spec(&(1..=213).map(entity).collect::<String>());
-    let started = std::time::Instant::now();
-    let findings = found(&spec).await;
-    let took = started.elapsed();
-    println!("213 entities in {took:?}");
-    assert_eq!(findings, []);
-    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+    assert_eq!(found(&spec).await, []);
 }
