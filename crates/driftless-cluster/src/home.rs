@@ -16,7 +16,10 @@ const PREFIX: &str = "driftless-pg-";
 /// Longest parent directory that leaves room for a socket's path, which the system limits to 107 bytes.
 const LONGEST_PARENT: usize = 60;
 
-/// What the guard does once its input ends: by our death, by our wish, or never if the word is "keep".
+/// What the guard does once its input ends: by our death, by our wish (the word "ended"), or never if the word is "keep".
+///
+/// Where we died while `initdb` ran, that goes on for a moment and makes anew what was removed: the directory must stay
+/// away for a while.
 ///
 /// It is told the directory as `$0`. It must not die with us, so it ignores the signals that a terminal or a
 /// service manager sends to the whole group.
@@ -35,8 +38,13 @@ if read -r pid 2>/dev/null <"$0/data/postmaster.pid"; then
         [ $turns -lt 100 ] || kill -KILL "$pid" 2>/dev/null
     fi
 fi
+times=5
+[ "$word" = ended ] && times=1
 turns=0
-while ! rm -rf -- "$0" 2>/dev/null && [ $turns -lt 50 ]; do
+gone=0
+while [ $turns -lt 100 ]; do
+    if rm -rf -- "$0" 2>/dev/null && [ ! -e "$0" ]; then gone=$((gone + 1)); else gone=0; fi
+    [ $gone -lt $times ] || exit 0
     sleep 0.1
     turns=$((turns + 1))
 done
@@ -56,16 +64,16 @@ impl Home {
         // The one who owns what we write is who we are.
         let account = Account::to_change_to(our_uid()?)?;
         let dir = parent(account.is_some()).join(format!("{PREFIX}{}", random_hex(6)?));
-        let mut home = Self {
+        // The guard comes first: there is no moment in which we could die and leave the directory behind.
+        let home = Self {
+            guard: Some(guard(&dir)?),
             dir: dir.clone(),
             account,
-            guard: None,
         };
         fs::DirBuilder::new()
             .mode(0o755)
             .create(&dir)
             .map_err(ClusterError::file("create", &dir))?;
-        home.guard = Some(guard(&dir)?);
         for (name, mode) in [("data", 0o700), ("s", 0o700)] {
             let part = dir.join(name);
             fs::create_dir(&part).map_err(ClusterError::file("create", &part))?;
@@ -146,7 +154,9 @@ impl Drop for Home {
             return;
         }
         if let Some(mut guard) = self.guard.take() {
-            drop(guard.stdin.take());
+            if let Some(mut input) = guard.stdin.take() {
+                let _ = input.write_all(b"ended\n");
+            }
             let _ = guard.wait();
         }
         let _ = remove(&self.dir);
@@ -180,6 +190,9 @@ fn is_ours(dir: &Path) -> bool {
 
 /// Who we are, told by what we own: `std` has no other way.
 fn our_uid() -> Result<u32, ClusterError> {
+    if let Ok(process) = fs::metadata("/proc/self") {
+        return Ok(process.uid());
+    }
     let probe = env::temp_dir().join(format!("{PREFIX}{}", random_hex(6)?));
     fs::create_dir(&probe).map_err(ClusterError::file("create", &probe))?;
     let uid = fs::metadata(&probe).map(|m| m.uid());
