@@ -82,6 +82,8 @@ pub async fn validate_plan(
     for one in &chosen {
         let found = match phases.get(&one.name) {
             None => EntityValidation::not_loaded(one),
+            // Its indexes may be set aside: looking closer would take hours, and tell what everybody knows.
+            Some(phase @ (Phase::Loading | Phase::Loaded)) => EntityValidation::not_finished(one, *phase),
             Some(phase) => {
                 let mut sides = entity::Sides {
                     plan,
@@ -100,13 +102,13 @@ pub async fn validate_plan(
         };
         entities.push(found);
     }
-    let loaded: Vec<&EntityPlan> = plan
-        .entities
-        .iter()
-        .filter(|entity| phases.contains_key(&entity.name))
-        .collect();
+    let is_there = |entity: &&EntityPlan| {
+        let phase = phases.get(&entity.name);
+        phase.is_some_and(|phase| matches!(phase, Phase::Unproven | Phase::Done))
+    };
+    let loaded: Vec<&EntityPlan> = plan.entities.iter().filter(is_there).collect();
     let mut tables: Vec<TableValidation> = Vec::new();
-    for one in chosen.iter().filter(|entity| phases.contains_key(&entity.name)) {
+    for one in chosen.iter().copied().filter(is_there) {
         let name = one.into.to_string();
         if tables.iter().all(|table| table.table != name) {
             let found = table::validate(&target, store, &one.into, &loaded).await;

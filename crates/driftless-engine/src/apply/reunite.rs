@@ -10,7 +10,7 @@ use super::lane::Lane;
 use super::write::{Care, Parents, Writing};
 use crate::error::Result;
 use crate::store::execution::Counts;
-use crate::store::identity;
+use crate::store::{entity, identity};
 
 /// Whether an entity has a reference that a foreign key can make null.
 pub fn may_null(plan: &EntityPlan) -> bool {
@@ -19,10 +19,19 @@ pub fn may_null(plan: &EntityPlan) -> bool {
         .any(|site| site.path.is_empty() && site.missing == WhenMissing::Null)
 }
 
+/// Which rows get their references back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nulled {
+    /// Those that this execution wrote.
+    Now,
+    /// Those that earlier executions wrote, too: their parents may have come with this one.
+    Ever,
+}
+
 impl ChunkWork<'_, '_> {
-    /// Gives the rows that this execution wrote without a reference all of their references, and takes away again what the
-    /// foreign keys refuse. Where foreign keys are not checked it must not be called: nothing would be refused.
-    pub async fn reunite(&self, lane: &mut Lane) -> Result<()> {
+    /// Gives rows that are there without a reference all of their references, and takes away again what the foreign keys
+    /// refuse. Where foreign keys are not checked, references must be proven behind it: nothing is refused.
+    pub async fn reunite(&self, lane: &mut Lane, nulled: Nulled) -> Result<()> {
         let plan = self.shaping.plan;
         let Lane {
             source,
@@ -40,7 +49,7 @@ impl ChunkWork<'_, '_> {
         let same: Vec<String> = columns.iter().map(|key| format!("i.{key} = s.{key}")).collect();
         tx.batch(&format!(
             "CREATE TEMPORARY TABLE driftless_staying ON COMMIT DROP AS SELECT {text} AS key, i.{keys} FROM {identities} AS i \
-             WHERE i.nulled AND i.status = {live} AND i.execution = {execution}; \
+             WHERE i.nulled AND i.status = {live} AND {when}; \
              CREATE INDEX ON pg_temp.driftless_staying (key); ANALYZE pg_temp.driftless_staying; \
              DELETE FROM {identities} AS i USING pg_temp.driftless_staying AS s WHERE {same}; \
              DECLARE driftless_redo NO SCROLL CURSOR FOR SELECT key FROM pg_temp.driftless_staying ORDER BY {order}",
@@ -48,7 +57,10 @@ impl ChunkWork<'_, '_> {
             keys = columns.join(", i."),
             identities = self.store.identity_table(&plan.name).sql(),
             live = identity::LIVE,
-            execution = self.execution,
+            when = match nulled {
+                Nulled::Now => format!("i.execution = {}", self.execution),
+                Nulled::Ever => "true".to_owned(),
+            },
             same = same.join(" AND "),
             order = columns.join(", "),
         ))
@@ -66,6 +78,7 @@ impl ChunkWork<'_, '_> {
             .await?;
         self.fence.source_kept(source, plan).await?;
         self.fence.target_kept(&tx).await?;
+        entity::unprove(&tx, self.store, &plan.name).await?;
         tx.commit().await?;
         Ok(())
     }

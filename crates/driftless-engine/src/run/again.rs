@@ -8,7 +8,7 @@ use crate::apply::chunk::ChunkWork;
 use crate::apply::lane::Lane;
 use crate::apply::proof::{self, Corrections};
 use crate::apply::retry::Retrying;
-use crate::apply::reunite::may_null;
+use crate::apply::reunite::{Nulled, may_null};
 use crate::apply::write::Parents;
 use crate::error::Result;
 use crate::store::aside::Scope;
@@ -47,7 +47,7 @@ pub(super) async fn reunite(
         return Ok(());
     }
     for work in works.iter().filter(|work| may_null(work.shaping.plan)) {
-        work.reunite(lane).await?;
+        work.reunite(lane, Nulled::Now).await?;
     }
     Ok(())
 }

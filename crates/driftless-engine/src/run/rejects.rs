@@ -7,8 +7,8 @@ mod look;
 
 use driftless_core::code;
 use driftless_core::plan::aside::Silencing;
-use driftless_core::plan::{EntityPlan, Mint};
-use driftless_core::spec::Spec;
+use driftless_core::plan::{EntityPlan, Mint, RefSite};
+use driftless_core::spec::{Spec, WhenMissing};
 
 use super::held::Held;
 use super::prepare::{Prepared, prepare};
@@ -21,6 +21,7 @@ use crate::apply::chunk::{ChunkWork, Progress};
 use crate::apply::lane::Lane;
 use crate::apply::proof;
 use crate::apply::retry::Retrying;
+use crate::apply::reunite::Nulled;
 use crate::apply::write::Parents;
 use crate::crash;
 use crate::error::{EngineError, Result};
@@ -29,7 +30,7 @@ use crate::shape::Shaping;
 use crate::shape::constants::{self, RunFacts};
 use crate::store::aside::Scope;
 use crate::store::entity::{Begun, Phase};
-use crate::store::reject;
+use crate::store::{lease, reject};
 
 pub use look::{export, export_warnings, groups, list, show, warning_groups, warnings};
 
@@ -73,7 +74,12 @@ impl Dismissal {
 /// Tries rejects again: their rows are read anew and take the same way as any row.
 pub async fn retry(spec: &Spec, filter: &RejectFilter, events: &Events, stop: &Stop) -> Result<RetryReport> {
     let prepared = prepare(spec).await?;
-    unfinished(&prepared)?;
+    if let Err(unfinished) = unfinished(&prepared) {
+        // Whoever is loading now says more than what is not loaded yet.
+        let session = prepared.target.session("rejects").await?;
+        lease::refuse_if_alive(&session, &prepared.store).await?;
+        return Err(unfinished);
+    }
     keyless(&prepared, filter)?;
     carry_out(&prepared, Some(filter), events, stop).await
 }
@@ -195,11 +201,21 @@ async fn retry_all(
         }
         touched.push(shaping);
     }
+    for plan in without_references(prepared, &touched) {
+        let constants = constants::resolve(&held.session, plan, &facts).await?;
+        let shaping = Shaping::new(&prepared.plan, plan, constants, &prepared.store);
+        if touched.iter().all(|one| one.plan.name != plan.name) {
+            touched.push(shaping);
+        }
+    }
     let works: Vec<ChunkWork<'_, '_>> = touched
         .iter()
         .map(|shaping| work_on(prepared, held, &snapshot, shaping, &progress))
         .collect();
     without_parents(held, silencing, &works, &mut lane).await?;
+    for work in works.iter().filter(|work| refers(work.shaping.plan, &works)) {
+        work.reunite(&mut lane, Nulled::Ever).await?;
+    }
     crash::point("retried");
     prove(prepared, held, silencing, &works, &mut lane).await?;
     crash::point("retry-proven");
@@ -216,6 +232,29 @@ async fn retry_all(
     }
     report.written = report.tried - report.still_rejected - report.gone;
     Ok(report)
+}
+
+/// Entities whose rows may be there without a reference to what is tried again, which comes now.
+fn without_references<'p>(prepared: &'p Prepared, touched: &[Shaping<'p>]) -> Vec<&'p EntityPlan> {
+    let names: Vec<&str> = touched.iter().map(|one| one.plan.name.as_str()).collect();
+    let begun = |plan: &&EntityPlan| prepared.begun.iter().any(|one| one.entity == plan.name);
+    let plans = prepared.plan.entities.iter().filter(begun);
+    plans.filter(|plan| may_lack(plan, &names)).collect()
+}
+
+fn refers(plan: &EntityPlan, works: &[ChunkWork<'_, '_>]) -> bool {
+    let names: Vec<&str> = works.iter().map(ChunkWork::entity).collect();
+    may_lack(plan, &names)
+}
+
+fn may_lack(plan: &EntityPlan, parents: &[&str]) -> bool {
+    let parent = |site: &RefSite| {
+        site.parents
+            .iter()
+            .any(|one| parents.contains(&one.entity.as_str()))
+    };
+    let mut sites = plan.refs.iter().filter(|site| site.missing == WhenMissing::Null);
+    plan.identity.mint != Mint::Place && sites.any(parent)
 }
 
 fn is_unproven(prepared: &Prepared, entity: &str) -> bool {

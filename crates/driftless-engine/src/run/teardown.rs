@@ -7,7 +7,7 @@ use driftless_pg::{Param, Session};
 use super::prepare::endpoints;
 use super::report::TeardownReport;
 use crate::error::{EngineError, Result};
-use crate::store::lease::Lease;
+use crate::store::lease::{self, Lease};
 use crate::store::schema::{self, Presence, presence};
 use crate::store::{Store, aside};
 
@@ -54,6 +54,10 @@ pub async fn preview(spec: &Spec) -> Result<TeardownReport> {
 
 /// Removes the state; with `forget_identities` the map from legacy keys to the target's too, which cannot be undone.
 pub async fn remove(spec: &Spec, forget_identities: bool) -> Result<TeardownReport> {
+    let (session, store) = open(spec).await?;
+    // What is set aside by a load under way comes back by itself.
+    lease::refuse_if_alive(&session, &store).await?;
+    drop(session);
     let report = preview(spec).await?;
     if let Some((table, name)) = report.set_aside.first() {
         return Err(EngineError::new(

@@ -161,7 +161,8 @@ pub async fn living_holder(session: &Session, store: &Store) -> Result<Option<Ho
     .transpose()
 }
 
-async fn refuse_if_alive(session: &Session, store: &Store) -> Result<()> {
+/// Refuses if somebody alive holds the pipeline.
+pub async fn refuse_if_alive(session: &Session, store: &Store) -> Result<()> {
     match living_holder(session, store).await? {
         Some(holder) => Err(held(store, &holder)),
         None => Ok(()),

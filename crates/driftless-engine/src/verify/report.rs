@@ -228,10 +228,18 @@ impl EntityValidation {
         EntityValidation::new(plan, EntityCounts::default(), vec![check])
     }
 
+    /// An entity whose load is under way, or was interrupted.
+    pub(super) fn not_finished(plan: &EntityPlan, phase: Phase) -> EntityValidation {
+        let check = Check::new("loaded", Some(false)).noting("its load is not finished");
+        let mut found = EntityValidation::new(plan, EntityCounts::default(), vec![check]);
+        phase.text().clone_into(&mut found.phase);
+        found
+    }
+
     pub(super) fn in_phase(mut self, phase: Phase) -> EntityValidation {
         phase.text().clone_into(&mut self.phase);
         if phase != Phase::Done {
-            let check = Check::new("loaded", Some(false)).noting("its load is not finished");
+            let check = Check::new("loaded", Some(false)).noting("what a retry wrote is not proven yet");
             self.checks.insert(0, check);
         }
         self

@@ -211,3 +211,45 @@ async fn many_rejects_go_page_by_page() {
         3500
     );
 }
+
+/// References that became null because their parent was rejected are given back when the parent comes.
+#[tokio::test]
+async fn children_get_their_references_back() {
+    const MAPPING: &str = r#"
+        [defaults]
+        max_rejects = "50%"
+        [entities.parents]
+        from = "public.parent"
+        into = "public.parents"
+        columns = { id = { id = true }, price = { sql = "price::numeric" } }
+        [entities.children]
+        from = "public.child"
+        into = "public.children"
+        columns = { id = { id = true }, legacy_id = "id", parent_id = { ref = "parents", from = "parent", missing = "null" } }
+    "#;
+    let pair = Pair::create(
+        "given_back",
+        "CREATE TABLE parent (id int PRIMARY KEY, price text);
+         CREATE TABLE child (id int PRIMARY KEY, parent int);
+         INSERT INTO parent SELECT n, CASE WHEN n < 4 THEN 'n/a' ELSE '1' END FROM generate_series(1, 20) AS n;
+         INSERT INTO child SELECT n, 1 + n % 21 FROM generate_series(1, 210) AS n",
+        "CREATE TABLE parents (id uuid PRIMARY KEY, price numeric NOT NULL);
+         CREATE TABLE children (id uuid PRIMARY KEY, legacy_id int, parent_id uuid REFERENCES parents)",
+    )
+    .await;
+    pair.migrate(MAPPING).await.expect("a load");
+    let without = "SELECT count(*) FROM children WHERE parent_id IS NULL";
+    // Three parents were rejected, and one does not exist.
+    assert_eq!(pair.count(without).await, 40);
+    pair.source
+        .run("UPDATE parent SET price = '2' WHERE id IN (1, 2)")
+        .await;
+    let report = pair.retry(MAPPING, all()).await;
+    assert_eq!(numbers(&report), [3, 2, 1, 0]);
+    assert_eq!(pair.count(without).await, 20);
+    let wrong = "SELECT count(*) FROM children AS c WHERE c.parent_id IS DISTINCT FROM (SELECT p.id FROM parents AS p \
+                 WHERE p.id = driftless.uuid_for('parents', (1 + c.legacy_id % 21)::text))";
+    assert_eq!(pair.count(wrong).await, 0);
+    let done = "SELECT count(*) FROM driftless.entity WHERE phase = 'done'";
+    assert_eq!(pair.count(done).await, 2);
+}
