@@ -5,6 +5,7 @@ use crate::catalog::Catalog;
 use crate::code;
 use crate::error::Finding;
 use crate::plan::Path;
+use crate::plan::aside::Silencing;
 
 pub(super) fn findings(ground: Ground<'_>, findings: &mut Vec<Finding>) {
     for (place, catalog) in [("the source", ground.source), ("the target", ground.target)] {
@@ -70,12 +71,14 @@ fn event_triggers(ground: Ground<'_>, findings: &mut Vec<Finding>) {
                 code::SERVER_SETTING,
                 "the target",
                 format!(
-                    "event trigger {} tells listeners of every change of the schema: setting aside and putting back \
-                     constraints and indexes makes an API reload its picture of the schema",
-                    names(&telling)
+                    "event trigger {} tells listeners of every change of the schema: {}",
+                    names(&telling),
+                    reloads(ground.silencing)
                 ),
             )
-            .remedy("load while the API is little used; it sees the final schema again when the load has ended"),
+            .remedy(
+                "load while the API is little used; it sees the final schema again when the load has ended",
+            ),
         );
     }
     if !other.is_empty() && loads {
@@ -90,5 +93,17 @@ fn event_triggers(ground: Ground<'_>, findings: &mut Vec<Finding>) {
             )
             .remedy("see that it takes them; what it refuses in the rehearsal stays in place"),
         );
+    }
+}
+
+/// What setting aside and putting back does to an API that listens.
+fn reloads(silencing: Silencing) -> &'static str {
+    match silencing {
+        Silencing::ReplicaRole => {
+            "it is silent during a load unless it is ENABLE ALWAYS, and an API is told once, when everything is back"
+        }
+        Silencing::EachTrigger => {
+            "setting aside and putting back constraints and indexes makes an API reload its picture of the schema"
+        }
     }
 }
