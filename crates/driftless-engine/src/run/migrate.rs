@@ -246,7 +246,7 @@ impl<'r> Run<'r> {
             .plan
             .entities
             .iter()
-            .filter(|entity| !free(&entity.name))
+            .filter(|entity| !free(&entity.name) || self.waits_for_another_run(entity))
             .map(|entity| entity.into.clone())
             .collect();
         let settling = settle::Settling {
@@ -306,6 +306,14 @@ impl<'r> Run<'r> {
             let is = |list: &[&EntityPlan]| list.iter().any(|one| one.name == entity.name);
             is(&self.agenda.new) || is(&self.agenda.resumed)
         })
+    }
+
+    /// Whether an entity is loaded, or partly so, and this run has nothing to do with it: its rows are not proven, and what is set
+    /// aside of its table cannot come back yet.
+    fn waits_for_another_run(&self, entity: &EntityPlan) -> bool {
+        let begun = self.prepared.begun.iter().find(|one| one.entity == entity.name);
+        let open = begun.is_some_and(|one| matches!(one.phase, Phase::Loading | Phase::Loaded));
+        open && self.entities().all(|ours| ours.name != entity.name)
     }
 
     /// What is set aside for this run: decided, and tried in a rehearsal.

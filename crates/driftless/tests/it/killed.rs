@@ -267,6 +267,46 @@ async fn a_retry_that_was_killed_is_proven_by_the_next_start() {
     }
 }
 
+/// What another entity's rows keep from coming back does not stand in the way.
+#[tokio::test]
+async fn one_entity_starts_over_beside_one_that_is_not_proven() {
+    let desk = Desk::new("cli_beside_unproven").await;
+    let before = pg_dump_schema_without(&desk.target.url(), "driftless");
+    desk.source
+        .run(
+            "CREATE TABLE public.voucher (id integer PRIMARY KEY, code text);
+             INSERT INTO public.voucher SELECT i, 'v' || i % 100 FROM generate_series(1, 101) AS i",
+        )
+        .await;
+    desk.target
+        .run("CREATE TABLE public.vouchers (id uuid PRIMARY KEY, code text UNIQUE)")
+        .await;
+    let text = std::fs::read_to_string(desk.dir().join("driftless.toml")).unwrap();
+    let more = "\n[entities.vouchers]\nfrom = \"public.voucher\"\ninto = \"public.vouchers\"\nmax_rejects = 10\n\
+                columns = { id = { id = true } }\n";
+    desk.write("driftless.toml", &(text + more));
+    let with_vouchers = pg_dump_schema_without(&desk.target.url(), "driftless");
+    assert_ne!(with_vouchers, before);
+    let child = program(desk.dir(), &["migrate"])
+        .env("DRIFTLESS_CRASH", "loaded")
+        .spawn()
+        .unwrap();
+    assert_eq!(end(child).code, -1);
+    desk.run(&["migrate", "--restart", "--entity", "orders", "--yes"])
+        .expect(1);
+    let phases = "SELECT string_agg(entity || ' ' || phase, ', ' ORDER BY entity) FROM driftless.entity";
+    assert_eq!(
+        desk.target.value(phases).await.as_deref(),
+        Some("customers done, orders done, vouchers loaded")
+    );
+    desk.run(&["migrate"]).expect(1);
+    assert_eq!(desk.count("SELECT count(*) FROM public.vouchers").await, 100);
+    assert_eq!(
+        pg_dump_schema_without(&desk.target.url(), "driftless"),
+        with_vouchers
+    );
+}
+
 /// Loads up to a crash point, which must be reached.
 async fn crash(desk: &Desk, point: &str) {
     let again: &[&str] = if is_done(desk).await {
