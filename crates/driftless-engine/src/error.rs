@@ -107,6 +107,12 @@ impl EngineError {
         self.pg().map_or(Disposition::Stop, PgError::disposition)
     }
 
+    /// Whether only a connection was lost or could not be had, so that the same work may go through in a moment. Not where
+    /// somebody else has taken over.
+    pub fn connection_comes_back(&self) -> bool {
+        self.pg().is_some_and(PgError::connection_comes_back)
+    }
+
     /// As findings, for whoever shows several things in one form.
     pub fn into_findings(self) -> Vec<Finding> {
         let code = self.code();

@@ -24,6 +24,8 @@ pub mod held;
 mod again;
 /// The end of a load: proofs, and everything back in place.
 pub mod settle;
+/// Goes on by itself after lost connections.
+mod persistence;
 /// Rejects: looked at, tried again, dismissed.
 pub mod rejects;
 /// The initial load.

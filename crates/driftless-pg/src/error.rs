@@ -287,6 +287,23 @@ impl PgError {
         }
     }
 
+    /// Whether the connection, and not the work, is what failed, and another one may be had in a moment: the server stopped,
+    /// restarts, is full, or cannot be reached, or the connection broke. What became of a COMMIT tells the state then. Never a
+    /// refused login, and nothing that is not known.
+    pub fn connection_comes_back(&self) -> bool {
+        let lost = matches!(
+            self.0.kind,
+            ErrorKind::Unreachable
+                | ErrorKind::Full
+                | ErrorKind::Resting
+                | ErrorKind::ConnectionLost
+                | ErrorKind::CommitUnknown
+        );
+        // Poolers say that they are full under states of their own; the login has read their words.
+        let said = |state| self.0.kind == ErrorKind::Full || sqlstate::connections_come_back(state);
+        lost && self.sqlstate().is_none_or(said)
+    }
+
     /// What the server said, if it said something.
     pub fn server(&self) -> Option<&ServerError> {
         self.0.server.as_ref()

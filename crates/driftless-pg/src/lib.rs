@@ -43,7 +43,7 @@ pub mod copy;
 pub mod session;
 
 /// Pauses between attempts.
-mod backoff;
+pub mod backoff;
 
 /// Leaves a server alone that keeps failing.
 mod breaker;
@@ -51,6 +51,7 @@ mod breaker;
 /// The sessions of one server, and who may have them.
 pub mod pool;
 
+pub use backoff::Backoff;
 pub use copy::{CopyEncoder, CopyIn, CopyOut, RowRead};
 pub use driftless_core::name::{quote_ident, quote_literal};
 pub use error::{ErrorKind, PgError, ServerError};

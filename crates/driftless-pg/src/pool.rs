@@ -126,7 +126,7 @@ impl Pool {
         purpose: &str,
         until: Instant,
     ) -> Result<Session, PgError> {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::of_connecting();
         let mut last = None;
         loop {
             let admitted = self.0.state().breaker.admit(&config.place(), Instant::now());

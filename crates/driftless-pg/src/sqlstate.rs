@@ -31,6 +31,13 @@ pub fn disposition(sqlstate: &str) -> Disposition {
     }
 }
 
+/// Whether the server, by this SQLSTATE, ends or refuses connections for now and takes them again by itself: it stops, starts,
+/// recovers, is full, ended this session, or lost it. Not what a login or a statement was refused for, and nothing unknown.
+pub fn connections_come_back(sqlstate: &str) -> bool {
+    matches!(sqlstate, "57P01" | "57P02" | "57P03" | "53300")
+        || (class(sqlstate) == "08" && sqlstate != "08P01")
+}
+
 /// The condition's name as PostgreSQL documents it, or its class's name, or `unknown condition`.
 pub fn condition(sqlstate: &str) -> &'static str {
     let find = |key: &str| {

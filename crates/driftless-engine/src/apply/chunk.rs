@@ -58,6 +58,8 @@ pub struct Progress {
     pub rejected: AtomicU64,
     /// Bytes read.
     pub bytes: AtomicU64,
+    /// Chunks committed, and mended.
+    pub commits: AtomicU64,
 }
 
 impl Progress {
@@ -182,6 +184,7 @@ impl ChunkWork<'_, '_> {
         crate::crash::point("before-commit");
         tx.commit().await?;
         crate::crash::point("after-commit");
+        self.progress.commits.fetch_add(1, Ordering::Relaxed);
         self.progress
             .written
             .fetch_add(counts.inserted.unsigned_abs(), Ordering::Relaxed);

@@ -6,6 +6,8 @@
 //! a unique value may go from row to row; only rows to which others refer change where they are. All of an entity's mending is
 //! one transaction.
 
+use std::sync::atomic::Ordering;
+
 use driftless_core::batch::Batch;
 use driftless_core::code;
 use driftless_core::name::quote_literal;
@@ -85,6 +87,7 @@ impl ChunkWork<'_, '_> {
         crate::crash::point("mend-before-commit");
         tx.commit().await?;
         crate::crash::point("mended");
+        self.progress.commits.fetch_add(1, Ordering::Relaxed);
         Ok(counts)
     }
 

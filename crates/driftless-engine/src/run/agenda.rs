@@ -42,6 +42,11 @@ impl<'p> Agenda<'p> {
         agenda
     }
 
+    /// How many entities a run works on.
+    pub fn at_work(&self) -> usize {
+        self.new.len() + self.resumed.len()
+    }
+
     /// The plan of the entities that are in the target when this run ends: proofs look at no others.
     pub fn settled_plan(&self, plan: &Plan) -> Plan {
         let mut settled = plan.clone();

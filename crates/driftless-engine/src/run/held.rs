@@ -32,6 +32,12 @@ pub struct Held {
 impl Held {
     /// Makes the state if need be, takes the lease and begins an execution.
     pub async fn take(prepared: &Prepared, command: &str) -> Result<Held> {
+        Held::take_after(prepared, command, None).await
+    }
+
+    /// The same after the connections of an earlier hold, of the epoch `former`, were lost: only who comes next after it may
+    /// go on with what it left.
+    pub async fn take_after(prepared: &Prepared, command: &str, former: Option<i64>) -> Result<Held> {
         let mut control = prepared.target.session("control").await?;
         let quiet = replica_role::probe(&mut control).await?;
         if quiet {
@@ -39,9 +45,9 @@ impl Held {
         }
         schema::ensure(&mut control, &prepared.store, prepared.plan.namespace).await?;
         crash::point("state-made");
-        let lease = Lease::acquire(&mut control, &prepared.store, &holder(command)).await?;
+        let lease = Lease::acquire(&mut control, &prepared.store, &holder(command), former).await?;
         crash::point("lease-taken");
-        if lease.epoch() != prepared.epoch + 1 {
+        if lease.epoch() != former.unwrap_or(prepared.epoch) + 1 {
             lease.release(&control).await?;
             return Err(came_between(prepared));
         }
@@ -90,18 +96,26 @@ impl Held {
             state,
             error,
         };
-        let told = match &control {
+        let lost = |told: &Result<()>| matches!(told, Err(error) if error.code() == code::LEASE_LOST);
+        let mut told = match &control {
             Some(control) => ending.tell(control).await,
             None => Err(EngineError::new(code::INTERNAL, "heartbeat", "it broke off")),
         };
         // What was done stands, whether or not its end can be told: a lost session is no reason to call it failed. Where
         // nobody answers any more, the next start finds the execution without a holder and closes it.
         if told.is_err()
+            && !lost(&told)
             && let Ok(fresh) = self.target.session("control").await
         {
-            ending.tell(&fresh).await.ok();
+            told = ending.tell(&fresh).await;
         }
-        done
+        match (done, told) {
+            // Whoever takes over ends the sessions of the former holder, which to it looks like a server that was lost.
+            (Err(error), Err(taken)) if error.connection_comes_back() && taken.code() == code::LEASE_LOST => {
+                Err(taken)
+            }
+            (done, _) => done,
+        }
     }
 }
 
@@ -115,7 +129,7 @@ struct Ending<'e> {
 }
 
 impl Ending<'_> {
-    /// Records it, and gives the lease back.
+    /// Records it, and gives the lease back. Fails when somebody has taken over.
     async fn tell(&self, session: &Session) -> Result<()> {
         execution::end(
             session,
@@ -125,6 +139,7 @@ impl Ending<'_> {
             self.error.clone(),
         )
         .await?;
+        self.lease.beat(session).await?;
         self.lease.release(session).await
     }
 }

@@ -1,6 +1,7 @@
 //! The initial load: begins, continues, finishes. Started again it goes on where the last transaction ended.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use driftless_core::catalog::Catalog;
@@ -15,6 +16,7 @@ use super::agenda::Agenda;
 use super::halt::stuck;
 use super::held::Held;
 use super::lanes::{self, Entity, Halted, Shared};
+use super::persistence::Persistence;
 use super::prepare::{Prepared, prepare};
 use super::queue::{Queue, Stale, Waiting};
 use super::rejects;
@@ -45,9 +47,32 @@ use crate::store::reject;
 /// How long the rehearsal waits for a lock on a target table.
 const REHEARSAL_LOCK: Duration = Duration::from_secs(3);
 
-/// Loads, or goes on loading, the entities named, or all.
+/// Loads, or goes on loading, the entities named, or all. Where connections are lost it goes on by itself, as the next start
+/// would.
 pub async fn migrate(spec: &Spec, only: &[String], events: &Events, stop: &Stop) -> Result<MigrateReport> {
     let started = Instant::now();
+    let mut persistence = Persistence::new();
+    loop {
+        match attempt(spec, only, events, stop, &mut persistence).await {
+            Ok(report) => {
+                return Ok(MigrateReport {
+                    duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
+                    ..report
+                });
+            }
+            Err(error) => persistence.wait(error, events, stop).await?,
+        }
+    }
+}
+
+/// One execution of a load.
+async fn attempt(
+    spec: &Spec,
+    only: &[String],
+    events: &Events,
+    stop: &Stop,
+    persistence: &mut Persistence,
+) -> Result<MigrateReport> {
     let mut prepared = stop.or(prepare(spec)).await?;
     if rejects::prove_left(&prepared, events, stop).await? {
         prepared = stop.or(prepare(spec)).await?;
@@ -62,7 +87,9 @@ pub async fn migrate(spec: &Spec, only: &[String], events: &Events, stop: &Stop)
         }
         return nothing(&prepared, &agenda, spec).await;
     }
-    let mut held = stop.or(Held::take(&prepared, "migrate")).await?;
+    let mut held = stop
+        .or(Held::take_after(&prepared, "migrate", persistence.former()))
+        .await?;
     let execution = held.execution;
     let resumed = !agenda.resumed.is_empty();
     events.send(Event::Started { execution, resumed }).ok();
@@ -71,16 +98,31 @@ pub async fn migrate(spec: &Spec, only: &[String], events: &Events, stop: &Stop)
         agenda: &agenda,
         events,
         execution,
+        progress: (0..agenda.at_work()).map(|_| Progress::default()).collect(),
     };
     let done = stop.or(run.work(&mut held)).await;
     let done = match done {
         Ok(()) if !agenda.refused.is_empty() => Err(EngineError::findings(agenda.refusals())),
         other => other,
     };
-    if let Err(error) = &done {
+    if run.committed() {
+        persistence.progressed();
+    }
+    let goes_on = matches!(&done, Err(error) if persistence.goes_on_after(error));
+    if let Err(error) = &done
+        && !goes_on
+    {
         settle::put_back(&prepared, &held, error, events).await;
     }
-    held.end(done).await?;
+    persistence.settled();
+    let epoch = held.lease.epoch();
+    let done = held.end(done).await;
+    if let Err(error) = done {
+        if goes_on {
+            persistence.leave(prepared, epoch);
+        }
+        return Err(error);
+    }
     let session = prepared.target.session("status").await?;
     let entities = reports(&session, &prepared, &run, spec).await?;
     Ok(MigrateReport {
@@ -89,7 +131,7 @@ pub async fn migrate(spec: &Spec, only: &[String], events: &Events, stop: &Stop)
         resumed,
         entities,
         on_record: reject::open(&session, &prepared.store).await?,
-        duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
+        duration_ms: 0,
     })
 }
 
@@ -165,6 +207,8 @@ struct Run<'r> {
     agenda: &'r Agenda<'r>,
     events: &'r Events,
     execution: i64,
+    /// Of each entity.
+    progress: Vec<Progress>,
 }
 
 impl<'r> Run<'r> {
@@ -187,6 +231,12 @@ impl<'r> Run<'r> {
             silencing,
             spared: &[],
         }
+    }
+
+    /// Whether a chunk was committed.
+    fn committed(&self) -> bool {
+        let mut all = self.progress.iter();
+        all.any(|progress| progress.commits.load(Ordering::Relaxed) > 0)
     }
 
     async fn work(&self, held: &mut Held) -> Result<()> {
@@ -212,11 +262,10 @@ impl<'r> Run<'r> {
         };
         let at_work = self.shapings(held, &facts).await?;
         let mut lanes = self.lanes(held, &snapshot, silencing).await?;
-        let progress: Vec<Progress> = at_work.iter().map(|_| Progress::default()).collect();
         let (queue, entities) = self
-            .work_list(&held.session, &lease, &snapshot, &at_work, (&progress, silencing))
+            .work_list(&held.session, &lease, &snapshot, &at_work, silencing)
             .await?;
-        let halted = self.load(queue, &entities, &progress, &mut lanes).await?;
+        let halted = self.load(queue, &entities, &mut lanes).await?;
         let plans: Vec<&EntityPlan> = entities
             .iter()
             .map(|entity| entity.work.shaping.plan)
@@ -383,7 +432,7 @@ impl<'r> Run<'r> {
         lease: &'w Lease,
         snapshot: &'w Snapshot,
         shapings: &'w [Shaping<'r>],
-        (progress, silencing): (&'w [Progress], Silencing),
+        silencing: Silencing,
     ) -> Result<(Queue, Vec<Entity<'w, 'r>>)> {
         let aside = outstanding(session, &self.prepared.store).await?;
         let aside: Vec<AsideItem> = aside.into_iter().map(|record| record.item).collect();
@@ -422,7 +471,7 @@ impl<'r> Run<'r> {
                     execution: self.execution,
                     snapshot: snapshot.text(),
                     max_row_bytes: self.prepared.plan.max_row_bytes,
-                    progress: &progress[number],
+                    progress: &self.progress[number],
                 },
                 estimated_rows,
                 before: Counts {
@@ -436,13 +485,7 @@ impl<'r> Run<'r> {
     }
 
     /// Mends what earlier runs loaded, and loads every chunk that is not done.
-    async fn load(
-        &self,
-        queue: Queue,
-        entities: &[Entity<'_, '_>],
-        progress: &[Progress],
-        lanes: &mut [Lane],
-    ) -> Result<Halted> {
+    async fn load(&self, queue: Queue, entities: &[Entity<'_, '_>], lanes: &mut [Lane]) -> Result<Halted> {
         self.step("loading");
         let shared = Shared::new(queue);
         let names: Vec<&str> = entities.iter().map(|entity| entity.work.entity()).collect();
@@ -452,7 +495,7 @@ impl<'r> Run<'r> {
         watch::show(
             self.events,
             &names,
-            progress,
+            &self.progress,
             futures_util::future::try_join_all(working),
         )
         .await?;

@@ -45,6 +45,17 @@ pub enum Event {
         /// What is being done.
         step: String,
     },
+    /// Connections were lost; the load goes on by itself after a pause.
+    Lost {
+        /// What was lost.
+        error: String,
+        /// The pause.
+        pause: std::time::Duration,
+        /// Which attempt in a row it is without a chunk committed between.
+        attempt: u32,
+        /// How many there may be.
+        of: u32,
+    },
     /// Something worth knowing.
     Note(String),
 }

@@ -259,7 +259,7 @@ pub fn begun_plan(prepared: &Prepared) -> Plan {
 pub const BUILDERS: usize = 4;
 
 /// How long an interrupted run may put things back: it ends within five seconds.
-const INTERRUPTED_LIMIT: Duration = Duration::from_secs(3);
+pub const INTERRUPTED_LIMIT: Duration = Duration::from_secs(3);
 
 /// After a run that did not end well: puts back what was set aside. A run that was asked to stop takes only a moment for
 /// it; what is still aside then is on record, and the next start or `--abandon` finds it.

@@ -68,7 +68,7 @@ pub async fn remove(spec: &Spec, forget_identities: bool) -> Result<TeardownRepo
         .remedy("run `driftless migrate` to its end, or `driftless migrate --abandon`"));
     }
     let (mut session, store) = open(spec).await?;
-    let lease = Lease::acquire(&mut session, &store, "driftless teardown").await?;
+    let lease = Lease::acquire(&mut session, &store, "driftless teardown", None).await?;
     let guard = lease.guard();
     if forget_identities {
         schema::drop(&mut session, &store, &guard).await?;

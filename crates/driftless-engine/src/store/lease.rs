@@ -42,10 +42,19 @@ impl Lease {
         ))
     }
 
-    /// Takes the lease with the control session, or says who holds it.
-    pub async fn acquire(control: &mut Session, store: &Store, holder: &str) -> Result<Lease> {
+    /// Takes the lease with the control session, or says who holds it. A holder of the epoch `former` is ourselves before
+    /// the connections were lost, whatever its server still believes of it.
+    pub async fn acquire(
+        control: &mut Session,
+        store: &Store,
+        holder: &str,
+        former: Option<i64>,
+    ) -> Result<Lease> {
         let before = epoch(control, store).await?;
-        refuse_if_alive(control, store).await?;
+        let another = |holder: &Holder| former != Some(holder.epoch);
+        if let Some(other) = living_holder(control, store).await?.filter(another) {
+            return Err(held(store, &other));
+        }
         end_back_ends(control, store, before).await?;
         let tx = control.begin(BeginMode::ReadWrite).await?;
         // Two starters meet here: the second waits for this row and then finds a living holder.
@@ -56,7 +65,7 @@ impl Lease {
             )
             .await?;
         let epoch: i64 = row.get(0)?;
-        if let Some(other) = living_holder(&tx, store).await? {
+        if let Some(other) = living_holder(&tx, store).await?.filter(another) {
             tx.rollback().await?;
             return Err(held(store, &other));
         }
@@ -140,6 +149,8 @@ pub async fn epoch(session: &Session, store: &Store) -> Result<i64> {
 pub struct Holder {
     /// What it called itself: host, process, command.
     pub name: String,
+    /// Its epoch.
+    pub epoch: i64,
     /// Seconds since its last beat.
     pub silent_seconds: i64,
 }
@@ -155,7 +166,8 @@ pub async fn living_holder(session: &Session, store: &Store) -> Result<Option<Ho
     row.map(|row| {
         Ok(Holder {
             name: row.get(0)?,
-            silent_seconds: row.get(1)?,
+            epoch: row.get(1)?,
+            silent_seconds: row.get(2)?,
         })
     })
     .transpose()

@@ -5,6 +5,7 @@ mod rows;
 mod identities;
 mod resume;
 mod meanwhile;
+mod lost;
 mod others;
 mod checked;
 mod parents;

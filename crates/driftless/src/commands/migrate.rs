@@ -13,6 +13,9 @@ use crate::render;
 /// Every row of the source is either in the target afterwards or on record as rejected, with the reason. A run that was
 /// interrupted, in whatever way, continues where it was; what is done already is not done again.
 ///
+/// When connections are lost, or a server restarts or is full, it waits and goes on by itself, as long as that leads
+/// on.
+///
 /// Ctrl-C ends the batch in flight and leaves everything so that the same command continues; a second one ends at once,
 /// and loses nothing either.
 #[derive(Debug, Default, Args)]

@@ -98,6 +98,15 @@ impl Board {
                 Change::Step(step.clone())
             }
             Event::Note(note) => Change::Said(note.clone()),
+            Event::Lost {
+                error,
+                pause,
+                attempt,
+                of,
+            } => Change::Said(format!(
+                "{error}; going on by itself in {:.1} s (attempt {attempt} of {of} without a chunk committed between)",
+                pause.as_secs_f32()
+            )),
         }
     }
 

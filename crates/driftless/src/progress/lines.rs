@@ -94,6 +94,18 @@ mod tests {
             bytes: 4096,
         };
         assert_eq!(said(progress), None);
+        let lost = Event::Lost {
+            error: "DL0205 u@h:1/d: gone".to_owned(),
+            pause: std::time::Duration::from_millis(640),
+            attempt: 2,
+            of: 8,
+        };
+        assert_eq!(
+            said(lost).as_deref(),
+            Some(
+                "DL0205 u@h:1/d: gone; going on by itself in 0.6 s (attempt 2 of 8 without a chunk committed between)"
+            )
+        );
         assert_eq!(
             said(phase("loaded")).as_deref(),
             Some("orders: loaded: 100 rows, 4.0 kB, 1 rejected")
