@@ -1,5 +1,6 @@
 //! Automation: `cargo xtask lint` checks the invariants of the architecture, `cargo xtask test` runs the tests
-//! against one pair of servers, `cargo xtask bench` measures, `cargo xtask docs` writes what is generated in `docs/`.
+//! against one pair of servers, `cargo xtask postgres` installs servers of PostgreSQL 14 to 18 for them, `cargo xtask bench`
+//! measures, `cargo xtask docs` writes what is generated in `docs/`.
 
 use std::env;
 use std::process::ExitCode;
@@ -10,6 +11,8 @@ mod source;
 mod workspace;
 /// The invariants of the architecture.
 mod lint;
+/// Server programs of every major that is tested.
+mod postgres;
 /// The test run.
 mod test;
 /// Measurements.
@@ -18,7 +21,8 @@ mod bench;
 mod docs;
 
 const USAGE: &str = "usage: cargo xtask lint
-       cargo xtask test [-p PACKAGE] [arguments of cargo nextest run]
+       cargo xtask postgres
+       cargo xtask test [--source MAJOR] [--target MAJOR] [-p PACKAGE] [arguments of cargo nextest run]
        cargo xtask bench load [--rows N] [--pairs K] [--expressions] [--profile NAME | --program FILE]
        cargo xtask docs
 ";
@@ -27,6 +31,7 @@ fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
     let outcome = match arguments.next().as_deref() {
         Some("lint") => lint::run(),
+        Some("postgres") => postgres::run(),
         Some("test") => test::run(arguments),
         Some("bench") => bench::run(arguments),
         Some("docs") => docs::run(),

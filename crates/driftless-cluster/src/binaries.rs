@@ -61,8 +61,12 @@ impl Binaries {
         Err(ClusterError::NoBinaries { looked_in })
     }
 
-    /// Takes the installation in `dir` if it is whole and new enough, else says why not.
-    fn at(dir: &Path) -> Result<Self, String> {
+    /// Takes the installation in `dir`, which holds `initdb` and `postgres`, if it is whole and new enough.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not serve, in a few words.
+    pub fn at(dir: &Path) -> Result<Self, String> {
         // The programs are started from another directory than ours.
         let dir = &path::absolute(dir).map_err(|error| error.to_string())?;
         for program in ["initdb", "postgres"] {

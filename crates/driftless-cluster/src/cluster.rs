@@ -27,6 +27,8 @@ const PORT_TRIES: usize = 20;
 /// What kind of server to start.
 #[derive(Debug, Clone)]
 pub struct ClusterOptions {
+    /// The server's programs; `None` takes what [`Binaries::find`] finds.
+    pub binaries: Option<Binaries>,
     /// Whether data survives a crash of the machine. `false` is quicker; a crash of the server alone loses
     /// nothing either way.
     pub durable: bool,
@@ -45,6 +47,7 @@ pub struct ClusterOptions {
 impl Default for ClusterOptions {
     fn default() -> Self {
         Self {
+            binaries: None,
             durable: false,
             max_connections: 100,
             superuser: "postgres".to_owned(),
@@ -74,7 +77,10 @@ impl Cluster {
     /// No server programs, no user to run them as, or a program's failure with what it said. Nothing is left
     /// behind then.
     pub fn start(options: &ClusterOptions) -> Result<Self, ClusterError> {
-        let binaries = Binaries::find()?;
+        let binaries = match &options.binaries {
+            Some(binaries) => binaries.clone(),
+            None => Binaries::find()?,
+        };
         let home = Home::create()?;
         let password = random_hex(16)?;
         initialise(&home, &binaries, &options.superuser, &password)?;

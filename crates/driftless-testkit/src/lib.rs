@@ -28,13 +28,13 @@ pub mod strip;
 pub use certificate::{Authority, Certified};
 pub use data::shared_data;
 pub use database::TestDatabase;
-pub use driftless_cluster::{Binaries, Cluster, ClusterOptions};
+pub use driftless_cluster::{Binaries, Cluster, ClusterOptions, MAJORS, majors_dir};
 pub use dump::{load_dump, pg_dump_schema, pg_dump_schema_without};
 pub use fault::{Direction, Fault, FaultProxy};
 pub use listen::Listener;
 pub use pooler::{PoolMode, Pooler};
 pub use random::Random;
-pub use servers::{Server, ServerPair, servers};
+pub use servers::{Server, ServerPair, server_of, servers};
 pub use strip::StrippingProxy;
 /// A session of a test.
 pub use tokio_postgres::Client;

@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::env;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
-use driftless_cluster::{Cluster, ClusterError, ClusterOptions, connection_url};
+use driftless_cluster::{Binaries, Cluster, ClusterError, ClusterOptions, connection_url};
 use tokio_postgres::config::{Config, Host};
 
 /// Where `cargo xtask test` tells the pair that it started.
@@ -41,7 +42,8 @@ pub fn servers() -> ServerPair {
     }
     static PRIVATE: OnceLock<(Cluster, Cluster)> = OnceLock::new();
     let (source, target) = PRIVATE.get_or_init(|| {
-        start_pair().unwrap_or_else(|error| panic!("no servers to test with: {error}; {}", error.remedy()))
+        start_pair([None, None])
+            .unwrap_or_else(|error| panic!("no servers to test with: {error}; {}", error.remedy()))
     });
     ServerPair {
         source: Server::of(source),
@@ -49,24 +51,44 @@ pub fn servers() -> ServerPair {
     }
 }
 
-/// Starts the two servers of a test run.
+/// A server of one major on which a test makes databases; one per process, which ends with it.
+///
+/// # Panics
+///
+/// `cargo xtask postgres` has not installed that major, or its server does not start.
+pub fn server_of(major: u32) -> Server {
+    static STARTED: Mutex<BTreeMap<u32, Cluster>> = Mutex::new(BTreeMap::new());
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let start = || Cluster::start(&options(Some(Binaries::of_major(major)?)));
+    let cluster = started.entry(major).or_insert_with(|| {
+        start().unwrap_or_else(|error| panic!("PostgreSQL {major}: {error}; {}", error.remedy()))
+    });
+    Server::of(cluster)
+}
+
+/// Starts the two servers of a test run, the source first; `None` takes the machine's own server programs.
 ///
 /// # Errors
 ///
 /// As [`Cluster::start`].
-pub fn start_pair() -> Result<(Cluster, Cluster), ClusterError> {
-    let options = ClusterOptions {
-        max_connections: 200,
-        ..ClusterOptions::default()
-    };
+pub fn start_pair(binaries: [Option<Binaries>; 2]) -> Result<(Cluster, Cluster), ClusterError> {
+    let [source, target] = binaries.map(options);
     thread::scope(|scope| {
-        let source = scope.spawn(|| Cluster::start(&options));
-        let target = Cluster::start(&options);
+        let source = scope.spawn(|| Cluster::start(&source));
+        let target = Cluster::start(&target);
         let source = source
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         Ok((source?, target?))
     })
+}
+
+fn options(binaries: Option<Binaries>) -> ClusterOptions {
+    ClusterOptions {
+        binaries,
+        max_connections: 200,
+        ..ClusterOptions::default()
+    }
 }
 
 impl Server {

@@ -43,7 +43,8 @@ impl Wishes {
 /// Measures `driftless check` of a mapping in which every table has a reference, an expression and a unique column.
 pub(crate) fn run(wishes: &Wishes) -> Result<ExitCode, String> {
     let driftless = build(&wishes.profile)?;
-    let (source, target) = start_pair().map_err(|error| format!("{error}\n  {}", error.remedy()))?;
+    let (source, target) =
+        start_pair([None, None]).map_err(|error| format!("{error}\n  {}", error.remedy()))?;
     fill(&source, "int", wishes.tables)?;
     fill(&target, "uuid", wishes.tables)?;
     let home = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;

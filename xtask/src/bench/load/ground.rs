@@ -48,7 +48,8 @@ impl Ground {
             Some(program) => program.clone(),
             None => build(&wishes.profile)?,
         };
-        let (source, target) = start_pair().map_err(|error| format!("{error}\n  {}", error.remedy()))?;
+        let (source, target) =
+            start_pair([None, None]).map_err(|error| format!("{error}\n  {}", error.remedy()))?;
         let home = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
         let ground = Ground {
             source,
