@@ -1,6 +1,7 @@
 use std::fs;
 use std::process::ExitCode;
 
+use driftless_core::plan::matrix;
 use driftless_core::spec::definition::{page, schema};
 
 use crate::workspace;
@@ -17,9 +18,14 @@ const MAPPING: &str = "docs/reference/mapping.md";
 /// The schema of the mapping, from the same definition.
 const SCHEMA: &str = "docs/reference/mapping.schema.json";
 
+/// The reference of copies between types, whose matrix is made from the rule itself.
+const TYPES: &str = "docs/reference/types.md";
+
 /// Writes the documents that are generated. A test of each one's origin says when it is not current.
 pub(crate) fn run() -> Result<ExitCode, String> {
     mapping()?;
+    let page = read(TYPES)?;
+    write(TYPES, &matrix::page::filled(&page)?)?;
     let path = workspace::root().join(COMMANDS);
     let reference = program(&["reference"])?;
     fs::write(&path, reference).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
@@ -49,11 +55,14 @@ fn program(arguments: &[&str]) -> Result<Vec<u8>, String> {
 }
 
 fn mapping() -> Result<(), String> {
-    let path = workspace::root().join(MAPPING);
-    let page =
-        fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let page = read(MAPPING)?;
     write(MAPPING, &page::filled(&page)?)?;
     write(SCHEMA, &schema::text())
+}
+
+fn read(name: &str) -> Result<String, String> {
+    let path = workspace::root().join(name);
+    fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 fn write(name: &str, text: &str) -> Result<(), String> {

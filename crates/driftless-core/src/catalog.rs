@@ -13,7 +13,7 @@ pub use relation::{
     Column, Constraint, ConstraintKind, ForeignKey, Generated, Index, Relation, RelationKind, Trigger,
     TriggerMode,
 };
-pub use scalar::{Oid, TypeKind, TypeRef, builtin};
+pub use scalar::{Field, Oid, TypeKind, TypeRef, builtin};
 
 use std::collections::BTreeMap;
 

@@ -6,6 +6,8 @@ mod evaluation;
 mod sql_type;
 mod travel;
 mod fit;
+/// Which types become which, as a table.
+pub mod matrix;
 mod key_text;
 mod constant;
 mod suggest;

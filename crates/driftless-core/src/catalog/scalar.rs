@@ -25,12 +25,23 @@ pub enum TypeKind {
     },
     /// An array of a type.
     Array(Box<TypeRef>),
-    /// A composite type.
-    Composite,
-    /// A range or multirange.
-    Range,
+    /// A composite type with its fields in order.
+    Composite(Vec<Field>),
+    /// A range or multirange, with the type of its bounds unless it is built in.
+    Range(Option<Box<TypeRef>>),
     /// Anything else (pseudo-types).
     Other,
+}
+
+/// A field of a composite type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub data_type: TypeRef,
+    /// Its typmod, or -1.
+    pub typmod: i32,
 }
 
 /// A type of one server.
@@ -71,6 +82,18 @@ impl TypeRef {
             TypeKind::Array(element) => Some(element),
             _ => None,
         }
+    }
+
+    /// Whether this holds of the type, or of one that its values are made of: below domains, elements, fields, bounds.
+    pub fn any(&self, holds: &impl Fn(&TypeRef) -> bool) -> bool {
+        holds(self)
+            || match &self.kind {
+                TypeKind::Domain { base, .. } => base.any(holds),
+                TypeKind::Array(element) => element.any(holds),
+                TypeKind::Composite(fields) => fields.iter().any(|field| field.data_type.any(holds)),
+                TypeKind::Range(Some(bounds)) => bounds.any(holds),
+                TypeKind::Base | TypeKind::Enum(_) | TypeKind::Range(None) | TypeKind::Other => false,
+            }
     }
 
     /// Whether its oid means the same on every server.
@@ -125,6 +148,7 @@ pub mod builtin {
         NUMERIC = 1700, 1231, "numeric";
         UUID = 2950, 2951, "uuid";
         RECORD = 2249, 2287, "record";
+        DATEMULTIRANGE = 4535, 6155, "datemultirange";
         PG_LSN = 3220, 3221, "pg_lsn";
         TSVECTOR = 3614, 3643, "tsvector";
         JSONB = 3802, 3807, "jsonb";
@@ -157,7 +181,7 @@ pub mod builtin {
             oid,
             name: QualifiedName::new("pg_catalog", text),
             kind: if text.ends_with("range") {
-                TypeKind::Range
+                TypeKind::Range(None)
             } else {
                 TypeKind::Base
             },

@@ -99,7 +99,7 @@ impl<'a> Compiler<'a> {
         let mut columns = Columns {
             world: self.world,
             entity: self.entity,
-            draft: Draft::new(self.world.target),
+            draft: Draft::new(self.world.target, self.world.same_interval()),
             refs: Vec::new(),
             sites: Vec::new(),
             lookups: Vec::new(),

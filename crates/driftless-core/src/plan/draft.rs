@@ -3,7 +3,7 @@
 use super::entity::{Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, Input};
 use super::key_text::{KeyForm, native_text};
 use super::program::{Canonical, Constant, ConstantText, KeyText};
-use super::travel::{Travel, travel};
+use super::travel::{Travel, is_citext, travel};
 use crate::catalog::{Catalog, Column, builtin};
 use crate::name::quote_ident;
 
@@ -11,6 +11,8 @@ use crate::name::quote_ident;
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
     pub(super) target_catalog: &'a Catalog,
+    /// Whether intervals are infinite on both servers or on neither.
+    pub(super) same_interval: bool,
     pub(super) inputs: Vec<Input>,
     pub(super) constants: Vec<Constant>,
     pub(super) keys: Evaluation,
@@ -18,9 +20,10 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(target_catalog: &'a Catalog) -> Draft<'a> {
+    pub(super) fn new(target_catalog: &'a Catalog, same_interval: bool) -> Draft<'a> {
         Draft {
             target_catalog,
+            same_interval,
             inputs: Vec::new(),
             constants: Vec::new(),
             keys: Evaluation::default(),
@@ -33,8 +36,11 @@ impl<'a> Draft<'a> {
         let base = column.data_type.base();
         let oid = if base.is_builtin() {
             base.oid
-        } else {
+        } else if base.labels().is_some() || is_citext(base) {
             builtin::TEXT
+        } else {
+            // Bytes whose meaning only an extension knows.
+            builtin::BYTEA
         };
         self.input(Input {
             column: column.name.clone(),
@@ -105,7 +111,7 @@ impl<'a> Draft<'a> {
             array,
             cast,
             ..
-        } = travel(&column.data_type, self.target_catalog);
+        } = travel(&column.data_type, self.target_catalog, self.same_interval);
         let input = if as_text {
             self.text(column)
         } else {
@@ -126,6 +132,13 @@ impl<'a> Draft<'a> {
         };
         position_or_push(&mut evaluation.inputs, lent);
         quoted
+    }
+
+    /// What the main evaluation is asked from this output on is a copied value, which the target only reads.
+    pub(super) fn reads(&mut self, from: usize) {
+        for output in self.evaluation.outputs.iter_mut().skip(from) {
+            output.reads = true;
+        }
     }
 
     /// Asks the main evaluation for a value; the number of the answer.
@@ -152,6 +165,7 @@ pub(super) fn ask(evaluation: &mut Evaluation, sql: String, place: &str, column:
         sql,
         place: place.to_owned(),
         column: column.map(str::to_owned),
+        reads: false,
     });
     evaluation.outputs.len() - 1
 }

@@ -85,7 +85,7 @@ pub struct Input {
     pub column: String,
     /// What SELECT lists: the quoted column, or a cast of it to text.
     pub select: String,
-    /// The oid of what SELECT yields (a built-in type; 25 where it is cast or an enum's label).
+    /// The oid of what SELECT yields (a built-in type; 25 where it is cast or an enum's label, 17 for the bytes of an extension's type).
     pub oid: Oid,
 }
 
@@ -211,6 +211,9 @@ pub struct EvaluationOutput {
     pub place: String,
     /// The target column it fills, if one.
     pub column: Option<String>,
+    /// Whether it is a copied value, which the target reads from another type: whatever it says of it then, it says of the
+    /// value.
+    pub reads: bool,
 }
 
 /// A rule.

@@ -5,14 +5,16 @@
 //! the way out. Every cast stands in a table here: one that PostgreSQL does not have, or that means something else than
 //! the same value, is a misfit.
 
+mod kin;
 mod same;
 mod zone;
+mod guard;
 mod convert;
 mod spoken;
 
 use super::program::{Check, ClockChange};
 use super::sql_type::type_with_modifier;
-use super::travel::is_citext;
+use super::travel::{is_citext, is_kin};
 use crate::catalog::{Column, Oid, TypeKind, TypeRef, builtin};
 use crate::code::{self, Code};
 
@@ -40,6 +42,9 @@ pub(super) struct Terms<'a> {
     pub(super) target_zone: Option<&'a str>,
     /// Whether `money` has as many digits behind the point on both servers.
     pub(super) same_money: bool,
+    /// Whether both servers know infinite intervals, or neither does: where only one does (from 17 on), the same bytes
+    /// are a finite interval on the other.
+    pub(super) same_interval: bool,
     /// Whether the mapping allows to lose something.
     pub(super) lossy: bool,
 }
@@ -104,18 +109,49 @@ pub(super) fn fit(from: End<'_>, to: End<'_>, terms: Terms<'_>) -> Result<Fit, M
             "leave the column out, or make it another type",
         ));
     }
-    let one = from.data_type.element().unwrap_or(from.data_type);
-    if one.oid == builtin::MONEY && !terms.same_money {
-        return Err(Misfit::new(
-            "the servers' languages give money another number of digits",
-            "let a query of the source read it as numeric: `sql = \"SELECT amount::numeric …\"`",
-        ));
-    }
-    let found = match zone::zoned(from, to, terms) {
-        Some(found) => found?,
-        None => plain(from, to)?,
+    money(from.data_type, to.data_type, terms)?;
+    let found = match (kin::namesake(from, to), zone::zoned(from, to, terms)) {
+        (Some(found), _) | (None, Some(found)) => found?,
+        (None, None) => plain(from, to, terms)?,
     };
     Ok(if terms.lossy { lossy(found, to) } else { found })
+}
+
+/// How a value of `from` becomes one of `to` where it comes to the target as text that its own server printed.
+pub(super) fn fit_of_text(from: End<'_>, to: End<'_>, terms: Terms<'_>) -> Result<Fit, Misfit> {
+    let (own, wanted) = (unwrap(from).data_type, unwrap(to).data_type);
+    if kin::is_own(wanted) && is_kin(own, wanted) {
+        return Ok(cast("({x})::pg_catalog.text", unwrap(to), None));
+    }
+    let text = builtin::of(builtin::TEXT);
+    let text = End {
+        data_type: &text,
+        typmod: -1,
+    };
+    fit(text, to, terms)
+}
+
+/// Money means something only with as many digits, and is printed in a server's language.
+fn money(from: &TypeRef, to: &TypeRef, terms: Terms<'_>) -> Result<(), Misfit> {
+    let is_money = |one: &TypeRef| one.oid == builtin::MONEY;
+    if !from.any(&is_money) {
+        return Ok(());
+    }
+    let remedy = "let a query of the source read it as numeric: `sql = \"SELECT amount::numeric …\"`";
+    if !terms.same_money {
+        return Err(Misfit::new(
+            "the servers' languages give money another number of digits",
+            remedy,
+        ));
+    }
+    let bare = |one: &TypeRef| is_money(one) || one.element().is_some_and(is_money);
+    if bare(from) && (bare(to) || to.element().is_none()) {
+        return Ok(());
+    }
+    Err(Misfit::new(
+        "money inside of another value would travel as text, in the source's language",
+        remedy,
+    ))
 }
 
 /// The type and modifier below all domains.
@@ -132,7 +168,10 @@ pub(super) fn unwrap<'a>(end: End<'a>) -> End<'a> {
 /// What is left of a fit where the mapping allows to lose something: an explicit cast cuts and rounds.
 fn lossy(found: Fit, to: End<'_>) -> Fit {
     match found {
-        Fit::Same | Fit::Integer(_) | Fit::IntegerText(None) | Fit::Checked(Check::Label(_)) => found,
+        Fit::Same
+        | Fit::Integer(_)
+        | Fit::IntegerText(None)
+        | Fit::Checked(Check::Label(_) | Check::SameInterval) => found,
         Fit::Cast {
             value,
             check: check @ (None | Some(Check::Label(_))),
@@ -158,13 +197,19 @@ fn cast(value: &str, to: End<'_>, lossless: Option<String>) -> Fit {
     }
 }
 
+/// Whether the value prints as the text it was read from.
+fn equal_print(text: &str, to: End<'_>) -> String {
+    let value = format!("({text})::{}", type_with_modifier(to.data_type, to.typmod));
+    format!("({value})::pg_catalog.text IS NOT DISTINCT FROM {text}")
+}
+
 /// Pairs in which no zone plays a part.
-fn plain(from: End<'_>, to: End<'_>) -> Result<Fit, Misfit> {
+fn plain(from: End<'_>, to: End<'_>, terms: Terms<'_>) -> Result<Fit, Misfit> {
     if let Some(labels) = to.data_type.labels() {
         return Ok(same::label(from, labels));
     }
     if same::is_same_type(from.data_type, to.data_type) {
-        return same::same_type(from, to);
+        return same::same_type(from, to, terms);
     }
     let (source, target) = (from.data_type.oid, to.data_type.oid);
     if is_unpadded(from.data_type) && is_text(target) && target != builtin::NAME {
@@ -177,7 +222,7 @@ fn plain(from: End<'_>, to: End<'_>) -> Result<Fit, Misfit> {
         }
         _ => {}
     }
-    convert::converted(from, to)
+    convert::converted(from, to, terms)
 }
 
 fn is_text(oid: Oid) -> bool {

@@ -157,6 +157,8 @@ pub enum Check {
     },
     /// Microseconds that are a multiple of this (timestamp and time with fewer digits).
     Microseconds(i64),
+    /// No interval that one of the servers takes for infinite and the other for its longest one.
+    SameInterval,
     /// One of these labels.
     Label(Vec<String>),
     /// The answer with this number is true (or null): the evaluator's own check that nothing was lost.

@@ -67,6 +67,12 @@ impl World<'_> {
     pub(super) fn same_money(&self) -> bool {
         self.source.money_digits == self.target.money_digits
     }
+
+    /// Whether both servers have infinite intervals (from PostgreSQL 17 on), or neither.
+    pub(super) fn same_interval(&self) -> bool {
+        let infinite = |catalog: &Catalog| catalog.server_version >= 170_000;
+        infinite(self.source) == infinite(self.target)
+    }
 }
 
 /// Every expression of the mapping whose entity has a source and a target.
@@ -176,7 +182,7 @@ fn readable(world: World<'_>, entity: &EntitySpec, from: &Relation, into: &Relat
         .filter(|column| !is_reserved(&column.name) && !foreign(column))
         .map(|column| ExpressionInput {
             name: column.name.clone(),
-            type_sql: type_name(&travel(&column.data_type, target).data_type),
+            type_sql: type_name(&travel(&column.data_type, target, world.same_interval()).data_type),
         })
         .collect();
     inputs.push(ExpressionInput {
@@ -189,7 +195,7 @@ fn readable(world: World<'_>, entity: &EntitySpec, from: &Relation, into: &Relat
         .filter(|column| column.name != "id" && is_native(&column.form))
     {
         if let Some(there) = into.column(&column.name) {
-            let type_sql = type_name(&travel(&there.data_type, target).data_type);
+            let type_sql = type_name(&travel(&there.data_type, target, true).data_type);
             inputs.push(ExpressionInput {
                 name: format!(":{}", column.name),
                 type_sql,

@@ -19,9 +19,12 @@ pub(super) struct Travel {
 }
 
 /// Scalars of well-known types travel as they are; everything else as text, cast inside where the target knows the type.
-pub(super) fn travel(data_type: &TypeRef, target: &Catalog) -> Travel {
+///
+/// The name of an object stays text: where it is no name but a number, it would be another object's. So do intervals where
+/// only one server has infinite ones.
+pub(super) fn travel(data_type: &TypeRef, target: &Catalog, same_interval: bool) -> Travel {
     let base = data_type.base();
-    if travels_as_it_is(base) {
+    if travels_as_it_is(base) && (same_interval || base.oid != builtin::INTERVAL) {
         return Travel {
             as_text: false,
             element: base.oid,
@@ -58,7 +61,7 @@ pub(super) fn is_citext(data_type: &TypeRef) -> bool {
 
 /// Whether bytes mean the same on two servers: built in, with binary form, and not an object's number in disguise.
 pub(super) fn is_portable(data_type: &TypeRef) -> bool {
-    let kind = matches!(data_type.kind, TypeKind::Base | TypeKind::Range);
+    let kind = matches!(data_type.kind, TypeKind::Base | TypeKind::Range(None));
     kind && data_type.is_builtin() && data_type.binary && !names_an_object(data_type)
 }
 
@@ -75,19 +78,42 @@ fn travels_as_it_is(base: &TypeRef) -> bool {
 fn known_there(base: &TypeRef, target: &Catalog) -> bool {
     match &base.kind {
         TypeKind::Array(element) => known_there(element.base(), target) && element.base() == element.as_ref(),
-        _ if base.is_builtin() => true,
-        kind => target
+        _ if base.is_builtin() => !names_an_object(base),
+        _ => target
             .types
             .get(&base.name)
-            .is_some_and(|there| takes(kind, &there.kind)),
+            .is_some_and(|there| is_kin(base, there)),
     }
 }
 
-/// Whether every value of the one kind has a text that the other reads.
-fn takes(here: &TypeKind, there: &TypeKind) -> bool {
-    match (here, there) {
-        (TypeKind::Enum(own), TypeKind::Enum(labels)) => own.iter().all(|label| labels.contains(label)),
-        _ => std::mem::discriminant(here) == std::mem::discriminant(there),
+/// Whether the text of every value of the one means the same value of the other: what they are called does not matter, what
+/// they are made of does.
+pub(super) fn is_kin(from: &TypeRef, to: &TypeRef) -> bool {
+    let modified = |own: i32, wanted: i32| wanted >= 0 && wanted != own;
+    match (&from.kind, &to.kind) {
+        (
+            TypeKind::Domain { base, typmod, .. },
+            TypeKind::Domain {
+                base: wanted,
+                typmod: limit,
+                ..
+            },
+        ) => is_kin(base, wanted) && !modified(*typmod, *limit),
+        (TypeKind::Array(own), TypeKind::Array(wanted)) => is_kin(own, wanted),
+        (TypeKind::Composite(own), TypeKind::Composite(wanted)) => {
+            own.len() == wanted.len()
+                && own.iter().zip(wanted).all(|(own, wanted)| {
+                    own.name == wanted.name
+                        && is_kin(&own.data_type, &wanted.data_type)
+                        && !modified(own.typmod, wanted.typmod)
+                })
+        }
+        (TypeKind::Range(Some(own)), TypeKind::Range(Some(wanted))) => is_kin(own, wanted),
+        (TypeKind::Enum(own), TypeKind::Enum(wanted)) => own.iter().all(|label| wanted.contains(label)),
+        (TypeKind::Base, TypeKind::Base) | (TypeKind::Range(None), TypeKind::Range(None)) => {
+            from.name.name == to.name.name && from.is_builtin() == to.is_builtin()
+        }
+        _ => false,
     }
 }
 
@@ -127,7 +153,7 @@ mod tests {
             builtin::INT4RANGE,
             builtin::JSONB,
         ] {
-            let found = travel(&builtin::of(oid), &Catalog::default());
+            let found = travel(&builtin::of(oid), &Catalog::default(), true);
             let array = builtin::of(oid).array_oid;
             assert_eq!(
                 (found.as_text, found.element, found.array, found.cast),
@@ -145,7 +171,7 @@ mod tests {
             array_oid: 1027,
             ..builtin::of(builtin::POINT)
         };
-        let found = travel(&polygon, &Catalog::default());
+        let found = travel(&polygon, &Catalog::default(), true);
         assert_eq!((found.as_text, found.array), (true, builtin::TEXT_ARRAY));
         assert_eq!(found.cast.as_deref(), Some("\"pg_catalog\".\"polygon\""));
     }
@@ -159,20 +185,20 @@ mod tests {
             ..builtin::of(builtin::OID)
         };
         assert!(!is_portable(&regclass));
-        assert!(travel(&regclass, &Catalog::default()).as_text);
+        assert!(travel(&regclass, &Catalog::default(), true).as_text);
     }
 
     #[test]
     fn an_enum_is_cast_where_the_target_has_all_its_labels() {
         let here = own("status", labels(&["a", "b"]));
-        let cast = |there: TypeKind| travel(&here, &target(&[own("status", there)])).cast;
+        let cast = |there: TypeKind| travel(&here, &target(&[own("status", there)]), true).cast;
         assert_eq!(
             cast(labels(&["b", "c", "a"])).as_deref(),
             Some("\"public\".\"status\"")
         );
         assert_eq!(cast(labels(&["a", "c"])), None);
-        assert_eq!(cast(TypeKind::Composite), None);
-        let unknown = travel(&here, &Catalog::default());
+        assert_eq!(cast(TypeKind::Composite(Vec::new())), None);
+        let unknown = travel(&here, &Catalog::default(), true);
         assert_eq!(
             (unknown.as_text, unknown.cast, unknown.data_type.oid),
             (false, None, builtin::TEXT)
@@ -182,13 +208,13 @@ mod tests {
     #[test]
     fn arrays_travel_as_text_and_are_cast_where_their_elements_are_known() {
         let array = |element: TypeRef| own("_x", TypeKind::Array(Box::new(element)));
-        let numbers = travel(&array(builtin::of(builtin::INT4)), &Catalog::default());
+        let numbers = travel(&array(builtin::of(builtin::INT4)), &Catalog::default(), true);
         assert_eq!(
             (numbers.as_text, numbers.cast.as_deref()),
             (true, Some("\"pg_catalog\".\"int4\"[]"))
         );
         let status = own("status", labels(&["a"]));
-        assert_eq!(travel(&array(status), &Catalog::default()).cast, None);
+        assert_eq!(travel(&array(status), &Catalog::default(), true).cast, None);
     }
 
     #[test]

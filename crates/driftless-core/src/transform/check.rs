@@ -27,6 +27,7 @@ pub(super) fn check(bytes: &[u8], check: &Check) -> Result<(), Trouble> {
             )),
         },
         Check::Microseconds(unit) => microseconds(bytes, *unit),
+        Check::SameInterval => same_interval(bytes),
         Check::Label(labels) if labels.iter().any(|label| label.as_bytes() == bytes) => Ok(()),
         Check::Label(_) => Err(Trouble::new(
             code::ROW_UNKNOWN_VALUE,
@@ -67,9 +68,54 @@ fn microseconds(bytes: &[u8], unit: i64) -> Result<(), Trouble> {
     ))
 }
 
+/// The longest interval in either direction: since PostgreSQL 17 it means infinity.
+fn same_interval(bytes: &[u8]) -> Result<(), Trouble> {
+    let longest = |rest: [i32; 2], micros: i64| {
+        let parts = [
+            &micros.to_be_bytes()[..],
+            &rest[0].to_be_bytes(),
+            &rest[1].to_be_bytes(),
+        ];
+        bytes == parts.concat()
+    };
+    if longest([i32::MAX; 2], i64::MAX) || longest([i32::MIN; 2], i64::MIN) {
+        return Err(Trouble::new(
+            code::ROW_WOULD_LOSE,
+            "the interval is infinite on one of the servers, and finite on the other (before PostgreSQL 17)",
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_intervals_are_infinite_on_one_server_only() {
+        let interval = |micros: i64, days: i32, months: i32| {
+            [
+                &micros.to_be_bytes()[..],
+                &days.to_be_bytes(),
+                &months.to_be_bytes(),
+            ]
+            .concat()
+        };
+        assert!(!passes(
+            &interval(i64::MAX, i32::MAX, i32::MAX),
+            &Check::SameInterval
+        ));
+        assert!(!passes(
+            &interval(i64::MIN, i32::MIN, i32::MIN),
+            &Check::SameInterval
+        ));
+        assert!(passes(
+            &interval(i64::MAX, i32::MAX, i32::MAX - 1),
+            &Check::SameInterval
+        ));
+        assert!(passes(&interval(i64::MAX, 0, 0), &Check::SameInterval));
+        assert!(passes(&interval(1, 2, 3), &Check::SameInterval));
+    }
 
     fn passes(bytes: &[u8], of: &Check) -> bool {
         check(bytes, of).is_ok()

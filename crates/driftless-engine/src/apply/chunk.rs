@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use driftless_pg::{BeginMode, Disposition};
+use driftless_pg::BeginMode;
 use tokio::sync::mpsc;
 
 use super::fence::Fence;
 use super::lane::Lane;
+use super::send::is_of_a_row;
 use super::write::{Care, Parents, Writing};
 use crate::error::{EngineError, Result};
 use crate::extract::reader::{self, Extracted};
@@ -90,7 +91,7 @@ impl ChunkWork<'_, '_> {
         let mut deadlocks = 0;
         loop {
             match self.attempt(lane, chunk, care).await {
-                Err(error) if care == Care::Fast && error.disposition() == Disposition::Row => {
+                Err(error) if care == Care::Fast && is_of_a_row(&error) => {
                     care = Care::Isolating;
                 }
                 Err(error) if deadlocks < MOST_DEADLOCKS && is_deadlock(&error) => deadlocks += 1,

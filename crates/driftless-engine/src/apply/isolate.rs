@@ -9,7 +9,7 @@ use driftless_core::plan::EntityPlan;
 use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, Shaped, Shaper};
 use driftless_pg::{Disposition, Transaction, disposition};
 
-use super::send::copy;
+use super::send::{copy, is_of_a_row};
 use crate::error::{EngineError, Result};
 
 /// A row that the target refuses.
@@ -123,7 +123,7 @@ async fn stage(
         .await
         {
             Ok(()) => tx.batch("RELEASE SAVEPOINT driftless_stage").await?,
-            Err(error) if error.disposition() == Disposition::Row => {
+            Err(error) if is_of_a_row(&error) => {
                 tx.batch("ROLLBACK TO SAVEPOINT driftless_stage").await?;
                 match part {
                     [row] => refused.push(unreadable(*row, &error)),

@@ -2,12 +2,22 @@
 
 use bytes::Bytes;
 use driftless_core::code;
-use driftless_pg::Session;
+use driftless_pg::{Disposition, Session};
 
 use crate::error::{EngineError, Result};
 
 /// Bytes of one CopyData message: the server works on one while the next is on its way.
 const MESSAGE_BYTES: usize = 256 * 1024;
+
+/// Whether an error is about a row that a COPY sent. Beside data errors, types tell so of what they cannot read: bad syntax (a
+/// path or a label that a newer server knows), too long, not supported, or without a code of its own (an empty tsquery).
+pub(super) fn is_of_a_row(error: &EngineError) -> bool {
+    error.disposition() == Disposition::Row
+        || matches!(
+            error.pg().and_then(|pg| pg.sqlstate()),
+            Some("0A000" | "42601" | "42602" | "42622" | "54000" | "XX000")
+        )
+}
 
 /// Sends a whole encoded COPY. The server must have taken every row.
 pub(super) async fn copy(

@@ -11,7 +11,7 @@ pub use super::care::Care;
 use super::isolate::{self, Refused, Way};
 use super::orphan::{self, Orphan};
 use super::place;
-use super::send::copy;
+use super::send::{copy, is_of_a_row};
 use super::stay;
 use crate::error::{EngineError, Result};
 use crate::shape::Shaping;
@@ -283,7 +283,7 @@ impl Writing<'_, '_> {
                 tx.batch("RELEASE SAVEPOINT driftless_batch").await?;
                 Ok(Vec::new())
             }
-            Err(error) if error.disposition() == driftless_pg::Disposition::Row => {
+            Err(error) if is_of_a_row(&error) => {
                 tx.batch("ROLLBACK TO SAVEPOINT driftless_batch").await?;
                 isolate::write(tx, self.plan(), &self.shaping.shaper, shaped, rows, Way::Insert).await
             }

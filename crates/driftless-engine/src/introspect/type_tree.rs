@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use driftless_core::catalog::{Oid, TypeKind, TypeRef};
+use driftless_core::catalog::{Field, Oid, TypeKind, TypeRef};
 use driftless_core::code;
 use driftless_core::name::QualifiedName;
 use driftless_pg::{Row, Session};
 
 use super::oid_array;
 use crate::error::{EngineError, Result};
+
+/// The first oid that is no built-in type's.
+const BUILTIN_END: Oid = 10_000;
 
 const TYPES: &str = include_str!("sql/types.sql");
 
@@ -26,6 +29,10 @@ struct RawType {
     labels: Vec<String>,
     /// Types of a composite's fields, or of a range's bounds.
     parts: Vec<Oid>,
+    /// Names of a composite's fields.
+    names: Vec<String>,
+    /// Their typmods.
+    modifiers: Vec<i32>,
 }
 
 impl RawType {
@@ -41,6 +48,8 @@ impl RawType {
             checked: row.get(9)?,
             labels: row.get(10)?,
             parts: row.get(11)?,
+            names: row.get(12)?,
+            modifiers: row.get(13)?,
         };
         Ok((row.get(0)?, raw))
     }
@@ -78,8 +87,8 @@ impl TypeTree {
         let (kind, binary) = match raw.kind.as_str() {
             "e" => (TypeKind::Enum(raw.labels.clone()), raw.binary),
             "d" => self.domain(raw)?,
-            "c" => (TypeKind::Composite, raw.binary && self.all_binary(&raw.parts)?),
-            "r" | "m" => (TypeKind::Range, raw.binary && self.all_binary(&raw.parts)?),
+            "c" => self.composite(raw)?,
+            "r" | "m" => self.range(oid, raw)?,
             "b" if raw.below != 0 => {
                 let element = self.get(raw.below)?;
                 let binary = raw.binary && element.binary;
@@ -116,13 +125,28 @@ impl TypeTree {
         Ok((kind, binary))
     }
 
-    fn all_binary(&self, parts: &[Oid]) -> Result<bool> {
-        for part in parts {
-            if !self.get(*part)?.binary {
-                return Ok(false);
-            }
+    fn composite(&self, raw: &RawType) -> Result<(TypeKind, bool)> {
+        let mut fields = Vec::new();
+        for ((part, name), typmod) in raw.parts.iter().zip(&raw.names).zip(&raw.modifiers) {
+            fields.push(Field {
+                name: name.clone(),
+                data_type: self.get(*part)?,
+                typmod: *typmod,
+            });
         }
-        Ok(true)
+        let binary = raw.binary && fields.iter().all(|field| field.data_type.binary);
+        Ok((TypeKind::Composite(fields), binary))
+    }
+
+    /// What the bounds of a built-in range are, everybody knows.
+    fn range(&self, oid: Oid, raw: &RawType) -> Result<(TypeKind, bool)> {
+        let mut bounds = None;
+        for part in &raw.parts {
+            bounds = Some(Box::new(self.get(*part)?));
+        }
+        let binary = raw.binary && bounds.as_ref().is_none_or(|bounds| bounds.binary);
+        let kept = bounds.filter(|_| oid >= BUILTIN_END);
+        Ok((TypeKind::Range(kept), binary))
     }
 
     /// Every type here that is not built in.

@@ -64,7 +64,11 @@ pub async fn evaluate(
     .await;
     let Err(error) = first else { return Ok(answers) };
     let state = error.pg().and_then(|pg| pg.sqlstate()).unwrap_or_default();
-    if !is_of_a_row(state) {
+    let reads = evaluation.outputs.iter().any(|output| output.reads);
+    if !is_of_a_row(state, reads) {
+        return Err(error);
+    }
+    if !is_of_a_row(state, false) && !answers_nulls(session, evaluation).await? {
         return Err(error);
     }
     answers.failed = failing(session, evaluation, &params, rows).await?;
@@ -92,9 +96,34 @@ pub async fn evaluate(
 
 /// Whether a row can be blamed for what an expression runs into. Beside data errors: "not supported", which is what
 /// PostgreSQL says of NaN as an integer, and what a function of the target's tells of the one row it looks at (no case for
-/// it, no or too many rows).
-fn is_of_a_row(state: &str) -> bool {
-    disposition(state) == Disposition::Row || matches!(state, "0A000" | "20000" | "P0002" | "P0003")
+/// it, no or too many rows). Where the target only `reads` a value, it may also call it bad syntax (of a tsquery, a path, a
+/// label; an old hstore gives no code of its own for it), too long, or the name of an object that is not there.
+fn is_of_a_row(state: &str, reads: bool) -> bool {
+    disposition(state) == Disposition::Row
+        || matches!(state, "0A000" | "20000" | "P0002" | "P0003")
+        || (reads
+            && (matches!(state, "3F000" | "XX000") || state.starts_with("42") || state.starts_with("54")))
+}
+
+/// Whether a row of nulls is answered: then what is wrong with others is their values, and not the types that they are read
+/// as.
+async fn answers_nulls(session: &Session, evaluation: &Evaluation) -> Result<bool> {
+    let null = |input: &EvaluationInput| {
+        let fields = [1, 1, input.element, 1, 1, u32::MAX];
+        Param::raw(
+            input.array,
+            fields
+                .iter()
+                .flat_map(|field| field.to_be_bytes())
+                .collect::<Vec<u8>>(),
+        )
+    };
+    let params: Vec<Param> = evaluation.inputs.iter().map(null).collect();
+    match session.query(&statement(evaluation), &params).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.disposition() == Disposition::Retry => Err(error.into()),
+        Err(_) => Ok(false),
+    }
 }
 
 fn bind(evaluation: &Evaluation, subject: &impl Subject, rows: &[usize]) -> Vec<Param> {
@@ -188,23 +217,28 @@ async fn failing(
 ) -> Result<Vec<RowFault>> {
     let tx = session.begin(BeginMode::RolledBack).await?;
     tx.batch(&function(evaluation)).await?;
-    let arguments: Vec<String> = (1..=params.len()).map(|number| format!("${number}")).collect();
+    for (table, part) in params.chunks(ASKED_COLUMNS).enumerate() {
+        let numbers: Vec<String> = (1..=part.len()).map(|number| format!("${number}")).collect();
+        let sql = format!(
+            "INSERT INTO pg_temp.{ASKED}{table} VALUES ({})",
+            numbers.join(", ")
+        );
+        tx.execute(&sql, part).await?;
+    }
     let sql = format!(
-        "SELECT row_number, output, state, message FROM pg_temp.driftless_failing({}, {}::int8)",
-        if arguments.is_empty() {
-            "NULL".to_owned()
-        } else {
-            arguments.join(", ")
-        },
+        "SELECT row_number, output, state, message FROM pg_temp.driftless_failing({}::int8)",
         rows.len()
     );
-    let found = tx.query(&sql, params).await?;
+    let found = tx.query(&sql, &[]).await?;
     tx.rollback().await?;
     let mut faults = Vec::new();
     for row in &found {
         let (number, output): (i64, i32) = (row.get(0)?, row.get(1)?);
         let (state, message): (String, String) = (row.get(2)?, row.get(3)?);
-        if !is_of_a_row(&state) {
+        let output = usize::try_from(output)
+            .ok()
+            .and_then(|index| evaluation.outputs.get(index));
+        if !is_of_a_row(&state, output.is_some_and(|output| output.reads)) {
             return Err(EngineError::new(
                 code::INTERNAL,
                 "an evaluation",
@@ -212,9 +246,6 @@ async fn failing(
             )
             .remedy("this is no error of a row: see what the server's log says at this time"));
         }
-        let output = usize::try_from(output)
-            .ok()
-            .and_then(|index| evaluation.outputs.get(index));
         let row = usize::try_from(number - 1)
             .ok()
             .and_then(|index| rows.get(index))
@@ -251,9 +282,15 @@ fn fault(row: usize, output: &EvaluationOutput, state: String, message: &str) ->
     }
 }
 
-/// The temporary function that evaluates row by row, output by output, and returns what fails.
+/// Arrays are lent to the function by tables of one row: PostgreSQL takes no more than 100 arguments.
+const ASKED: &str = "driftless_asked";
+
+/// Columns of one of these tables: the pointers to as many large arrays fit into a row.
+const ASKED_COLUMNS: usize = 100;
+
+/// The tables, and the function that evaluates row by row, output by output, and returns what fails.
 fn function(evaluation: &Evaluation) -> String {
-    let mut parameters = Vec::new();
+    let mut columns = Vec::new();
     let mut arrays = Vec::new();
     let mut names = Vec::new();
     let mut shown = Vec::new();
@@ -263,19 +300,24 @@ fn function(evaluation: &Evaluation) -> String {
             .cast
             .as_ref()
             .map_or(String::new(), |cast| format!("::{cast}"));
-        parameters.push(format!("p{number} {}", array_type(input.array)));
+        columns.push(format!("p{number} {}", array_type(input.array)));
         arrays.push(format!("pg_catalog.unnest(p{number})"));
         shown.push(format!("(one.{name}){cast} AS {name}"));
         names.push(name);
     }
-    if parameters.is_empty() {
-        parameters.push("p0 text".to_owned());
-    }
+    let tables = columns.chunks(ASKED_COLUMNS).enumerate().map(|(table, columns)| {
+        let columns = columns.join(", ");
+        format!("CREATE TEMPORARY TABLE {ASKED}{table} ({columns}) ON COMMIT DROP;\n")
+    });
+    let tables: String = tables.collect();
+    let lent: String = (0..columns.len().div_ceil(ASKED_COLUMNS))
+        .map(|table| format!("pg_temp.{ASKED}{table}, "))
+        .collect();
     let source = if arrays.is_empty() {
         "SELECT ord AS \"driftless ord\" FROM pg_catalog.generate_series(1::int8, rows) AS ord".to_owned()
     } else {
         format!(
-            "SELECT * FROM ROWS FROM ({}) WITH ORDINALITY AS u({}, \"driftless ord\")",
+            "SELECT u.* FROM {lent}ROWS FROM ({}) WITH ORDINALITY AS u({}, \"driftless ord\")",
             arrays.join(", "),
             names.join(", ")
         )
@@ -293,13 +335,12 @@ fn function(evaluation: &Evaluation) -> String {
         })
         .collect();
     format!(
-        "CREATE FUNCTION pg_temp.driftless_failing({}, rows int8) \
+        "{tables}CREATE FUNCTION pg_temp.driftless_failing(rows int8) \
          RETURNS TABLE (row_number int8, output int4, state text, message text) LANGUAGE plpgsql AS $driftless$ \
          #variable_conflict use_column\n\
          DECLARE one record; BEGIN FOR one IN {source} LOOP BEGIN {} \
          EXCEPTION WHEN OTHERS THEN row_number := one.\"driftless ord\"; state := SQLSTATE; message := SQLERRM; RETURN NEXT; \
          END; END LOOP; END $driftless$",
-        parameters.join(", "),
         outputs.join("\n")
     )
 }

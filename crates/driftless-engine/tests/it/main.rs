@@ -11,6 +11,7 @@ mod pair;
 mod load;
 mod odd;
 mod fit;
+mod types;
 mod keys;
 mod reading;
 mod verify;

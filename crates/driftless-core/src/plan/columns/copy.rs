@@ -4,7 +4,7 @@ use super::{Columns, Compiling};
 use crate::catalog::Column;
 use crate::error::Finding;
 use crate::plan::draft::Round;
-use crate::plan::fit::{Clock, End, Fit, Misfit, Terms, fit};
+use crate::plan::fit::{Clock, End, Fit, Misfit, Terms, fit, fit_of_text};
 use crate::plan::program::{Check, Value};
 use crate::plan::travel::travel;
 use crate::spec::ServerSpec;
@@ -18,6 +18,7 @@ impl<'a> Columns<'a, '_> {
             source_zone: zone(&spec.source),
             target_zone: zone(&spec.target),
             same_money: self.world.same_money(),
+            same_interval: self.world.same_interval(),
             lossy,
         }
     }
@@ -62,19 +63,24 @@ impl<'a> Columns<'a, '_> {
             ),
             Fit::Cast { .. } => {
                 // What the target does not know travels as text, and is cast from there.
-                let travelled = travel(&column.data_type, self.draft.target_catalog).data_type;
-                let end = if travelled == *column.data_type.base() {
-                    own
+                let (catalog, same) = (self.draft.target_catalog, self.draft.same_interval);
+                let travelled = travel(&column.data_type, catalog, same).data_type;
+                let (again, end) = if travelled == *column.data_type.base() {
+                    (Ok(found), own)
                 } else {
-                    End {
+                    let end = End {
                         data_type: &travelled,
                         typmod: -1,
-                    }
+                    };
+                    (fit_of_text(own, to, terms), end)
                 };
-                let again = fit(end, to, terms)
-                    .map_err(|misfit| self.misfit(misfit, place, &column.type_sql, at.target))?;
+                let again =
+                    again.map_err(|misfit| self.misfit(misfit, place, &column.type_sql, at.target))?;
                 let name = self.draft.lend(column, Round::Main);
-                self.answer(again, &name, end, at, place)
+                let asked = self.draft.evaluation.outputs.len();
+                let answer = self.answer(again, &name, end, at, place);
+                self.draft.reads(asked);
+                answer
             }
         })
     }

@@ -29,6 +29,7 @@ impl<'a> Columns<'a, '_> {
         // Its value is the target's own.
         let terms = Terms {
             same_money: true,
+            same_interval: true,
             ..self.terms(at.lossy)
         };
         let found = fit(result, at.to(), terms).map_err(|misfit| {

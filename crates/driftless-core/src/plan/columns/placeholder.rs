@@ -128,7 +128,7 @@ impl<'a> Columns<'a, '_> {
         if !bytes_travel(&target.data_type) {
             return None;
         }
-        let travel = travel(&target.data_type, self.draft.target_catalog);
+        let travel = travel(&target.data_type, self.draft.target_catalog, true);
         // The column will show as many digits, or blanks, as its modifier says; so does the value here.
         let end = super::End {
             data_type: &target.data_type,

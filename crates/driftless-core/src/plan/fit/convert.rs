@@ -1,23 +1,14 @@
 //! Pairs that the target converts, with what shows that nothing is lost.
 
-use super::same::{equal_texts, equal_values, limit, padded};
-use super::{End, Fit, Misfit, cast, integer_width, is_characters, is_text};
-use crate::catalog::{TypeKind, TypeRef, builtin};
+use super::guard::read_whole;
+use super::same::{limit, padded};
+use super::{End, Fit, Misfit, Terms, cast, equal_print, fit, integer_width, is_characters, is_text};
+use crate::catalog::{Oid, TypeRef, builtin};
 use crate::plan::sql_type::{type_name, type_with_modifier};
-use crate::plan::travel::is_citext;
-
-/// A date with four digits of the year, perhaps with midnight behind it: `01/02/03` and `5 Jan 24` would be guessed, `today`
-/// would be another day tomorrow.
-const DATE_TEXT: &str =
-    r"^\s*([0-9]{4,}([-/.])[0-9]{1,2}\2[0-9]{1,2}([ T]00:00(:00(\.0+)?)?)?|[0-9]{8}|[-+]?infinity)( BC)?\s*$";
-/// A time of day without date and zone, with no more digits than are kept.
-const TIME_TEXT: &str = r"^\s*[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6}0*)?)?\s*$";
-
-/// More than the six digits behind the seconds that an interval keeps.
-const TOO_FINE: &str = r"\.[0-9]{6}0*[1-9]";
+use crate::plan::travel::{is_citext, is_kin, names_an_object};
 
 /// The conversion, if there is one that means the same value.
-pub(super) fn converted(from: End<'_>, to: End<'_>) -> Result<Fit, Misfit> {
+pub(super) fn converted(from: End<'_>, to: End<'_>, terms: Terms<'_>) -> Result<Fit, Misfit> {
     let target = to.data_type.oid;
     if is_text(target) {
         return Ok(printed(to));
@@ -32,14 +23,13 @@ pub(super) fn converted(from: End<'_>, to: End<'_>) -> Result<Fit, Misfit> {
         return Ok(cast("({x})::pg_catalog.text", to, None));
     }
     if is_namesake(from.data_type, to.data_type) {
-        return Ok(if from.data_type.name == to.data_type.name {
-            cast("{x}", to, None)
-        } else {
-            cast("({x})::pg_catalog.text", to, None)
-        });
+        return Ok(reread(from, to));
     }
-    if from.data_type.element().is_some() && to.data_type.element().is_some() {
-        return Ok(elementwise(from, to));
+    if let (Some(own), Some(wanted)) = (from.data_type.element(), to.data_type.element()) {
+        return elementwise(from, to, own, wanted, terms);
+    }
+    if is_multirange_of(from.data_type, to.data_type) {
+        return Ok(cast("{x}", to, None));
     }
     numbers(from, to).or_else(|| others(from, to)).ok_or_else(|| {
         Misfit::new(
@@ -67,73 +57,92 @@ fn printed(to: End<'_>) -> Fit {
 /// Text as a value of any type, read as PostgreSQL reads it.
 fn parsed(to: End<'_>) -> Result<Fit, Misfit> {
     let text = "({x})::pg_catalog.text";
-    let element = to.data_type.element().unwrap_or(to.data_type);
-    let lossless = match element.oid {
-        builtin::MONEY => {
-            return Err(Misfit::new(
-                "how text is read as money depends on a server's language",
-                "write the conversion as sql",
-            ));
-        }
-        builtin::DATE if to.data_type.element().is_none() => Some(matches(text, DATE_TEXT)),
-        builtin::TIME if to.data_type.element().is_none() => Some(time_of_day(text, to)),
-        builtin::INTERVAL if to.data_type.element().is_none() => Some(interval(text, to)),
-        builtin::FLOAT4 | builtin::FLOAT8 => {
-            let exact = suffixed("pg_catalog.numeric", to.data_type);
-            let kept = format!(
-                "((({text})::{})::pg_catalog.text)::{exact}",
-                type_name(to.data_type)
-            );
-            Some(format!("({text})::{exact} IS NOT DISTINCT FROM {kept}"))
-        }
-        builtin::CHAR => Some(equal_print(text, to)),
-        builtin::OID => Some(format!(
-            "(({text})::pg_catalog.oid)::pg_catalog.int8 IS NOT DISTINCT FROM ({text})::pg_catalog.int8"
-        )),
-        builtin::NUMERIC if to.typmod >= 0 => Some(equal_values(text, to)),
-        _ if to.typmod >= 0 && to.data_type.element().is_some() => Some(equal_values(text, to)),
-        _ if to.typmod >= 0 && to.data_type.is_builtin() => Some(equal_texts(text, to)),
-        _ => None,
+    let lossless = read_whole(to)?;
+    if !names_an_object(to.data_type) {
+        return Ok(cast(text, to, lossless));
+    }
+    // What names none is written so, and the cast from text takes it for a name.
+    let exact = type_name(to.data_type);
+    Ok(Fit::Cast {
+        value: format!("CASE {text} WHEN '-' THEN (0::pg_catalog.oid)::{exact} ELSE ({text})::{exact} END"),
+        lossless,
+        clock: None,
+        check: None,
+    })
+}
+
+/// Arrays of other elements, if one of the elements becomes the other: numbers and what casts without a doubt by the casts of
+/// their elements, all others through their text.
+fn elementwise(
+    from: End<'_>,
+    to: End<'_>,
+    own: &TypeRef,
+    wanted: &TypeRef,
+    terms: Terms<'_>,
+) -> Result<Fit, Misfit> {
+    let element = |data_type, typmod| End { data_type, typmod };
+    let (source, target) = (element(own, from.typmod), element(wanted, to.typmod));
+    let exact = Terms {
+        lossy: false,
+        ..terms
     };
-    Ok(cast(text, to, lossless))
-}
-
-fn matches(text: &str, pattern: &str) -> String {
-    format!("({text}) ~* {}", crate::name::quote_literal(pattern))
-}
-
-fn time_of_day(text: &str, to: End<'_>) -> String {
-    let plain = matches(text, TIME_TEXT);
-    if to.typmod < 0 {
-        return plain;
+    let one = fit(source, target, exact)?;
+    let bare = |data_type: &TypeRef| data_type.base() == data_type;
+    let plain = match &one {
+        Fit::Same => true,
+        _ => one == cast("{x}", target, None),
+    };
+    if plain && bare(own) && bare(wanted) && own.is_builtin() && wanted.is_builtin() {
+        return Ok(cast("{x}", to, None));
     }
-    format!("{plain} AND {}", equal_texts(text, to))
-}
-
-fn interval(text: &str, to: End<'_>) -> String {
-    let exact = format!("({text}) !~ {}", crate::name::quote_literal(TOO_FINE));
-    if to.typmod < 0 {
-        return exact;
+    if (is_number(own) && is_number(wanted)) || is_reversible(own.oid, wanted.oid) {
+        let there = type_with_modifier(to.data_type, to.typmod);
+        let back = format!("(({{x}})::{there})::{}", type_name(from.data_type));
+        return Ok(cast(
+            "{x}",
+            to,
+            Some(format!("{back} IS NOT DISTINCT FROM ({{x}})")),
+        ));
     }
-    format!("{exact} AND {}", equal_texts(text, to))
-}
-
-/// Arrays of other elements: numbers by the casts of their elements, all others through their text.
-fn elementwise(from: End<'_>, to: End<'_>) -> Fit {
-    let exact = type_with_modifier(to.data_type, to.typmod);
-    if is_number(from.data_type.element()) && is_number(to.data_type.element()) {
-        let back = format!("(({{x}})::{exact})::{}", type_name(from.data_type));
-        return cast("{x}", to, Some(format!("{back} IS NOT DISTINCT FROM ({{x}})")));
+    if is_characters(wanted.base()) {
+        return Ok(printed_elements(to, wanted));
+    }
+    if is_characters(own.base()) {
+        return parsed(to);
+    }
+    let prints_otherwise = |one: &TypeRef| matches!(one.base().oid, builtin::BOOL | builtin::MONEY);
+    if prints_otherwise(own) || prints_otherwise(wanted) {
+        return Err(Misfit::new(
+            "its elements have no text that means the same",
+            "write the conversion as sql",
+        ));
     }
     let text = "({x})::pg_catalog.text";
-    cast(text, to, Some(equal_print(text, to)))
+    Ok(cast(text, to, Some(equal_print(text, to))))
 }
 
-fn is_number(element: Option<&TypeRef>) -> bool {
-    element.is_some_and(|one| {
-        integer_width(one.oid).is_some()
-            || matches!(one.oid, builtin::NUMERIC | builtin::FLOAT4 | builtin::FLOAT8)
-    })
+/// Elements as the text that a single value would have.
+fn printed_elements(to: End<'_>, wanted: &TypeRef) -> Fit {
+    let texts = "({x})::pg_catalog.text[]";
+    if wanted.oid == builtin::TEXT {
+        return cast("{x}", to, None);
+    }
+    let there = type_with_modifier(to.data_type, to.typmod);
+    let back = format!("((({texts})::{there})::pg_catalog.text[]) IS NOT DISTINCT FROM {texts}");
+    cast(texts, to, Some(back))
+}
+
+/// Pairs of which only some values come back.
+fn is_reversible(source: Oid, target: Oid) -> bool {
+    matches!(
+        (source, target),
+        (builtin::INET, builtin::CIDR) | (builtin::MACADDR8, builtin::MACADDR)
+    )
+}
+
+fn is_number(one: &TypeRef) -> bool {
+    integer_width(one.oid).is_some()
+        || matches!(one.oid, builtin::NUMERIC | builtin::FLOAT4 | builtin::FLOAT8)
 }
 
 /// Numbers among each other, and truth values that are kept as numbers.
@@ -178,6 +187,15 @@ fn numbers(from: End<'_>, to: End<'_>) -> Option<Fit> {
     })
 }
 
+/// Whether the one is the multirange of the other, which then has one range, or none where that is empty.
+fn is_multirange_of(range: &TypeRef, multirange: &TypeRef) -> bool {
+    let name = range.name.name.replace("range", "multirange");
+    range.is_builtin()
+        && multirange.is_builtin()
+        && range.name.name.ends_with("range")
+        && name == multirange.name.name
+}
+
 /// Everything else that PostgreSQL converts.
 fn others(from: End<'_>, to: End<'_>) -> Option<Fit> {
     let (source, target) = (from.data_type.oid, to.data_type.oid);
@@ -191,6 +209,7 @@ fn others(from: End<'_>, to: End<'_>) -> Option<Fit> {
         | (builtin::OID, builtin::INT8)
         | (builtin::DATE, builtin::TIMESTAMP) => cast("{x}", to, None),
         (builtin::INET, builtin::CIDR) => cast("{x}", to, Some(back("pg_catalog.inet"))),
+        (builtin::MACADDR8, builtin::MACADDR) => cast("{x}", to, Some(back("pg_catalog.macaddr8"))),
         (builtin::OID, builtin::INT2 | builtin::INT4) => cast("({x})::pg_catalog.int8", to, None),
         (_, builtin::OID) if integer_width(source).is_some() => {
             cast("{x}", to, Some(back("pg_catalog.int8")))
@@ -211,26 +230,19 @@ fn others(from: End<'_>, to: End<'_>) -> Option<Fit> {
 
 /// Whether both sides call their type the same, and it is of the same kind: it reads what the other prints.
 fn is_namesake(from: &TypeRef, to: &TypeRef) -> bool {
-    let elements = |one: &TypeRef| one.element().map(|element| element.name.name.clone());
-    match (&from.kind, &to.kind) {
-        (TypeKind::Array(_), TypeKind::Array(_)) => {
-            elements(from) == elements(to) && !from.is_builtin() && !to.is_builtin()
-        }
-        _ => {
-            let kind = std::mem::discriminant(&from.kind) == std::mem::discriminant(&to.kind);
-            kind && from.name.name == to.name.name && from.is_builtin() == to.is_builtin()
-        }
+    let kind = std::mem::discriminant(&from.kind) == std::mem::discriminant(&to.kind);
+    kind && from.element().is_none() && from.name.name == to.name.name && from.is_builtin() == to.is_builtin()
+}
+
+/// A namesake's text, which must mean all of it where the types are made of other parts.
+fn reread(from: End<'_>, to: End<'_>) -> Fit {
+    let text = "({x})::pg_catalog.text";
+    if !is_kin(from.data_type, to.data_type) {
+        return cast(text, to, Some(equal_print(text, to)));
     }
-}
-
-/// Whether the value prints as the text it was read from.
-fn equal_print(text: &str, to: End<'_>) -> String {
-    let value = format!("({text})::{}", type_with_modifier(to.data_type, to.typmod));
-    format!("({value})::pg_catalog.text IS NOT DISTINCT FROM {text}")
-}
-
-/// An SQL type, or its array where `like` is one.
-fn suffixed(sql: &str, like: &TypeRef) -> String {
-    let array = if like.element().is_some() { "[]" } else { "" };
-    format!("{sql}{array}")
+    if from.data_type.name == to.data_type.name {
+        cast("{x}", to, None)
+    } else {
+        cast(text, to, None)
+    }
 }

@@ -1,6 +1,6 @@
 //! Pairs whose bytes are right, perhaps after a check: equal types, and text among itself.
 
-use super::{End, Fit, Misfit, cast, is_unpadded};
+use super::{End, Fit, Misfit, Terms, cast, is_unpadded};
 use crate::catalog::{TypeKind, TypeRef, builtin};
 use crate::plan::program::Check;
 use crate::plan::sql_type::{numeric_modifier, second_digits, type_name, type_with_modifier};
@@ -18,7 +18,11 @@ pub(super) fn is_same_type(from: &TypeRef, to: &TypeRef) -> bool {
 }
 
 /// Equal types whose modifiers may differ.
-pub(super) fn same_type(from: End<'_>, to: End<'_>) -> Result<Fit, Misfit> {
+pub(super) fn same_type(from: End<'_>, to: End<'_>, terms: Terms<'_>) -> Result<Fit, Misfit> {
+    let holds_intervals = |one: &TypeRef| one.oid == builtin::INTERVAL;
+    if !terms.same_interval && from.data_type.any(&holds_intervals) {
+        return Ok(interval(from, to));
+    }
     if to.typmod < 0 || to.typmod == from.typmod {
         return Ok(Fit::Same);
     }
@@ -87,6 +91,25 @@ fn numeric(from: End<'_>, to: End<'_>) -> Fit {
     Fit::Checked(Check::Numeric { precision, scale })
 }
 
+/// Intervals whose largest is infinite on one server only: a single one's bytes show it; all others travel as text, which
+/// the target then cannot read.
+fn interval(from: End<'_>, to: End<'_>) -> Fit {
+    let array = to.data_type.element().is_some();
+    if to.typmod < 0 || to.typmod == from.typmod {
+        return if array {
+            cast("{x}", to, None)
+        } else {
+            Fit::Checked(Check::SameInterval)
+        };
+    }
+    let lossless = if array {
+        equal_values("{x}", to)
+    } else {
+        equal_texts("{x}", to)
+    };
+    cast("{x}", to, Some(lossless))
+}
+
 /// Times of the same unit; an interval that keeps certain fields only is the target's matter.
 pub(super) fn microseconds(from: End<'_>, to: End<'_>) -> Fit {
     let Some(kept) = second_digits(to.data_type, to.typmod) else {
@@ -111,7 +134,13 @@ pub(super) fn padded(from: End<'_>, to: End<'_>) -> Fit {
         "pg_catalog.length(pg_catalog.rtrim(({{x}})::pg_catalog.text)) <= {}",
         to.typmod - 4
     );
-    cast("{x}", to, Some(fits))
+    // Its own cast would keep the byte zero, which stands for none.
+    let value = if from.data_type.oid == builtin::CHAR {
+        "({x})::pg_catalog.text"
+    } else {
+        "{x}"
+    };
+    cast(value, to, Some(fits))
 }
 
 /// Whether applying the modifier changes nothing that the value's text shows.

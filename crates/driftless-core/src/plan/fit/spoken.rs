@@ -76,7 +76,7 @@ fn as_is(x: &str, from: End<'_>, to: End<'_>) -> String {
 fn unchecked(x: &str, check: &Check, from: End<'_>, to: End<'_>) -> String {
     match check {
         Check::Numeric { .. } => format!("({x})::pg_catalog.numeric"),
-        Check::Microseconds(_) => {
+        Check::Microseconds(_) | Check::SameInterval => {
             let wide = End {
                 data_type: unwrap(to).data_type,
                 typmod: -1,

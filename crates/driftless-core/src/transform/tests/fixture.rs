@@ -118,6 +118,7 @@ pub(super) fn evaluation(outputs: usize) -> Evaluation {
         sql: String::new(),
         place: String::new(),
         column: None,
+        reads: false,
     };
     Evaluation {
         inputs: Vec::new(),
