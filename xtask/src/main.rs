@@ -24,6 +24,7 @@ const USAGE: &str = "usage: cargo xtask lint
        cargo xtask postgres
        cargo xtask test [--source MAJOR] [--target MAJOR] [-p PACKAGE] [arguments of cargo nextest run]
        cargo xtask bench load [--rows N] [--pairs K] [--expressions] [--profile NAME | --program FILE]
+                             [--compare] [--lab] [--latency 20ms]
        cargo xtask docs
 ";
 

@@ -22,12 +22,15 @@ pub mod listen;
 pub mod pooler;
 /// A proxy that breaks connections on demand.
 pub mod fault;
+/// A long way to a server.
+pub mod delay;
 /// A proxy that forgets what clients say at start-up.
 pub mod strip;
 
 pub use certificate::{Authority, Certified};
 pub use data::shared_data;
 pub use database::TestDatabase;
+pub use delay::DelayProxy;
 pub use driftless_cluster::{Binaries, Cluster, ClusterOptions, MAJORS, majors_dir};
 pub use dump::{load_dump, pg_dump_schema, pg_dump_schema_without};
 pub use fault::{Direction, Fault, FaultProxy};

@@ -1,51 +1,94 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-/// The two servers, filled, and the programs that work on them.
+/// Median and spread.
+mod spread;
+/// The two servers, and the programs that work on them.
 mod ground;
+/// What is loaded, and what has to become of it.
+mod scene;
+/// Finished rows from files: the least that has to be done.
+mod floor;
+/// `driftless migrate`, as it is run here.
+mod migrate;
 /// What is compared, each as one measured run.
 mod contender;
+/// `psql | psql`.
+mod pipe;
+/// `pgcopydb clone`.
+mod clone;
+/// Runs in alternation.
+mod alternate;
 /// What came out, as a table.
 mod table;
+/// Patients: driftless beside the others.
+mod comparison;
+/// The dental laboratory, large.
+mod lab;
+/// Servers that are far away.
+mod latency;
 
-use contender::{Contender, Run};
 use ground::Ground;
+use scene::Scene;
 
 /// What is measured.
 pub(crate) struct Wishes {
-    /// Patients.
-    rows: u64,
+    /// Rows: patients, or those of the laboratory over all entities. What a part is measured with where it is not said
+    /// depends on the part.
+    rows: Option<u64>,
     /// How often every contender runs.
-    pairs: usize,
+    pairs: Option<usize>,
     /// Whether three columns are SQL expressions.
     expressions: bool,
     /// With which profile driftless is built.
     profile: String,
     /// A driftless that is built already: to measure an earlier state.
     program: Option<PathBuf>,
+    /// In the order in which they were named.
+    parts: Vec<Part>,
+}
+
+/// One thing that is measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Part {
+    Comparison,
+    Lab,
+    Latency(Duration),
 }
 
 impl Wishes {
     pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Wishes, String> {
         let mut wishes = Wishes {
-            rows: 100_000,
-            pairs: 3,
+            rows: None,
+            pairs: None,
             expressions: false,
             profile: "release".to_owned(),
             program: None,
+            parts: Vec::new(),
         };
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
             match argument.as_str() {
-                "--rows" => wishes.rows = positive(&argument, &value()?)?,
-                "--pairs" => wishes.pairs = positive(&argument, &value()?)?,
+                "--rows" => wishes.rows = Some(positive(&argument, &value()?)?),
+                "--pairs" => wishes.pairs = Some(positive(&argument, &value()?)?),
                 "--expressions" => wishes.expressions = true,
                 "--profile" => wishes.profile = value()?,
                 "--program" => wishes.program = Some(value()?.into()),
+                "--compare" => wishes.parts.push(Part::Comparison),
+                "--lab" => wishes.parts.push(Part::Lab),
+                "--latency" => wishes.parts.push(Part::Latency(milliseconds(&value()?)?)),
                 _ => return Err(format!("bench load knows no {argument}")),
             }
         }
+        if wishes.parts.is_empty() {
+            wishes.parts.push(Part::Comparison);
+        }
         Ok(wishes)
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows.unwrap_or(100_000)
     }
 }
 
@@ -54,32 +97,36 @@ fn positive<N: std::str::FromStr + PartialOrd + Default>(name: &str, value: &str
     number.ok_or(format!("{name} {value}: a number above 0 is needed"))
 }
 
+/// `20ms`.
+fn milliseconds(value: &str) -> Result<Duration, String> {
+    let number = value.strip_suffix("ms").and_then(|number| number.parse().ok());
+    number
+        .map(Duration::from_millis)
+        .ok_or(format!("{value}: milliseconds are needed, such as 20ms"))
+}
+
 /// Measures in one run, everything in alternation, so that what else the machine does hits all alike.
 pub(crate) fn run(wishes: &Wishes) -> Result<ExitCode, String> {
     let ground = Ground::prepare(wishes)?;
-    eprintln!("warming up; the floor's files are taken from this load");
-    contender::run(&ground, Contender::Driftless)?;
-    ground.keep_files()?;
-    let mut runs: Vec<Run> = Vec::new();
-    for pair in 0..wishes.pairs {
-        let mut order = [Contender::Floor, Contender::Driftless, Contender::Pipe];
-        if pair % 2 == 1 {
-            order.reverse();
-        }
-        for contender in order {
-            let run = contender::run(&ground, contender)?;
-            eprintln!(
-                "{} of {}: {:9} {:.2} s",
-                pair + 1,
-                wishes.pairs,
-                contender.name(),
-                run.seconds
-            );
-            runs.push(run);
-        }
+    for part in &wishes.parts {
+        println!("{}", measure(&ground, wishes, *part)?);
     }
-    print!("{}", table::render(wishes, &ground, &runs));
+    let program = wishes.program.as_ref().map_or_else(
+        || format!("profile {}", wishes.profile),
+        |file| file.display().to_string(),
+    );
+    print!("{}", table::machine(&ground, &program));
     Ok(ExitCode::SUCCESS)
+}
+
+fn measure(ground: &Ground, wishes: &Wishes, part: Part) -> Result<String, String> {
+    let patients = || Scene::patients(ground, wishes.rows(), wishes.expressions);
+    let pairs = wishes.pairs.unwrap_or(3);
+    match part {
+        Part::Comparison => comparison::measure(ground, &patients()?, wishes.expressions, pairs),
+        Part::Lab => lab::measure(ground, wishes.rows.unwrap_or(lab::GOAL_ROWS), pairs),
+        Part::Latency(delay) => latency::measure(ground, &patients()?, delay, pairs),
+    }
 }
 
 #[cfg(test)]
@@ -93,9 +140,15 @@ mod tests {
     #[test]
     fn arguments_are_read_and_wrong_ones_refused() {
         let wishes = read("--rows 5 --expressions --pairs 7 --profile demo").unwrap();
-        assert_eq!((wishes.rows, wishes.pairs, wishes.expressions), (5, 7, true));
-        assert_eq!(read("").unwrap().rows, 100_000);
-        for wrong in ["--rows", "--rows 0", "--pairs x", "--fast"] {
+        assert_eq!(
+            (wishes.rows(), wishes.pairs, wishes.expressions),
+            (5, Some(7), true)
+        );
+        assert_eq!(read("").unwrap().rows(), 100_000);
+        assert_eq!(read("").unwrap().parts, [Part::Comparison]);
+        let parts = read("--latency 20ms --lab").unwrap().parts;
+        assert_eq!(parts, [Part::Latency(Duration::from_millis(20)), Part::Lab]);
+        for wrong in ["--rows", "--rows 0", "--pairs x", "--fast", "--latency 20"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

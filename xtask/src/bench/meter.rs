@@ -12,7 +12,7 @@ const INTERVAL: Duration = Duration::from_millis(5);
 /// What a process cost that has ended.
 pub(crate) struct Cost {
     pub(crate) status: ExitStatus,
-    /// Seconds of CPU time, in user and kernel mode.
+    /// Seconds of CPU time, in user and kernel mode, with the processes that it started.
     pub(crate) cpu: f64,
     /// The most memory that was resident, in MB.
     pub(crate) peak_mb: f64,
@@ -31,7 +31,8 @@ pub(crate) fn watch(mut child: Child) -> Result<Cost, String> {
                 .map_err(|error| format!("a process is lost: {error}"))?;
             return Ok(Cost {
                 status,
-                cpu: stat.map_or(0.0, |stat| stat.own),
+                // Of those that it started and waited for too.
+                cpu: stat.map_or(0.0, |stat| stat.own + stat.reaped),
                 peak_mb: peak_kb as f64 / 1024.0,
             });
         }

@@ -1,128 +1,102 @@
 use std::fmt::Write as _;
 
-use super::Wishes;
-use super::contender::{Contender, Run};
+use super::alternate::Series;
 use super::ground::Ground;
+use super::scene::Scene;
+use super::spread::Spread;
 
-/// Median, smallest and largest of some figures.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
-}
-
-impl Spread {
-    fn of(figures: impl IntoIterator<Item = f64>) -> Spread {
-        let mut figures: Vec<f64> = figures.into_iter().collect();
-        figures.sort_by(f64::total_cmp);
-        let at = |position: usize| figures.get(position).copied().unwrap_or(f64::NAN);
-        let middle = figures.len() / 2;
-        let median = if figures.len() % 2 == 1 {
-            at(middle)
-        } else {
-            f64::midpoint(at(middle.saturating_sub(1)), at(middle))
-        };
-        Spread {
-            median,
-            least: at(0),
-            most: at(figures.len().saturating_sub(1)),
-        }
-    }
-
-    fn text(self) -> String {
-        format!("{:.2} ({:.2}-{:.2})", self.median, self.least, self.most)
-    }
-}
-
-/// All figures, as Markdown.
-pub(super) fn render(wishes: &Wishes, ground: &Ground, runs: &[Run]) -> String {
+/// All figures of some series as Markdown, with the ratio to each of the `bases`, which are numbers of series.
+pub(super) fn render(scene: &Scene, rounds: usize, series: &[Series], bases: &[usize]) -> String {
+    let ratios: String = bases
+        .iter()
+        .map(|base| format!(" x {} |", series[*base].name))
+        .collect();
     let mut out = format!(
-        "{} patients{}, {} alternating runs each; median (least-most)\n\n\
-         | | seconds | rows/s | x floor | x pipe | CPU s source | CPU s target | CPU s between | peak MB |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
-        wishes.rows,
-        if wishes.expressions {
-            ", three columns by expression"
-        } else {
-            ""
-        },
-        wishes.pairs,
+        "{}, {rounds} alternating runs each; median (least-most)\n\n\
+         | | seconds | rows/s |{ratios} CPU s source | CPU s target | CPU s between | peak MB |\n\
+         |---|---|---|{}---|---|---|---|\n",
+        scene.title,
+        "---|".repeat(bases.len()),
     );
-    for contender in [Contender::Floor, Contender::Driftless, Contender::Pipe] {
-        line(&mut out, ground.rows, runs, contender);
+    for one in series {
+        let bases: Vec<&Series> = bases.iter().map(|base| &series[*base]).collect();
+        line(&mut out, scene.rows, one, &bases);
     }
-    out.push_str("\nSteps of driftless, median seconds: ");
-    out.push_str(&steps(runs).join(", "));
-    let version = ground.target.binaries().major();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    // Writing to the string cannot fail.
-    let _ = writeln!(
-        out,
-        "\n\nPostgreSQL {version} with fsync and full_page_writes off, both servers on this machine, {cores} cores, \
-         driftless: {}.",
-        wishes.program.as_ref().map_or_else(
-            || format!("profile {}", wishes.profile),
-            |file| file.display().to_string()
-        )
-    );
+    for one in series
+        .iter()
+        .filter(|one| one.runs.iter().any(|run| !run.steps.is_empty()))
+    {
+        let _ = writeln!(
+            out,
+            "\nSteps of {}, median seconds: {}.",
+            one.name,
+            steps(one).join(", ")
+        );
+    }
     out
 }
 
-fn line(out: &mut String, rows: u64, runs: &[Run], contender: Contender) {
-    let seconds = Spread::of(of(runs, contender).map(|run| run.seconds));
-    let cpu = |part: usize| Spread::of(of(runs, contender).map(|run| run.cpu[part])).median;
-    let peak = of(runs, contender).map(|run| run.peak_mb).fold(0.0, f64::max);
+/// On what was measured, for below all tables.
+pub(super) fn machine(ground: &Ground, program: &str) -> String {
+    let version = ground.target.binaries().major();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!(
+        "PostgreSQL {version} with fsync and full_page_writes off, both servers on this machine, {cores} cores, \
+         driftless: {program}.\n"
+    )
+}
+
+fn line(out: &mut String, rows: u64, one: &Series, bases: &[&Series]) {
+    let seconds = Spread::of(one.runs.iter().map(|run| run.seconds));
+    let cpu = |part: usize| Spread::of(one.runs.iter().map(|run| run.cpu[part])).median;
+    let _ = write!(
+        out,
+        "| {} | {} | {:.0} |",
+        one.name,
+        seconds.text(),
+        rows as f64 / seconds.median
+    );
+    for base in bases {
+        if std::ptr::eq(*base, one) {
+            out.push_str(" 1 |");
+        } else {
+            let _ = write!(out, " {} |", Series::ratio(one, base).text());
+        }
+    }
     let _ = writeln!(
         out,
-        "| {} | {} | {:.0} | {} | {} | {:.2} | {:.2} | {} | {} |",
-        contender.name(),
-        seconds.text(),
-        rows as f64 / seconds.median,
-        ratio(runs, contender, Contender::Floor),
-        ratio(runs, contender, Contender::Pipe),
+        " {:.2} | {:.2} | {} | {} |",
         cpu(0),
         cpu(1),
-        // The floor's session only hands over statements.
-        figure(contender, format!("{:.2}", cpu(2))),
-        figure(contender, format!("{peak:.0}")),
+        figure(2, cpu(2)),
+        figure(0, peak(one)),
     );
 }
 
-fn figure(contender: Contender, figure: String) -> String {
-    if contender == Contender::Floor {
+/// A figure; what nobody looked at is 0, and no figure.
+fn figure(digits: usize, figure: f64) -> String {
+    if figure == 0.0 {
         "-".to_owned()
     } else {
-        figure
+        format!("{figure:.digits$}")
     }
 }
 
-fn of(runs: &[Run], contender: Contender) -> impl Iterator<Item = &Run> {
-    runs.iter().filter(move |run| run.contender == contender)
+/// The most memory that a run of the series took, in MB.
+fn peak(series: &Series) -> f64 {
+    series.runs.iter().map(|run| run.peak_mb).fold(0.0, f64::max)
 }
 
-/// The ratio within each pair: what disturbs a pair disturbs both of it.
-fn ratio(runs: &[Run], contender: Contender, base: Contender) -> String {
-    if contender == base {
-        return "1".to_owned();
-    }
-    let pairs = of(runs, contender).zip(of(runs, base));
-    Spread::of(pairs.map(|(run, base)| run.seconds / base.seconds)).text()
-}
-
-fn steps(runs: &[Run]) -> Vec<String> {
-    let Some(first) = of(runs, Contender::Driftless).next() else {
+fn steps(series: &Series) -> Vec<String> {
+    let Some(first) = series.runs.first() else {
         return Vec::new();
     };
     let median = |step: &str| {
-        let of_step = |run: &Run| {
-            run.steps
-                .iter()
-                .filter(|one| one.0 == step)
-                .map(|one| one.1)
-                .sum()
-        };
-        Spread::of(of(runs, Contender::Driftless).map(of_step)).median
+        Spread::of(series.runs.iter().map(|run| {
+            let of_step = run.steps.iter().filter(|one| one.0 == step);
+            of_step.map(|one| one.1).sum()
+        }))
+        .median
     };
     let names = first.steps.iter().map(|(step, _)| step);
     names.map(|step| format!("{step} {:.2}", median(step))).collect()
@@ -131,29 +105,26 @@ fn steps(runs: &[Run]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::load::contender::Run;
 
-    fn run(contender: Contender, seconds: f64) -> Run {
-        Run {
-            contender,
-            seconds,
-            cpu: [0.0; 3],
-            peak_mb: 0.0,
+    #[test]
+    fn steps_are_medians() {
+        let run = |seconds| Run {
             steps: vec![("loading".to_owned(), seconds)],
-        }
+            ..Run::took(seconds)
+        };
+        let series = Series {
+            name: "driftless".to_owned(),
+            runs: vec![run(2.0), run(30.0)],
+        };
+        assert_eq!(steps(&series), ["loading 16.00"]);
     }
 
     #[test]
-    fn the_median_stands_in_the_middle() {
-        let odd = Spread::of([3.0, 1.0, 2.0]);
-        assert_eq!((odd.median, odd.least, odd.most), (2.0, 1.0, 3.0));
-        assert_eq!(Spread::of([4.0, 1.0]).median, 2.5);
-    }
-
-    #[test]
-    fn ratios_are_taken_within_pairs() {
-        let (us, base) = (Contender::Driftless, Contender::Floor);
-        let runs = [run(base, 1.0), run(us, 2.0), run(us, 30.0), run(base, 10.0)];
-        assert_eq!(ratio(&runs, us, base), "2.50 (2.00-3.00)");
-        assert_eq!(steps(&runs), ["loading 16.00"]);
+    fn what_was_not_measured_is_no_figure() {
+        assert_eq!(
+            (figure(2, 0.0), figure(1, 2.25)),
+            ("-".to_owned(), "2.2".to_owned())
+        );
     }
 }
