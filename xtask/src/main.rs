@@ -24,7 +24,8 @@ const USAGE: &str = "usage: cargo xtask lint
        cargo xtask postgres
        cargo xtask test [--source MAJOR] [--target MAJOR] [-p PACKAGE] [arguments of cargo nextest run]
        cargo xtask bench load [--rows N] [--pairs K] [--expressions] [--profile NAME | --program FILE]
-                             [--compare] [--lab] [--latency 20ms]
+                             [--compare] [--lab] [--latency 20ms] [--memory [--ladder N,N]] [--checkpoints]
+                             [--resume] [--flame FILE.svg]
        cargo xtask docs
 ";
 

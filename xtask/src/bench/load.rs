@@ -28,6 +28,14 @@ mod comparison;
 mod lab;
 /// Servers that are far away.
 mod latency;
+/// Memory and time per row, as loads grow.
+mod memory;
+/// What checkpoints cost.
+mod checkpoints;
+/// What a kill costs.
+mod resume;
+/// Where driftless spends its time.
+mod flame;
 
 use ground::Ground;
 use scene::Scene;
@@ -45,16 +53,22 @@ pub(crate) struct Wishes {
     profile: String,
     /// A driftless that is built already: to measure an earlier state.
     program: Option<PathBuf>,
+    /// Rows of the loads whose memory and time per row are compared.
+    ladder: Vec<u64>,
     /// In the order in which they were named.
     parts: Vec<Part>,
 }
 
 /// One thing that is measured.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Part {
     Comparison,
     Lab,
     Latency(Duration),
+    Memory,
+    Checkpoints,
+    Resume,
+    Flame(PathBuf),
 }
 
 impl Wishes {
@@ -65,6 +79,7 @@ impl Wishes {
             expressions: false,
             profile: "release".to_owned(),
             program: None,
+            ladder: vec![100_000, 5_000_000],
             parts: Vec::new(),
         };
         while let Some(argument) = arguments.next() {
@@ -78,6 +93,11 @@ impl Wishes {
                 "--compare" => wishes.parts.push(Part::Comparison),
                 "--lab" => wishes.parts.push(Part::Lab),
                 "--latency" => wishes.parts.push(Part::Latency(milliseconds(&value()?)?)),
+                "--memory" => wishes.parts.push(Part::Memory),
+                "--ladder" => wishes.ladder = ladder(&value()?)?,
+                "--checkpoints" => wishes.parts.push(Part::Checkpoints),
+                "--resume" => wishes.parts.push(Part::Resume),
+                "--flame" => wishes.parts.push(Part::Flame(value()?.into())),
                 _ => return Err(format!("bench load knows no {argument}")),
             }
         }
@@ -97,6 +117,12 @@ fn positive<N: std::str::FromStr + PartialOrd + Default>(name: &str, value: &str
     number.ok_or(format!("{name} {value}: a number above 0 is needed"))
 }
 
+/// `100000,5000000`.
+fn ladder(value: &str) -> Result<Vec<u64>, String> {
+    let sizes = value.split(',');
+    sizes.map(|rows| positive("--ladder", rows)).collect()
+}
+
 /// `20ms`.
 fn milliseconds(value: &str) -> Result<Duration, String> {
     let number = value.strip_suffix("ms").and_then(|number| number.parse().ok());
@@ -109,7 +135,7 @@ fn milliseconds(value: &str) -> Result<Duration, String> {
 pub(crate) fn run(wishes: &Wishes) -> Result<ExitCode, String> {
     let ground = Ground::prepare(wishes)?;
     for part in &wishes.parts {
-        println!("{}", measure(&ground, wishes, *part)?);
+        println!("{}", measure(&ground, wishes, part)?);
     }
     let program = wishes.program.as_ref().map_or_else(
         || format!("profile {}", wishes.profile),
@@ -119,13 +145,18 @@ pub(crate) fn run(wishes: &Wishes) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure(ground: &Ground, wishes: &Wishes, part: Part) -> Result<String, String> {
+fn measure(ground: &Ground, wishes: &Wishes, part: &Part) -> Result<String, String> {
     let patients = || Scene::patients(ground, wishes.rows(), wishes.expressions);
     let pairs = wishes.pairs.unwrap_or(3);
     match part {
         Part::Comparison => comparison::measure(ground, &patients()?, wishes.expressions, pairs),
         Part::Lab => lab::measure(ground, wishes.rows.unwrap_or(lab::GOAL_ROWS), pairs),
-        Part::Latency(delay) => latency::measure(ground, &patients()?, delay, pairs),
+        Part::Latency(delay) => latency::measure(ground, &patients()?, *delay, pairs),
+        Part::Memory => memory::measure(ground, &wishes.ladder, pairs),
+        // The goal speaks of seven pairs.
+        Part::Checkpoints => checkpoints::measure(ground, &patients()?, wishes.pairs.unwrap_or(7)),
+        Part::Resume => resume::measure(ground, &patients()?, pairs),
+        Part::Flame(svg) => flame::measure(ground, &patients()?, svg),
     }
 }
 
@@ -148,7 +179,14 @@ mod tests {
         assert_eq!(read("").unwrap().parts, [Part::Comparison]);
         let parts = read("--latency 20ms --lab").unwrap().parts;
         assert_eq!(parts, [Part::Latency(Duration::from_millis(20)), Part::Lab]);
-        for wrong in ["--rows", "--rows 0", "--pairs x", "--fast", "--latency 20"] {
+        for wrong in [
+            "--rows",
+            "--rows 0",
+            "--pairs x",
+            "--fast",
+            "--latency 20",
+            "--ladder 1,x",
+        ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

@@ -27,6 +27,17 @@ impl Spread {
     pub(super) fn text(self) -> String {
         format!("{:.2} ({:.2}-{:.2})", self.median, self.least, self.most)
     }
+
+    /// `+1.8 % (-0.2 to +2.4 %)` for ratios around 1.
+    pub(super) fn percent(self) -> String {
+        let percent = |ratio: f64| (ratio - 1.0) * 100.0;
+        format!(
+            "{:+.1} % ({:+.1} to {:+.1} %)",
+            percent(self.median),
+            percent(self.least),
+            percent(self.most)
+        )
+    }
 }
 
 /// Whether a goal is held, in words.
@@ -43,5 +54,10 @@ mod tests {
         let odd = Spread::of([3.0, 1.0, 2.0]);
         assert_eq!((odd.median, odd.least, odd.most), (2.0, 1.0, 3.0));
         assert_eq!(Spread::of([4.0, 1.0]).median, 2.5);
+    }
+
+    #[test]
+    fn a_ratio_may_be_told_in_percent() {
+        assert_eq!(Spread::of([1.02, 0.98]).percent(), "+0.0 % (-2.0 to +2.0 %)");
     }
 }
