@@ -116,6 +116,7 @@ impl<'a> Compiler<'a> {
         let source_rules = self.source_rules(&mut columns, from);
         let (target_evaluation, target_rules) = self.target_rules(&mut columns, from);
         self.unfilled(&columns.written, into, columns.findings);
+        self.unread(&columns.written, into, columns.findings);
         Some(Parts {
             identity: identity?,
             source_rules,

@@ -2,8 +2,10 @@
 //! cast gives and can be turned back, and whatever a cast would lose is rejected without `lossy`, and cast with it.
 
 mod casts;
+mod generated;
 mod judge;
 mod lost;
+mod travel;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_core::code;
 use driftless_core::plan::matrix::{Class, Type, class, obeys_lossy};
 use driftless_engine::run::prepare;
-
 use driftless_testkit::{TestDatabase, servers};
 
 use crate::pair::{Pair, migrate_spec};
@@ -157,7 +158,10 @@ async fn cases(pair: &Pair, cells: &[Cell]) -> Vec<Case> {
     for (number, cell) in cells.iter().enumerate() {
         let sql = cell.from.1.sql();
         for literal in values(sql).unwrap_or_else(|| panic!("no values of {sql}")) {
-            asked.push((number, *cell, *literal));
+            // PostgreSQL 14 prints a single byte of a character, which is no text.
+            if cell.to.1.sql() != "\"char\"" || literal.is_ascii() {
+                asked.push((number, *cell, *literal));
+            }
         }
     }
     let row = |(_, cell, literal): &(usize, Cell, &str)| {
@@ -392,6 +396,8 @@ async fn only_conversions_that_mean_the_same_are_made() {
     let cells: Vec<Cell> = Cell::all()
         .into_iter()
         .filter(|cell| !cell.from.1.is_characters() && !cell.to.1.is_characters())
+        // Before PostgreSQL 15 everything was cast to "char" and from it, as text is.
+        .filter(|cell| ![cell.from.1.sql(), cell.to.1.sql()].contains(&"\"char\""))
         .collect();
     let rows = cells.iter().map(|cell| {
         let cast = format!("NULL::{}::{}", cell.from.1.sql(), cell.to.1.sql());
@@ -406,8 +412,8 @@ async fn only_conversions_that_mean_the_same_are_made() {
     assert_eq!(answers.len(), cells.len());
     let (mut refused, mut without) = (BTreeSet::new(), BTreeSet::new());
     for (cell, answer) in cells.iter().zip(answers) {
-        let has_cast = answer[0].as_deref() == Some("true");
         let names = (cell.from.1.sql(), cell.to.1.sql());
+        let has_cast = answer[0].as_deref() == Some("true");
         match (has_cast, cell.class) {
             (true, Class::Refused | Class::Lossy) => refused.insert(names),
             (false, Class::Refused | Class::Lossy) | (true, _) => false,

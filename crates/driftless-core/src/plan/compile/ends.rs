@@ -172,6 +172,26 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// A binary COPY asks for the binary form of every column's type, also of those that it does not fill.
+    pub(super) fn unread(&self, written: &[&Column], into: &Relation, findings: &mut Vec<Finding>) {
+        let left_out = |column: &&Column| !written.iter().any(|other| other.name == column.name);
+        for column in into
+            .columns
+            .iter()
+            .filter(left_out)
+            .filter(|column| !column.data_type.binary)
+        {
+            let message = format!(
+                "column {} of the target is {}, which has no binary form: PostgreSQL takes no binary COPY into its table, \
+                 even where the column is left out",
+                column.name, column.type_sql
+            );
+            let remedy = "give the column another type, or add it behind the load; update an old extension, whose newer version \
+                          may have one";
+            findings.push(self.finding(code::TYPES_DO_NOT_FIT, message).remedy(remedy));
+        }
+    }
+
     pub(super) fn origin(&self, from: &Relation) -> Origin {
         let filter = self.entity.filter.as_ref().map(|filter| filter.value.clone());
         match &self.entity.from.value {

@@ -4,11 +4,9 @@
 /// zone from the session.
 pub(super) const REFUSED: &[(&str, &str)] = &[
     // Bits and bytes are not the digits of a number, and arrays of truth values have no text of one.
-    ("\"char\"", "int4"),
     ("bit(3)", "int4"),
     ("bit(3)", "int8"),
     ("bool[]", "int4[]"),
-    ("int4", "\"char\""),
     ("int4", "bit(3)"),
     ("int4[]", "bool[]"),
     ("int8", "bit(3)"),
@@ -31,6 +29,7 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("circle", "point"),
     ("circle", "polygon"),
     ("lseg", "point"),
+    ("path", "point"),
     ("path", "polygon"),
     ("point", "box"),
     ("polygon", "box"),
