@@ -15,6 +15,8 @@ mod draft;
 mod request;
 mod place;
 mod keys;
+/// In which order natural keys are looked at.
+pub mod natural;
 mod reference;
 mod columns;
 mod path;
@@ -29,7 +31,8 @@ pub mod advice;
 pub use compile::compile;
 pub use entity::{
     Chunking, EntityPlan, Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, IdentityPlan,
-    Input, KeyPart, Lookup, Merge, Mint, Origin, Path, Plan, RefSite, RefTarget, RulePlan, TargetColumn,
+    Input, KeyPart, Lookup, Merge, Mint, NaturalKey, Origin, Path, Plan, RefSite, RefTarget, RulePlan,
+    TargetColumn,
 };
 pub use program::{
     Canonical, Check, ClockChange, Constant, ConstantText, JsonKind, JsonMember, KeyText, LookupProgram,

@@ -260,6 +260,8 @@ pub struct EntitySpec {
     pub adopt: Option<Spanned<String>>,
     /// Rows that are one row of the target.
     pub merge: Option<MergeSpec>,
+    /// Target columns by whose shaped values rows that are there already are found and adopted (`match = …`); empty without.
+    pub natural_key: Vec<Spanned<String>>,
     /// Whether columns with equal names are copied without being named.
     pub copy_same_name: bool,
     /// Columns that `copy = "same-name"` leaves out.

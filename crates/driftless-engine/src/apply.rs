@@ -34,8 +34,12 @@ pub mod record;
 mod moved;
 /// Random identities, drawn before the load.
 pub mod draw;
+/// Mappings that each run finds anew until the load is done.
+mod found;
 /// Rows that are one row of the target.
 mod merge;
+/// Rows that are in the target already, found by their natural key.
+pub mod natural;
 /// What is recorded before the first row is written.
 pub mod begin;
 /// What an earlier run loaded under an older snapshot.

@@ -14,6 +14,7 @@ pub const POINTS: &[&str] = &[
     "state-made",
     "lease-taken",
     "entities-begun",
+    "uuids-recorded",
     "aside-recorded",
     "aside-dropped",
     "before-checkpoint",

@@ -3,6 +3,7 @@
 mod ends;
 mod rule;
 mod claim;
+mod natural;
 
 use super::columns::{Columns, written_columns};
 use super::draft::Draft;
@@ -48,6 +49,7 @@ pub fn compile(
     shared_tables(spec, &entities, &mut findings);
     unknown_ignored(spec, source, &mut findings);
     ignored_columns(spec, &entities, &mut findings);
+    findings.extend(natural::circle(spec, &entities));
     if blocks(&findings) {
         return Err(findings);
     }
@@ -84,7 +86,8 @@ impl<'a> Compiler<'a> {
         let found = self.parts(from, into, &mut own);
         let failed = blocks(&own);
         findings.append(&mut own);
-        let parts = found.filter(|_| !failed)?;
+        let mut parts = found.filter(|_| !failed)?;
+        parts.identity.natural_key = self.natural_key(from, into, findings);
         Some(self.assemble(from, into, parts))
     }
 
@@ -215,5 +218,7 @@ fn digest(plan: &EntityPlan, spec: &Spec) -> u64 {
     counted.after.clear();
     counted.unused.clear();
     counted.digest = 0;
-    text_hash(&format!("{} {counted:?}", spec.pipeline.namespace))
+    let natural = counted.identity.natural_key.take();
+    let natural = natural.map(|natural| (natural.columns, natural.probe.digest));
+    text_hash(&format!("{} {counted:?} {natural:?}", spec.pipeline.namespace))
 }

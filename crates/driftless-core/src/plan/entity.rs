@@ -146,6 +146,15 @@ pub struct Merge {
     pub order: String,
 }
 
+/// How rows that are in the target already are found by their natural key, before the load.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NaturalKey {
+    /// The target columns that are compared.
+    pub columns: Vec<String>,
+    /// The entity cut down to what gives these columns their values; its UUIDs are of no meaning.
+    pub probe: Box<EntityPlan>,
+}
+
 /// An entity's identity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IdentityPlan {
@@ -161,6 +170,8 @@ pub struct IdentityPlan {
     pub prerecord: bool,
     /// Which rows are one row of the target.
     pub merge: Option<Merge>,
+    /// How rows that are there already are found.
+    pub natural_key: Option<NaturalKey>,
     /// The source column that has the UUIDs, if the source has them.
     pub uuid_column: Option<String>,
     /// The text that must not change between runs: namespace, name, derivation, key.

@@ -113,9 +113,10 @@ impl Family<'_> {
         }
     }
 
-    /// Whether mappings are recorded that no key tells: adopted ones, or those of rows that are one.
+    /// Whether mappings are recorded that no key tells: adopted ones, those of rows that are one, and those of rows that are
+    /// there already.
     fn is_recorded(&self) -> bool {
-        self.owner.adopt.is_some() || self.owner.merge.is_some()
+        self.owner.adopt.is_some() || self.owner.merge.is_some() || !self.owner.natural_key.is_empty()
     }
 
     /// How a reference to this family finds a UUID; `None` where its keys are no UUIDs.
@@ -190,6 +191,7 @@ impl<'a> Columns<'a, '_> {
                 .map(|sql| sql.value.clone()),
             prerecord: owns && matches!(family.identity, IdentitySpec::Column(_) | IdentitySpec::Random),
             merge: if owns { self.merge(from, &columns) } else { None },
+            natural_key: None,
             uuid_column: match &family.identity {
                 IdentitySpec::Column(column) if owns => Some(column.clone()),
                 _ => None,

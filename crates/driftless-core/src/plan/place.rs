@@ -54,6 +54,7 @@ impl Columns<'_, '_> {
             adopt: None,
             prerecord: false,
             merge: None,
+            natural_key: None,
             uuid_column: None,
             signature: format!(
                 "{}|{}|none|",

@@ -3,8 +3,10 @@
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::{BeginMode, Session};
 
-use super::{draw, merge, moved, record};
+use super::natural::Looking;
+use super::{draw, found, merge, moved, natural, record};
 use crate::error::Result;
+use crate::extract::select::Rows;
 use crate::store::chunk::{self, Chunk};
 use crate::store::entity::{self, Phase};
 use crate::store::lease::Lease;
@@ -31,7 +33,8 @@ pub async fn entities(
 }
 
 /// Records the UUIDs that an entity's keys do not tell: those that the source has, as the run's snapshot shows them, those that
-/// are drawn, and those of rows that are one. What of these entities holds one that is another now is read again.
+/// are drawn, those of rows that are one, and those of rows that are in the target already. What of these entities holds one
+/// that is another now is read again.
 pub async fn uuids(
     session: &mut Session,
     source: &Session,
@@ -39,17 +42,19 @@ pub async fn uuids(
     lease: &Lease,
     (all, plan): (&Plan, &EntityPlan),
     entities: &[&EntityPlan],
+    looking: Option<&mut Looking<'_, '_>>,
 ) -> Result<()> {
-    let merge = plan.identity.merge.as_ref();
-    if !plan.identity.prerecord && merge.is_none() {
+    let identity = &plan.identity;
+    let finds = identity.merge.is_some() || identity.natural_key.is_some();
+    if !identity.prerecord && !finds {
         return Ok(());
     }
     let tx = session.begin(BeginMode::ReadWrite).await?;
     tx.batch(&lease.guard()).await?;
-    if merge.is_some() {
-        merge::forget(&tx, store, plan).await?;
+    if finds {
+        found::forget(&tx, store, plan).await?;
     }
-    match (plan.identity.prerecord, &plan.identity.uuid_column) {
+    match (identity.prerecord, &identity.uuid_column) {
         (true, Some(column)) => {
             record::read_column(source, &tx, store, plan, column).await?;
             moved::forget(&tx, store, plan, entities).await?;
@@ -57,9 +62,44 @@ pub async fn uuids(
         (true, None) => draw::draw(source, &tx, store, plan).await?,
         (false, _) => {}
     }
-    if let Some(merge) = merge {
-        merge::record(source, &tx, store, (all, plan, merge)).await?;
+    if let Some(merge) = &identity.merge {
+        merge::groups((source, &tx), store, plan, merge).await?;
     }
+    if let (Some(natural), Some(looking)) = (&identity.natural_key, looking) {
+        natural::find((source, &tx), store, (all, plan), (natural, looking), Rows::All).await?;
+    }
+    if finds {
+        found::record(&tx, store, (all, plan)).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Records which of the rows that are tried again are in the target already. What is recorded stays as it is.
+pub async fn matches(
+    session: &mut Session,
+    source: &Session,
+    store: &Store,
+    lease: &Lease,
+    (all, plan): (&Plan, &EntityPlan),
+    looking: &mut Looking<'_, '_>,
+    keys: &[String],
+) -> Result<()> {
+    let Some(natural) = &plan.identity.natural_key else {
+        return Ok(());
+    };
+    let tx = session.begin(BeginMode::ReadWrite).await?;
+    tx.batch(&lease.guard()).await?;
+    found::begin_again(&tx).await?;
+    natural::find(
+        (source, &tx),
+        store,
+        (all, plan),
+        (natural, looking),
+        Rows::Keys(keys),
+    )
+    .await?;
+    found::record_again(&tx, store, (all, plan)).await?;
     tx.commit().await?;
     Ok(())
 }

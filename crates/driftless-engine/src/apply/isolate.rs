@@ -94,7 +94,7 @@ pub(super) async fn by_function(
     Ok(refused)
 }
 
-/// Copies rows into the temporary table. Rows whose bytes the target cannot even read are found by halving.
+/// Copies rows into the temporary table. Rows whose bytes the target cannot even read come back.
 async fn stage(
     tx: &Transaction<'_>,
     plan: &EntityPlan,
@@ -102,31 +102,40 @@ async fn stage(
     shaped: &Shaped,
     rows: &[usize],
 ) -> Result<Vec<Refused>> {
-    let mut refused = Vec::new();
-    let mut open = vec![rows];
-    while let Some(part) = open.pop() {
-        tx.batch("SAVEPOINT driftless_stage").await?;
+    let encode = |rows: &[usize]| {
         let mut encoded = COPY_HEADER.to_vec();
-        for row in part {
+        for row in rows {
             numbered(*row, &mut encoded, |tuple| {
                 shaper.encode_rows(shaped, [*row], tuple)
             });
         }
         encoded.extend_from_slice(COPY_TRAILER);
-        match copy(
-            tx,
-            "COPY pg_temp.driftless_stage FROM STDIN (FORMAT binary)",
-            encoded,
-            part.len(),
-            &plan.name,
-        )
-        .await
-        {
+        encoded
+    };
+    let sql = "COPY pg_temp.driftless_stage FROM STDIN (FORMAT binary)";
+    let refused = copy_whole(tx, sql, &plan.name, rows, encode).await?;
+    let refused = refused.iter().map(|(row, error)| unreadable(*row, error));
+    Ok(refused.collect())
+}
+
+/// Copies those of the rows that a table takes; the others come back, found by halving.
+pub(super) async fn copy_whole(
+    tx: &Transaction<'_>,
+    sql: &str,
+    entity: &str,
+    rows: &[usize],
+    encode: impl Fn(&[usize]) -> Vec<u8>,
+) -> Result<Vec<(usize, EngineError)>> {
+    let mut refused = Vec::new();
+    let mut open = vec![rows];
+    while let Some(part) = open.pop() {
+        tx.batch("SAVEPOINT driftless_stage").await?;
+        match copy(tx, sql, encode(part), part.len(), entity).await {
             Ok(()) => tx.batch("RELEASE SAVEPOINT driftless_stage").await?,
             Err(error) if is_of_a_row(&error) => {
                 tx.batch("ROLLBACK TO SAVEPOINT driftless_stage").await?;
                 match part {
-                    [row] => refused.push(unreadable(*row, &error)),
+                    [row] => refused.push((*row, error)),
                     _ => {
                         let (first, second) = part.split_at(part.len() / 2);
                         open.push(second);

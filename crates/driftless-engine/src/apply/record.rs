@@ -49,7 +49,7 @@ pub async fn adopt(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> Re
     ))
     .await
     .context(format!("entity {}, adopt", plan.name))?;
-    contradictions(tx, plan, "pg_temp.driftless_found").await?;
+    contradictions(tx, plan, "pg_temp.driftless_found", Shared::of(plan)).await?;
     let table = store.recorded_table(&plan.name).sql();
     let adopted = tx
         .execute(
@@ -100,7 +100,7 @@ pub async fn read_column(
         "INSERT INTO pg_temp.driftless_found SELECT key, id FROM {table} WHERE adopted; ANALYZE pg_temp.driftless_found"
     ))
     .await?;
-    contradictions(tx, plan, "pg_temp.driftless_found").await?;
+    contradictions(tx, plan, "pg_temp.driftless_found", Shared::of(plan)).await?;
     tx.batch(&format!(
         "CREATE TEMPORARY TABLE {MOVED} ON COMMIT DROP AS SELECT r.key, r.id FROM {table} AS r WHERE NOT r.adopted \
          AND NOT EXISTS (SELECT FROM pg_temp.driftless_found AS f WHERE f.key = r.key AND f.id = r.id); \
@@ -146,12 +146,37 @@ fn keys_and_uuids(plan: &EntityPlan, column: &str) -> String {
 /// Most contradictions that an error shows, and most keys or UUIDs of one of them.
 const SHOWN: i64 = 20;
 
+/// What it means that several keys have one UUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shared {
+    /// A contradiction.
+    Refused,
+    /// Perhaps that their rows are one, which is known later.
+    Possible,
+}
+
+impl Shared {
+    fn of(plan: &EntityPlan) -> Shared {
+        if plan.identity.merge.is_some() {
+            Shared::Possible
+        } else {
+            Shared::Refused
+        }
+    }
+}
+
 /// Stops where two mappings contradict each other, with the first of them: keys and UUIDs, which are no row values.
-async fn contradictions(tx: &Transaction<'_>, plan: &EntityPlan, table: &str) -> Result<()> {
+pub(super) async fn contradictions(
+    tx: &Transaction<'_>,
+    plan: &EntityPlan,
+    table: &str,
+    shared: Shared,
+) -> Result<()> {
+    let is_told = shared == Shared::Refused;
     let sql = format!(
         "WITH several AS MATERIALIZED ( \
          SELECT key, NULL::uuid AS id, pg_catalog.count(DISTINCT id) AS n FROM {table} GROUP BY key HAVING pg_catalog.count(DISTINCT id) > 1 \
-         UNION ALL SELECT NULL, id, pg_catalog.count(DISTINCT key) FROM {table} GROUP BY id HAVING pg_catalog.count(DISTINCT key) > 1) \
+         UNION ALL SELECT NULL, id, pg_catalog.count(DISTINCT key) FROM {table} WHERE {is_told} GROUP BY id HAVING pg_catalog.count(DISTINCT key) > 1) \
          SELECT (SELECT pg_catalog.count(*) FROM several), coalesce(s.key, s.id::text), s.key IS NOT NULL, s.n, o.others \
          FROM (SELECT * FROM several ORDER BY key, id LIMIT {SHOWN}) AS s CROSS JOIN LATERAL ( \
          SELECT pg_catalog.array_agg(d.other ORDER BY d.other) AS others FROM ( \
@@ -163,12 +188,16 @@ async fn contradictions(tx: &Transaction<'_>, plan: &EntityPlan, table: &str) ->
         return Ok(());
     };
     let count: i64 = first.get(0)?;
+    let with = match (&plan.identity.merge, shared) {
+        (Some(_), Shared::Refused) => " (with those that are one with it)",
+        _ => "",
+    };
     let mut shown = Vec::new();
     for row in &rows {
         let (one, is_key, several): (String, bool, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
         let others = and_more(row.get(4)?, several);
         shown.push(if is_key {
-            format!("key {one} has the UUIDs {others}")
+            format!("key {one}{with} has the UUIDs {others}")
         } else {
             format!("UUID {one} is that of the keys {others}")
         });
@@ -181,7 +210,24 @@ async fn contradictions(tx: &Transaction<'_>, plan: &EntityPlan, table: &str) ->
             and_more(shown, count)
         ),
     )
-    .remedy("one key must have one UUID: correct the adopted mappings or the source's uuid column"))
+    .remedy(remedy(plan)))
+}
+
+fn remedy(plan: &EntityPlan) -> String {
+    let mut corrected = Vec::new();
+    if plan.identity.adopt.is_some() || plan.identity.natural_key.is_none() {
+        corrected.push("the adopted mappings".to_owned());
+    }
+    if plan.identity.uuid_column.is_some() {
+        corrected.push("the source's uuid column".to_owned());
+    }
+    if let Some(natural) = &plan.identity.natural_key {
+        let columns = natural.columns.join(", ");
+        corrected.push(format!(
+            "what repeats in {columns} (`match`), on whichever side it does"
+        ));
+    }
+    format!("one key must have one UUID: correct {}", corrected.join(" or "))
 }
 
 /// A list that says how many more there are than it shows.

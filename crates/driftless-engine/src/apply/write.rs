@@ -231,7 +231,8 @@ impl Writing<'_, '_> {
             return Ok(Vec::new());
         };
         // A table that a load fills has no rows but ours.
-        let ours = self.plan().path == Path::Load && self.care == Care::Fast;
+        let natural = self.plan().identity.natural_key.is_some();
+        let ours = self.plan().path == Path::Load && self.care == Care::Fast && !natural;
         if ours || self.plan().identity.mint.recorded().is_none() {
             return Ok(Vec::new());
         }
@@ -245,10 +246,11 @@ impl Writing<'_, '_> {
             "SELECT u.ord FROM (SELECT id, pg_catalog.min(ord) AS ord \
              FROM pg_catalog.unnest($1::uuid[]) WITH ORDINALITY AS one (id, ord) GROUP BY id) AS u \
              WHERE EXISTS (SELECT FROM {} AS t WHERE t.{} = u.id) \
-             AND NOT EXISTS (SELECT FROM {} AS i WHERE i.t1 = u.id) ORDER BY u.ord",
+             AND NOT EXISTS (SELECT FROM {} AS i WHERE i.t1 = u.id AND i.status <> {}) ORDER BY u.ord",
             self.plan().into.sql(),
             quote_ident(column),
             self.store.identity_table(&self.plan().name).sql(),
+            identity::MERGED,
         );
         let found = tx.query(&sql, &[Param::uuid_array(&ids)]).await?;
         found

@@ -8,6 +8,7 @@ use driftless_core::catalog::Catalog;
 use driftless_core::error::Finding;
 use driftless_core::name::QualifiedName;
 use driftless_core::plan::aside::{self, AsideItem, Kept, Silencing};
+use driftless_core::plan::natural::recording_order;
 use driftless_core::plan::{Chunking, EntityPlan};
 use driftless_core::spec::Spec;
 use driftless_pg::Session;
@@ -29,14 +30,15 @@ use crate::apply::aside::set_aside;
 use crate::apply::begin;
 use crate::apply::chunk::{ChunkWork, Progress};
 use crate::apply::lane::Lane;
+use crate::apply::natural::Looking;
 use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::extract::snapshot::Snapshot;
 use crate::extract::{chunks, estimate};
 use crate::preflight::parents;
 use crate::preflight::rehearsal::rehearse;
-use crate::shape::Shaping;
 use crate::shape::constants::{self, RunFacts};
+use crate::shape::{Shaping, evaluate};
 use crate::store::aside::{Scope, outstanding};
 use crate::store::chunk::{self, Checkpoint};
 use crate::store::entity::Phase;
@@ -251,15 +253,16 @@ impl<'r> Run<'r> {
         execution::snapshot(&held.session, &prepared.store, self.execution, snapshot.text()).await?;
         self.begin_entities(held, &snapshot).await?;
         crash::point("entities-begun");
-        self.record_columns(held, &snapshot).await?;
-        self.step("setting aside");
-        set_aside(&mut held.session, &self.scope(&guard, silencing), &items).await?;
-        crash::point("aside-dropped");
         let facts = RunFacts {
             execution: self.execution,
             started_at: held.started_at,
             mode: "load",
         };
+        self.record_uuids(held, &snapshot, &facts).await?;
+        crash::point("uuids-recorded");
+        self.step("setting aside");
+        set_aside(&mut held.session, &self.scope(&guard, silencing), &items).await?;
+        crash::point("aside-dropped");
         let at_work = self.shapings(held, &facts).await?;
         let mut lanes = self.lanes(held, &snapshot, silencing).await?;
         let (queue, entities) = self
@@ -337,14 +340,45 @@ impl<'r> Run<'r> {
         .await
     }
 
-    /// Reads the UUIDs that the source has, for entities that others refer to.
-    async fn record_columns(&self, held: &mut Held, snapshot: &Snapshot) -> Result<()> {
+    /// Records the UUIDs that keys do not tell.
+    async fn record_uuids(&self, held: &mut Held, snapshot: &Snapshot, facts: &RunFacts) -> Result<()> {
         let entities: Vec<&EntityPlan> = self.entities().collect();
-        let store = &self.prepared.store;
-        for plan in &entities {
+        let (all, store) = (&self.prepared.plan, &self.prepared.store);
+        for plan in recording_order(&entities) {
             let source = snapshot.session();
-            let plans = (&self.prepared.plan, *plan);
-            begin::uuids(&mut held.session, source, store, &held.lease, plans, &entities).await?;
+            let Some(natural) = &plan.identity.natural_key else {
+                begin::uuids(
+                    &mut held.session,
+                    source,
+                    store,
+                    &held.lease,
+                    (all, plan),
+                    &entities,
+                    None,
+                )
+                .await?;
+                continue;
+            };
+            self.step(&format!("matching {}", plan.name));
+            let constants = constants::resolve(&held.session, &natural.probe, facts).await?;
+            let shaping = Shaping::new(all, &natural.probe, constants, store);
+            let mut evaluator = evaluate::connect(&self.prepared.target).await?;
+            let mut looking = Looking {
+                shaping: &shaping,
+                evaluator: &mut evaluator,
+                max_row_bytes: all.max_row_bytes,
+            };
+            let looking = Some(&mut looking);
+            begin::uuids(
+                &mut held.session,
+                source,
+                store,
+                &held.lease,
+                (all, plan),
+                &entities,
+                looking,
+            )
+            .await?;
         }
         Ok(())
     }

@@ -232,6 +232,8 @@ const NAMED_TABLES: usize = 5;
 /// Tables that hold rows of which this pipeline knows nothing, and whose entities take none of them over.
 fn occupied(plan: &Plan, target: &Catalog, begun: &[Begun]) -> Option<Finding> {
     let ours = |entity: &EntityPlan| begun.iter().any(|one| one.table == entity.into);
+    let takes_over =
+        |entity: &EntityPlan| entity.identity.adopt.is_some() || entity.identity.natural_key.is_some();
     let occupied = |entity: &EntityPlan| {
         // Views and foreign tables count as filled: nobody has looked.
         target.relation(&entity.into).is_some_and(|into| {
@@ -241,7 +243,7 @@ fn occupied(plan: &Plan, target: &Catalog, begun: &[Begun]) -> Option<Finding> {
     let found: BTreeSet<String> = plan
         .entities
         .iter()
-        .filter(|entity| occupied(entity) && entity.identity.adopt.is_none() && !ours(entity))
+        .filter(|entity| occupied(entity) && !takes_over(entity) && !ours(entity))
         .map(|entity| entity.into.to_string())
         .collect();
     let mut names: Vec<&str> = found.iter().map(String::as_str).take(NAMED_TABLES).collect();
@@ -261,7 +263,7 @@ fn occupied(plan: &Plan, target: &Catalog, begun: &[Begun]) -> Option<Finding> {
     );
     Some(
         Finding::note(code::TARGET_OCCUPIED, "the target", message).remedy(
-            "if an earlier migration wrote them, take their keys over with `adopt` beside the identity",
+            "if an earlier migration wrote them, take their keys over with `adopt` beside the identity; `match` finds them by a value",
         ),
     )
 }

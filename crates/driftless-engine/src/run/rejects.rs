@@ -7,6 +7,7 @@ mod look;
 
 use driftless_core::code;
 use driftless_core::plan::aside::Silencing;
+use driftless_core::plan::natural::recording_order;
 use driftless_core::plan::{EntityPlan, Mint, RefSite};
 use driftless_core::spec::{Spec, WhenMissing};
 
@@ -19,6 +20,7 @@ use super::{Events, again, settle};
 use crate::apply::begin;
 use crate::apply::chunk::{ChunkWork, Progress};
 use crate::apply::lane::Lane;
+use crate::apply::natural::Looking;
 use crate::apply::proof;
 use crate::apply::retry::Retrying;
 use crate::apply::reunite::Nulled;
@@ -182,6 +184,7 @@ async fn retry_all(
         |filter| filter::to_retry(&prepared.store, filter),
     );
     reject::list(&held.session, &prepared.store, &condition).await?;
+    match_again(prepared, held, &mut lane, &facts).await?;
     let mut touched = Vec::new();
     let progress = Progress::default();
     let keyed = |plan: &&EntityPlan| plan.identity.mint != Mint::Place;
@@ -232,6 +235,44 @@ async fn retry_all(
     }
     report.written = report.tried - report.still_rejected - report.gone;
     Ok(report)
+}
+
+/// Looks whether rows that are tried again are in the target already: all of them, before anything that refers to them.
+async fn match_again(prepared: &Prepared, held: &mut Held, lane: &mut Lane, facts: &RunFacts) -> Result<()> {
+    let (all, store) = (&prepared.plan, &prepared.store);
+    let entities: Vec<&EntityPlan> = all.entities.iter().collect();
+    for plan in recording_order(&entities) {
+        let Some(natural) = &plan.identity.natural_key else {
+            continue;
+        };
+        let mut keys = reject::listed(&held.session, &plan.name, "").await?;
+        if keys.is_empty() {
+            continue;
+        }
+        let constants = constants::resolve(&held.session, &natural.probe, facts).await?;
+        let shaping = Shaping::new(all, &natural.probe, constants, store);
+        while let Some(last) = keys.last() {
+            let next = reject::listed(&held.session, &plan.name, last).await?;
+            let mut looking = Looking {
+                shaping: &shaping,
+                evaluator: &mut lane.evaluator,
+                max_row_bytes: all.max_row_bytes,
+            };
+            let (source, plans) = (&lane.source, (all, plan));
+            begin::matches(
+                &mut held.session,
+                source,
+                store,
+                &held.lease,
+                plans,
+                &mut looking,
+                &keys,
+            )
+            .await?;
+            keys = next;
+        }
+    }
+    Ok(())
 }
 
 /// Entities whose rows may be there without a reference to what is tried again, which comes now.

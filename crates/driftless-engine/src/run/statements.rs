@@ -6,7 +6,7 @@ use driftless_pg::Session;
 
 use super::prepare::Prepared;
 use super::report::{PlannedIndex, PlannedStatement};
-use crate::apply::{finish, proof, write};
+use crate::apply::{finish, natural, proof, write};
 use crate::error::Result;
 use crate::extract::chunks;
 use crate::extract::select::{self, Rows};
@@ -14,14 +14,17 @@ use crate::shape::evaluate;
 use crate::store::chunk::{self, Chunk};
 use crate::store::identity;
 
+fn has_begun(prepared: &Prepared, entity: &EntityPlan) -> bool {
+    prepared.begun.iter().any(|one| one.entity == entity.name)
+}
+
 /// An entity's chunk that is read next, with how many there are; `None` where nothing is left to read.
 async fn next_chunk(
     prepared: &Prepared,
     entity: &EntityPlan,
     (source, target): (&Session, &Session),
 ) -> Result<Option<(Chunk, usize)>> {
-    let has_begun = prepared.begun.iter().any(|one| one.entity == entity.name);
-    if !has_begun {
+    if !has_begun(prepared, entity) {
         let cut = chunks::cut(source, entity, prepared.origin(entity)).await?;
         let number = cut.len();
         return Ok(cut.into_iter().next().map(|first| (first, number)));
@@ -45,6 +48,21 @@ pub(super) async fn statements(
         .iter()
         .map(|item| on_target("set aside", &item.drop_sql))
         .collect();
+    if let Some(natural) = &entity.identity.natural_key {
+        found.push(PlannedStatement {
+            side: "source",
+            step: "read what rows are matched by".to_owned(),
+            sql: select::copy(&natural.probe, Rows::All),
+        });
+        let all = prepared.plan.entities.iter();
+        let others: Vec<&EntityPlan> = all
+            .filter(|other| other.into == entity.into && has_begun(prepared, other))
+            .collect();
+        found.push(on_target(
+            "find rows that are there",
+            &natural::question(&prepared.store, entity, natural, &others),
+        ));
+    }
     if let Some((chunk, number)) = next_chunk(prepared, entity, sessions).await? {
         let step = match number {
             1 => "read".to_owned(),

@@ -159,8 +159,12 @@ pub fn described(plan: &EntityPlan) -> Vec<String> {
         format!("where: {}", plan.origin.filter.as_deref().unwrap_or("")),
         format!("into: {}", plan.into),
         format!(
-            "identity: {} {:?} {:?}",
-            plan.identity.signature, plan.identity.mint, plan.identity.adopt
+            "identity: {} {:?} {:?} {:?} {:?}",
+            plan.identity.signature,
+            plan.identity.mint,
+            plan.identity.adopt,
+            plan.identity.merge,
+            plan.identity.natural_key.as_ref().map(|natural| &natural.columns)
         ),
         format!("reads: {:?}", plan.inputs),
     ];

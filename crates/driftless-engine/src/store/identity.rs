@@ -151,7 +151,8 @@ pub fn index(store: &Store, plan: &EntityPlan) -> Vec<String> {
 /// Whether each batch asks which rows of the target the entity has written already: beside rows of others, where a
 /// recorded mapping may name one of theirs.
 fn is_looked_up(plan: &EntityPlan) -> bool {
-    plan.path == Path::Beside && plan.identity.target.len() == 1 && plan.identity.mint.recorded().is_some()
+    let beside = plan.path == Path::Beside || plan.identity.natural_key.is_some();
+    beside && plan.identity.target.len() == 1 && plan.identity.mint.recorded().is_some()
 }
 
 /// The index for that while the unique ones are not there.
@@ -212,7 +213,7 @@ pub async fn create_recorded(session: &Session, store: &Store, entity: &str) -> 
     session
         .batch(&format!(
             "CREATE TABLE IF NOT EXISTS {table} (key text COLLATE pg_catalog.\"C\" PRIMARY KEY, id uuid NOT NULL, \
-             adopted bool NOT NULL, merged bool NOT NULL DEFAULT false, created_at timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp()); \
+             adopted bool NOT NULL, merged bool NOT NULL DEFAULT false, found bool NOT NULL DEFAULT false, created_at timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp()); \
              REVOKE ALL ON {table} FROM PUBLIC"
         ))
         .await?;

@@ -10,7 +10,7 @@ use crate::error::{EngineError, Result};
 
 /// The version of the tables in `schema.sql`, of the identity tables and of those of recorded mappings. Another one in the
 /// target is refused.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 /// What the target holds of a pipeline's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

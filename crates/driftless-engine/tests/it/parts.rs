@@ -13,6 +13,7 @@ mod random;
 mod lookup;
 mod keyless;
 mod merged;
+mod matched;
 mod lease;
 mod recorded;
 mod repeated;

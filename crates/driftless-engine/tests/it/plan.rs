@@ -53,6 +53,7 @@ pub(crate) fn load(schema: &str, name: &str) -> EntityPlan {
             adopt: None,
             prerecord: false,
             merge: None,
+            natural_key: None,
             uuid_column: None,
             signature: String::new(),
         },

@@ -129,6 +129,7 @@ fn entity(relation: &Relation, path: Path) -> EntityPlan {
             adopt: None,
             prerecord: false,
             merge: None,
+            natural_key: None,
             uuid_column: None,
             signature: String::new(),
         },

@@ -7,9 +7,12 @@ use crate::code;
 use crate::plan::{Canonical, EntityPlan, KeyText, Mint, Resolution};
 
 fn users(identity: &str, source: &str, target: &str) -> Case {
-    let mapping = format!(
-        "[entities.users]\nfrom = \"old.user\"\ninto = \"new.users\"\n{identity}\n[entities.users.columns]\nid = {{ id = true }}\n"
-    );
+    let own = if identity.contains("columns.") {
+        ""
+    } else {
+        "[entities.users.columns]\nid = { id = true }\n"
+    };
+    let mapping = format!("[entities.users]\nfrom = \"old.user\"\ninto = \"new.users\"\n{identity}\n{own}");
     let side = Side::default().with_domain("public.cents", "numeric(9,2)", false);
     Case::new(
         &mapping,
@@ -361,4 +364,113 @@ fn drawn_uuids_are_looked_up() {
             name: None
         }
     );
+}
+
+#[test]
+fn a_natural_key_reads_what_its_columns_need() {
+    let case = users(
+        "identity = { by = \"random\", match = [\"email\", \"code\"] }\nmax_rejects = 5",
+        "id int4 pk; email text; note text; code int4",
+        "id uuid pk; email text; note text; code int4",
+    );
+    let plan = case.entity("users");
+    let natural = plan.identity.natural_key.as_ref().expect("a natural key");
+    assert_eq!(natural.columns, ["email", "code"]);
+    let mut read: Vec<&str> = natural
+        .probe
+        .inputs
+        .iter()
+        .map(|input| input.column.as_str())
+        .collect();
+    read.sort_unstable();
+    assert_eq!(read, ["code", "email", "id"]);
+    // Neither drawn UUIDs nor adopted ones are asked about.
+    assert_eq!(natural.probe.identity.mint, derive("users", None));
+    assert_eq!(natural.probe.identity.natural_key, None);
+    assert_eq!(
+        plan.identity.mint,
+        Mint::Recorded {
+            entity: "users".to_owned()
+        }
+    );
+    let other = users(
+        "identity = { by = \"random\", match = [\"email\"] }",
+        "id int4 pk; email text; note text; code int4",
+        "id uuid pk; email text; note text; code int4",
+    );
+    assert_ne!(other.entity("users").digest, plan.digest);
+}
+
+#[test]
+fn what_is_referred_to_is_matched_first() {
+    let mapping = |offices: &str| {
+        format!(
+            "[entities.rooms]\nfrom = \"old.room\"\ninto = \"new.rooms\"\nidentity = {{ match = [\"office\"] }}\n\
+             columns = {{ id = {{ id = true }}, office = {{ ref = \"offices\", from = \"office\" }} }}\n\
+             [entities.offices]\nfrom = \"old.office\"\ninto = \"new.offices\"\nidentity = {{ match = [\"{offices}\"] }}\n\
+             columns = {{ id = {{ id = true }}, room = {{ ref = \"rooms\", from = \"room\" }} }}\n"
+        )
+    };
+    let case = |offices: &str| {
+        let side = Side::default();
+        Case::new(
+            &mapping(offices),
+            side.clone()
+                .with("old.room", "id int4 pk; office int4")
+                .with("old.office", "id int4 pk; room int4; code text"),
+            side.with("new.rooms", "id uuid pk; office uuid")
+                .with("new.offices", "id uuid pk; room uuid; code text"),
+        )
+    };
+    let plan = case("code").plan();
+    let entities: Vec<&EntityPlan> = plan.entities.iter().collect();
+    let order = crate::plan::natural::recording_order(&entities);
+    let names: Vec<&str> = order.iter().map(|entity| entity.name.as_str()).collect();
+    assert_eq!(names, ["offices", "rooms"]);
+    let (found, _, said) = case("room").finding();
+    assert_eq!(found, code::ORDER_CYCLE, "{said}");
+    assert!(said.contains("in a circle"), "{said}");
+}
+
+#[test]
+fn a_natural_key_is_made_of_the_source_row() {
+    let case = |column: &str, form: &str| {
+        users(
+            &format!(
+                "identity = {{ match = [\"{column}\"] }}\ncolumns.made = {form}\ncolumns.id = {{ id = true }}"
+            ),
+            "id int4 pk; email text; doc json",
+            "id uuid pk; made text; email text; doc json; other text",
+        )
+    };
+    let told = |column: &str, form: &str| {
+        let mapping = case(column, form);
+        let (found, _, said) = mapping.finding();
+        format!("{found} {said}")
+    };
+    for (column, form, expected) in [
+        ("nmail", "\"email\"", "new.users has no column nmail"),
+        ("other", "\"email\"", "the entity gives the column other no value"),
+        ("doc", "\"email\"", "DL0105"),
+        ("id", "\"email\"", "is made of the row's UUID"),
+        ("made", "{ run = \"mode\" }", "is another in each run"),
+    ] {
+        let said = told(column, form);
+        assert!(said.contains(expected), "{column}: {said}");
+    }
+}
+
+#[test]
+fn who_has_no_uuid_takes_none_over() {
+    let mapping = "[entities.t]\nfrom = \"old.t\"\ninto = \"new.t\"\nidentity = { match = [\"email\"] }\n";
+    let columns = "id int4 pk; email text";
+    let side = Side::default();
+    let case = Case::new(
+        mapping,
+        side.clone().with("old.t", columns),
+        side.with("new.t", columns),
+    );
+    let (found, _, said) = case.finding();
+    assert_eq!(found, code::INVALID_VALUE, "{said}");
+    assert!(said.contains("rows without UUIDs"), "{said}");
 }

@@ -272,7 +272,12 @@ pub const IDENTITY: &[Setting] = &[
         "`\"oldest\"`",
         "of `merge_on`: which row is written; by key, or by a source column: `{ newest = \"updated_at\" }`",
     ),
-    setting("match", Kind::Texts, "", "**not yet**"),
+    setting(
+        "match",
+        Kind::Texts,
+        "",
+        "target columns: a row that is there already with the values that a source row gets in them is adopted",
+    ),
 ];
 
 /// `[[entities.NAME.rules]]`.

@@ -98,6 +98,7 @@ fn entity(member: &Member, defaults: &Defaults, out: &mut Vec<Finding>) -> Optio
         identity: identity.spec,
         adopt: identity.adopt,
         merge: identity.merge,
+        natural_key: identity.natural_key,
         copy_same_name: settings.copy_same_name,
         columns: columns(&mut section, &defaults.columns, &settings.skip),
         skip: settings.skip,

@@ -12,6 +12,7 @@ pub(super) struct Identity {
     pub(super) spec: Option<Spanned<IdentitySpec>>,
     pub(super) adopt: Option<Spanned<String>>,
     pub(super) merge: Option<MergeSpec>,
+    pub(super) natural_key: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,9 +54,14 @@ pub(super) fn identity(entity: &mut Section<'_>) -> Identity {
     if merge.is_some() {
         refuse_merge_beside(&mut table, spec.as_ref().map(|spec| &spec.value));
     }
-    not_yet(&mut table);
+    let natural_key = natural_key(&mut table, spec.as_ref().map(|spec| &spec.value));
     table.finish(entity.out());
-    Identity { spec, adopt, merge }
+    Identity {
+        spec,
+        adopt,
+        merge,
+        natural_key,
+    }
 }
 
 fn spec(table: &mut Section<'_>, adopts: bool) -> Option<IdentitySpec> {
@@ -155,11 +161,34 @@ fn refuse_adopt_beside(table: &mut Section<'_>, spec: Option<&IdentitySpec>) {
     }
 }
 
-/// Forms that are checked already and cannot act before a later version.
-fn not_yet(table: &mut Section<'_>) {
-    table.texts("match", "match = [\"email\"]");
-    let remedy = "name the rows that are already there with `adopt = { sql = \"SELECT legacy_key, id …\" }`";
-    refuse_not_yet(table, "match", "match", remedy);
+/// `match`: only who has a UUID of its own can take over another one.
+fn natural_key(table: &mut Section<'_>, spec: Option<&IdentitySpec>) -> Vec<Spanned<String>> {
+    let Some(member) = table.take("match") else {
+        return Vec::new();
+    };
+    let columns = table.texts("match", "match = [\"email\"]");
+    let refused = match spec {
+        Some(IdentitySpec::SameAs(other)) => Some((
+            format!("the identity belongs to `{other}`, whose rows are matched"),
+            format!("move `match` to the identity of `{other}`"),
+        )),
+        Some(IdentitySpec::Columns | IdentitySpec::None) => Some((
+            "rows without UUIDs cannot take one over".to_owned(),
+            "choose `by = \"derive\"`, `\"column\"` or `\"random\"`, or remove this".to_owned(),
+        )),
+        _ => None,
+    };
+    if let Some((message, remedy)) = refused {
+        table.refuse(&member.node, code::INVALID_VALUE, message, &remedy);
+    } else if columns.as_ref().is_some_and(Vec::is_empty) {
+        table.refuse(
+            &member.node,
+            code::INVALID_VALUE,
+            "`match` names no column",
+            "name the target columns whose values tell a row, or remove this",
+        );
+    }
+    columns.unwrap_or_default()
 }
 
 const WINNER: &str = "winner = \"oldest\", or winner = { newest = \"updated_at\" }";
@@ -232,17 +261,5 @@ fn refuse_merge_beside(table: &mut Section<'_>, spec: Option<&IdentitySpec>) {
     if let (false, Some(member)) = (message.is_empty(), table.take("merge_on")) {
         let remedy = "choose `by = \"derive\"`, `\"column\"` or `\"random\"`";
         table.refuse(&member.node, code::INVALID_VALUE, message, remedy);
-    }
-    if let Some(member) = table.take("adopt") {
-        let message = "`adopt` beside `merge_on` cannot act yet";
-        let remedy = "make one row of duplicates in a query: `sql = \"SELECT DISTINCT ON (lower(email)) …\"`";
-        table.refuse(&member.node, code::NOT_YET, message, remedy);
-    }
-}
-
-fn refuse_not_yet(table: &mut Section<'_>, key: &'static str, what: &str, remedy: &str) {
-    if let Some(member) = table.take(key) {
-        let message = format!("identity `{what}` cannot act yet");
-        table.refuse(&member.node, code::NOT_YET, message, remedy);
     }
 }

@@ -77,7 +77,7 @@ fn in_entities() {
             "totals",
             "[[entities.patients.totals]]\nsum = \"amount\"\nby = [\"currency\"]",
         ),
-        ("match", "identity = { by = \"derive\", match = [\"email\"] }"),
+        ("match", "identity = { by = \"columns\", match = [\"email\"] }"),
         (
             "identity_and_id",
             "identity = { by = \"columns\" }\ncolumns.id = { id = true }",

@@ -244,8 +244,20 @@ fn identities_refuse_what_cannot_be() {
             "DL0006 there are no UUIDs to adopt",
         ),
         (
-            "identity = { by = \"derive\", match = [\"email\"] }",
-            "DL0010 identity `match` cannot act yet",
+            "identity = { by = \"columns\", match = [\"email\"] }",
+            "DL0006 rows without UUIDs cannot take one over",
+        ),
+        (
+            "identity = { same_as = \"offices\", match = [\"email\"] }",
+            "DL0006 the identity belongs to `offices`, whose rows are matched",
+        ),
+        (
+            "identity = { by = \"derive\", match = [] }",
+            "DL0006 `match` names no column",
+        ),
+        (
+            "identity = { by = \"derive\", match = [\"email\", \"email\"] }",
+            "DL0007 `email` is listed twice",
         ),
     ]);
 }
@@ -268,10 +280,6 @@ fn merged_identities_and_ids_refuse_what_cannot_be() {
         (
             "identity = { same_as = \"offices\", merge_on = \"a\" }",
             "DL0006 the identity belongs to `offices`: merge there",
-        ),
-        (
-            "identity = { merge_on = \"a\", adopt = { sql = \"SELECT 1\" } }",
-            "DL0010 `adopt` beside `merge_on` cannot act yet",
         ),
         (
             "identity = { by = \"derive\", winner = \"oldest\" }",

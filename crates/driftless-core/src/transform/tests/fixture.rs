@@ -89,6 +89,7 @@ fn identity(column: &str) -> IdentityPlan {
         adopt: None,
         prerecord: false,
         merge: None,
+        natural_key: None,
         uuid_column: None,
         signature: String::new(),
     }

@@ -132,3 +132,133 @@ async fn what_is_merged_on_is_checked_before_anything_is_written() {
         assert!(error.to_string().contains(message), "{identity}: {error}");
     }
 }
+
+/// What an earlier migration left for one of several rows that are one is the UUID of all: whether it is the one that is
+/// written, whether its row is there, and whoever stands for them after an interruption.
+#[tokio::test]
+async fn an_adopted_uuid_is_that_of_all_duplicates() {
+    for identity in [
+        "by = \"derive\"",
+        "by = \"random\"",
+        "by = \"column\", column = \"account\"",
+    ] {
+        let pair = Pair::create("merged_adopted", SOURCE, TARGET).await;
+        pair.target
+            .run(
+                "CREATE TABLE old_map (legacy int, id uuid);
+                 INSERT INTO old_map VALUES (3, md5('a3')::uuid), (104, md5('a104')::uuid), (205, md5('a205')::uuid),
+                     (6, md5('a6')::uuid), (106, md5('a6')::uuid), (777, md5('gone')::uuid), (778, md5('gone')::uuid), (9, md5('a9')::uuid);
+                 INSERT INTO users VALUES (md5('a205')::uuid, NULL, 'there@y.org', 'there'), (md5('a9')::uuid, NULL, 'nine@y.org', 'there')",
+            )
+            .await;
+        // Where the source has UUIDs, those of adopted keys are the same.
+        pair.source
+            .run("UPDATE users SET account = NULL WHERE id IN (3, 104, 205, 6, 106, 9)")
+            .await;
+        let mapping = mapping(&format!(
+            "{identity}, merge_on = \"lower(email)\", adopt = {{ sql = \"SELECT legacy, id FROM public.old_map\" }}"
+        ));
+        assert!(stopped_at(&pair, &mapping, "building indexes").await);
+        let merged = "SELECT i.k1, i.t1, i.status FROM driftless.identity_users AS i WHERE k1 % 100 IN (3, 4, 5, 6, 9) ORDER BY 1";
+        let adopted = |key: i64, id: &str, status: i64| {
+            vec![
+                Some(key.to_string()),
+                Some(id.to_owned()),
+                Some(status.to_string()),
+            ]
+        };
+        let id = async |text: &str| {
+            let sql = format!("SELECT md5('{text}')::uuid::text");
+            pair.target.value(&sql).await.expect("a UUID")
+        };
+        let (three, four, five) = (id("a3").await, id("a104").await, id("a205").await);
+        let (six, nine) = (id("a6").await, id("a9").await);
+        let found = pair.target.rows(merged).await;
+        let expected: Vec<_> = [
+            adopted(3, &three, 0),
+            adopted(4, &four, 0),
+            adopted(5, &five, 1),
+            adopted(6, &six, 0),
+            adopted(9, &nine, 1),
+            adopted(103, &three, 2),
+            adopted(104, &four, 2),
+            adopted(105, &five, 2),
+            adopted(106, &six, 2),
+            adopted(109, &nine, 2),
+            adopted(203, &three, 2),
+            adopted(204, &four, 2),
+            adopted(205, &five, 2),
+            adopted(206, &six, 2),
+            adopted(209, &nine, 2),
+        ]
+        .into();
+        assert_eq!(found, expected, "{identity}");
+        // Of some the first one goes, of some the adopted one, whose UUID goes with it; one leaves its fellows.
+        pair.source
+            .run(
+                "DELETE FROM orders WHERE buyer IN (3, 4, 205); DELETE FROM users WHERE id IN (3, 4, 205);
+                 UPDATE users SET email = 'alone@x.org' WHERE id = 9",
+            )
+            .await;
+        pair.migrate(&mapping).await.expect("continued");
+        let found = pair.target.rows(merged).await;
+        let pick = |key: i64| {
+            let row = found.iter().find(|row| row[0] == Some(key.to_string()));
+            (
+                row.expect("a row")[1].clone().expect("a UUID"),
+                row.expect("a row")[2].clone(),
+            )
+        };
+        assert_eq!(pick(104), (four.clone(), Some("0".to_owned())), "{identity}");
+        assert_eq!(pick(204), (four.clone(), Some("2".to_owned())), "{identity}");
+        assert_eq!(pick(9), (nine.clone(), Some("1".to_owned())), "{identity}");
+        assert_ne!(pick(109).0, nine, "{identity}");
+        assert_eq!(pick(103).1.as_deref(), Some("0"), "{identity}");
+        assert_ne!(pick(103).0, three, "{identity}");
+        assert_ne!(pick(5).0, five, "{identity}");
+        let orders = "SELECT o.id, lower(coalesce(u.email, o.buyer::text)) FROM orders AS o JOIN users AS u ON u.id = o.buyer WHERE u.id <> 9 ORDER BY 1";
+        let actual = "SELECT o.legacy_id, lower(coalesce(u.email, i.k1::text)) FROM orders AS o JOIN users AS u ON u.id = o.buyer \
+                      LEFT JOIN driftless.identity_users AS i ON i.t1 = u.id AND u.email IS NULL WHERE u.email IS DISTINCT FROM 'nine@y.org' ORDER BY 1";
+        assert_eq!(
+            pair.source.rows(orders).await,
+            pair.target.rows(actual).await,
+            "{identity}"
+        );
+        assert_eq!(
+            pair.count("SELECT count(*) FROM driftless.rejects WHERE entity = 'orders'")
+                .await,
+            0
+        );
+        let there = "SELECT count(*) FROM users WHERE name = 'there' AND legacy_id IS NULL";
+        assert_eq!(pair.count(there).await, 2, "{identity}");
+    }
+}
+
+#[tokio::test]
+async fn two_adopted_uuids_of_one_row_are_a_conflict() {
+    for (rows, told) in [
+        (
+            "(5, md5('a')::uuid), (205, md5('b')::uuid), (7, md5('c')::uuid), (107, md5('c')::uuid)",
+            "1 mapping(s) contradict each other: key 5 (with those that are one with it) has the UUIDs",
+        ),
+        (
+            "(5, md5('a')::uuid), (7, md5('a')::uuid)",
+            "is that of the keys 5, 7",
+        ),
+        ("(5, md5('a')::uuid), (5, md5('b')::uuid)", "key 5 has the UUIDs"),
+    ] {
+        let pair = Pair::create("merged_conflict", SOURCE, TARGET).await;
+        pair.target
+            .run(&format!(
+                "CREATE TABLE old_map (legacy int, id uuid); INSERT INTO old_map VALUES {rows}"
+            ))
+            .await;
+        let mapping = mapping(
+            "merge_on = \"lower(email)\", adopt = { sql = \"SELECT legacy, id FROM public.old_map\" }",
+        );
+        let error = pair.migrate(&mapping).await.expect_err("a conflict");
+        assert_eq!(error.code(), code::UUID_CONFLICT, "{error}");
+        assert!(error.to_string().contains(told), "{error}");
+        assert_eq!(pair.count("SELECT count(*) FROM users").await, 0);
+    }
+}
