@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
+
+/// Where messages begin and end.
+mod frames;
+
+use frames::{Frame, Frames};
+
+/// The type of a message that carries a piece of a COPY.
+const COPY_DATA: u8 = b'd';
 
 /// Which way bytes flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +35,9 @@ pub enum Fault {
     /// After so many bytes in this direction every open connection is cut, in the middle of a message if need
     /// be. Happens once; later connections pass.
     Cut(Direction, u64),
+    /// After so many messages of COPY data in this direction every open connection is cut in the middle of the next one. Happens
+    /// once. Only where connections are not encrypted.
+    CutInCopy(Direction, u64),
     /// After so many bytes in this direction no byte arrives any more, either way, and nobody is told, until
     /// [`FaultProxy::heal`].
     BlackHole(Direction, u64),
@@ -44,8 +56,32 @@ struct Shared {
     line: Mutex<Line>,
     /// Connections that were accepted.
     connections: AtomicUsize,
+    /// Connections that are open.
+    open: AtomicUsize,
     /// Counts cuts; a connection ends when the number changes.
     cuts: watch::Sender<u64>,
+}
+
+/// What has passed since the proxy started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes to the server, and to the client.
+    pub bytes: [u64; 2],
+    /// Messages of COPY data to the server, and to the client.
+    pub copy_frames: [u64; 2],
+    /// How often a server's error of each SQLSTATE came by.
+    pub states: BTreeMap<String, u64>,
+}
+
+impl Traffic {
+    fn add(&mut self, direction: Direction, bytes: usize, frames: &[Frame], states: Vec<String>) {
+        let way = direction as usize;
+        self.bytes[way] += bytes as u64;
+        self.copy_frames[way] += frames.iter().filter(|frame| frame.kind == COPY_DATA).count() as u64;
+        for state in states {
+            *self.states.entry(state).or_default() += 1;
+        }
+    }
 }
 
 #[derive(Default)]
@@ -54,6 +90,7 @@ struct Line {
     passed: u64,
     fired: bool,
     swallowing: bool,
+    traffic: Traffic,
 }
 
 /// What to do with bytes that arrived.
@@ -65,11 +102,25 @@ enum Passage {
 }
 
 impl Line {
-    fn admit(&mut self, direction: Direction, bytes: usize) -> Passage {
+    fn admit(&mut self, direction: Direction, bytes: usize, frames: &[Frame]) -> Passage {
         if self.swallowing {
             return Passage::Swallowed;
         }
         match self.fault {
+            Some(Fault::CutInCopy(way, after)) if way == direction && !self.fired => {
+                for frame in frames
+                    .iter()
+                    .filter(|frame| frame.kind == COPY_DATA && frame.length > 1)
+                {
+                    self.passed += 1;
+                    if self.passed > after {
+                        self.fired = true;
+                        // A body that is longer than what was read is cut behind that.
+                        return Passage::CutAfter((frame.body + frame.length / 2).min(bytes));
+                    }
+                }
+                Passage::Through(Duration::ZERO)
+            }
             Some(Fault::Cut(way, after)) if way == direction && !self.fired => {
                 let room = self.fill(bytes, after);
                 if self.fired {
@@ -93,6 +144,19 @@ impl Line {
             }
             _ => Passage::Through(Duration::ZERO),
         }
+    }
+
+    /// Another fault from now on; what was.
+    fn replace(&mut self, fault: Option<Fault>) -> Line {
+        let traffic = self.traffic.clone();
+        std::mem::replace(
+            self,
+            Line {
+                fault,
+                traffic,
+                ..Line::default()
+            },
+        )
     }
 
     /// Counts `bytes`; fires once they reach the limit. Returns how many still fit.
@@ -127,6 +191,7 @@ impl FaultProxy {
         let shared = Arc::new(Shared {
             line: Mutex::default(),
             connections: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
             cuts: watch::Sender::new(0),
         });
         let acceptor = tokio::spawn(accept(listener, server.to_owned(), Arc::clone(&shared)));
@@ -149,12 +214,30 @@ impl FaultProxy {
         self.shared.connections.load(Ordering::Acquire)
     }
 
+    /// How many connections are open.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.shared.open.load(Ordering::Acquire)
+    }
+
+    /// What has passed so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.shared.line().traffic.clone()
+    }
+
     /// Arms a fault; an earlier one is forgotten.
     pub fn arm(&self, fault: Fault) {
-        *self.shared.line() = Line {
-            fault: Some(fault),
-            ..Line::default()
-        };
+        self.shared.line().replace(Some(fault));
+    }
+
+    /// Lets everything pass again, as [`FaultProxy::heal`]; whether the fault had happened.
+    pub fn disarm(&self) -> bool {
+        let line = self.shared.line().replace(None);
+        if line.swallowing {
+            self.shared.cut();
+        }
+        line.fired
     }
 
     /// Whether the armed fault has happened.
@@ -169,7 +252,7 @@ impl FaultProxy {
     ///
     /// The armed fault has not happened, so the test has not tested it.
     pub fn heal(&self) {
-        let line = std::mem::take(&mut *self.shared.line());
+        let line = self.shared.line().replace(None);
         assert_fired(&line);
         if line.swallowing {
             self.shared.cut();
@@ -218,27 +301,37 @@ async fn connect(client: TcpStream, server: String, shared: Arc<Shared>) {
     };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = upstream.into_split();
+    let owed = AtomicUsize::new(0);
+    shared.open.fetch_add(1, Ordering::AcqRel);
     tokio::select! {
         biased;
         _ = cuts.changed() => {}
-        _ = pump(from_client, to_server, Direction::ToServer, &shared) => {}
-        _ = pump(from_server, to_client, Direction::ToClient, &shared) => {}
+        _ = pump(from_client, to_server, Direction::ToServer, &owed, &shared) => {}
+        _ = pump(from_server, to_client, Direction::ToClient, &owed, &shared) => {}
     }
+    shared.open.fetch_sub(1, Ordering::AcqRel);
 }
 
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     direction: Direction,
+    owed: &AtomicUsize,
     shared: &Shared,
 ) -> io::Result<()> {
+    let mut messages = Frames::new(direction == Direction::ToServer);
     let mut buffer = vec![0_u8; 64 * 1024];
     loop {
         let count = from.read(&mut buffer).await?;
         if count == 0 {
             return to.shutdown().await;
         }
-        let passage = shared.line().admit(direction, count);
+        let (frames, states) = messages.read(&buffer[..count], owed);
+        let passage = {
+            let mut line = shared.line();
+            line.traffic.add(direction, count, &frames, states);
+            line.admit(direction, count, &frames)
+        };
         match passage {
             Passage::Through(delay) => {
                 sleep(delay).await;
@@ -269,22 +362,40 @@ mod tests {
     fn a_cut_happens_at_its_byte_and_once() {
         let mut line = armed(Fault::Cut(Direction::ToServer, 10));
         let through = Passage::Through(Duration::ZERO);
-        assert_eq!(line.admit(Direction::ToClient, 100), through);
-        assert_eq!(line.admit(Direction::ToServer, 7), through);
-        assert_eq!(line.admit(Direction::ToServer, 7), Passage::CutAfter(3));
-        assert_eq!(line.admit(Direction::ToServer, 7), through);
+        assert_eq!(line.admit(Direction::ToClient, 100, &[]), through);
+        assert_eq!(line.admit(Direction::ToServer, 7, &[]), through);
+        assert_eq!(line.admit(Direction::ToServer, 7, &[]), Passage::CutAfter(3));
+        assert_eq!(line.admit(Direction::ToServer, 7, &[]), through);
         assert!(line.fired);
+    }
+
+    #[test]
+    fn a_copy_is_cut_inside_a_message() {
+        let mut line = armed(Fault::CutInCopy(Direction::ToServer, 1));
+        let of = |kind, body, length| Frame { kind, body, length };
+        let through = Passage::Through(Duration::ZERO);
+        let two = [of(b'Q', 5, 80), of(COPY_DATA, 100, 10)];
+        assert_eq!(line.admit(Direction::ToServer, 200, &two), through);
+        assert_eq!(line.admit(Direction::ToClient, 200, &two), through);
+        assert_eq!(line.admit(Direction::ToServer, 200, &two), Passage::CutAfter(105));
+        assert!(line.fired);
+        let mut line = armed(Fault::CutInCopy(Direction::ToServer, 0));
+        let long = [of(COPY_DATA, 5, 1000)];
+        assert_eq!(
+            line.admit(Direction::ToServer, 200, &long),
+            Passage::CutAfter(200)
+        );
     }
 
     #[test]
     fn a_black_hole_swallows_both_ways() {
         let mut line = armed(Fault::BlackHole(Direction::ToClient, 5));
         assert_eq!(
-            line.admit(Direction::ToClient, 4),
+            line.admit(Direction::ToClient, 4, &[]),
             Passage::Through(Duration::ZERO)
         );
-        assert_eq!(line.admit(Direction::ToClient, 4), Passage::Swallowed);
-        assert_eq!(line.admit(Direction::ToServer, 4), Passage::Swallowed);
+        assert_eq!(line.admit(Direction::ToClient, 4, &[]), Passage::Swallowed);
+        assert_eq!(line.admit(Direction::ToServer, 4, &[]), Passage::Swallowed);
     }
 
     #[test]

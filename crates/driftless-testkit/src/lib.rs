@@ -26,6 +26,8 @@ pub mod fault;
 pub mod delay;
 /// A proxy that forgets what clients say at start-up.
 pub mod strip;
+/// Two databases whose load is disturbed: the source goes on changing, and what the target must hold is known.
+pub mod workload;
 
 pub use certificate::{Authority, Certified};
 pub use data::shared_data;
@@ -33,7 +35,7 @@ pub use database::TestDatabase;
 pub use delay::DelayProxy;
 pub use driftless_cluster::{Binaries, Cluster, ClusterOptions, MAJORS, majors_dir};
 pub use dump::{load_dump, pg_dump_schema, pg_dump_schema_without};
-pub use fault::{Direction, Fault, FaultProxy};
+pub use fault::{Direction, Fault, FaultProxy, Traffic};
 pub use listen::Listener;
 pub use pooler::{PoolMode, Pooler};
 pub use random::Random;

@@ -135,16 +135,22 @@ pub(crate) struct Desk {
 impl Desk {
     /// Both databases filled, the mapping written, the connection strings in `.env`.
     pub(crate) async fn new(hint: &str) -> Desk {
+        let desk = Desk::bare(hint).await;
+        desk.source.run(SOURCE).await;
+        desk.target.run(TARGET).await;
+        desk.write("entities/shop.toml", ENTITIES);
+        desk
+    }
+
+    /// Empty databases, a mapping without entities, the connection strings in `.env`.
+    pub(crate) async fn bare(hint: &str) -> Desk {
         let servers = servers();
         let desk = Desk {
             dir: tempfile::tempdir().unwrap(),
             source: TestDatabase::create(&servers.source, hint).await,
             target: TestDatabase::create(&servers.target, hint).await,
         };
-        desk.source.run(SOURCE).await;
-        desk.target.run(TARGET).await;
         desk.write("driftless.toml", MAPPING);
-        desk.write("entities/shop.toml", ENTITIES);
         let variables = format!(
             "SHOP_SOURCE='{}'\nSHOP_TARGET='{}'\n",
             desk.source.url(),

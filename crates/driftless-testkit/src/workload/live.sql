@@ -1,0 +1,23 @@
+WITH live AS (
+  SELECT tab, key, body FROM public.history
+   WHERE pg_visible_in_snapshot(born, '{snapshot}') AND (died IS NULL OR NOT pg_visible_in_snapshot(died, '{snapshot}'))),
+agents AS (
+  SELECT key, key::integer AS id, body, CASE WHEN key::integer <= 20 THEN 'true' END AS adopted FROM live WHERE tab = 'agent'),
+named AS (
+  SELECT key, key::integer AS id, body, body ->> 'badge' AS badge FROM live WHERE tab = 'customer'),
+-- Of several customers with one badge, in whatever case, the one with the smallest key stays.
+all_customers AS (
+  SELECT *, badge IS NOT NULL AND row_number() OVER (PARTITION BY lower(badge) ORDER BY id) > 1 AS second FROM named),
+customers AS (SELECT * FROM all_customers WHERE NOT second),
+all_devices AS (
+  SELECT l.key, l.key::integer AS id, l.body, c.id AS customer FROM live AS l
+    LEFT JOIN customers AS c ON c.id = (l.body ->> 'customer_id')::integer WHERE l.tab = 'device'),
+devices AS (SELECT * FROM all_devices WHERE customer IS NOT NULL),
+all_orders AS (
+  SELECT l.key, l.key::integer AS id, l.body, c.id AS customer, l.body ->> 'amount' = 'n/a' AS unreadable FROM live AS l
+    LEFT JOIN customers AS c ON c.id = (l.body ->> 'customer_id')::integer WHERE l.tab = 'customer_order'),
+orders AS (SELECT * FROM all_orders WHERE NOT unreadable AND customer IS NOT NULL),
+all_remarks AS (
+  SELECT l.key, l.body, o.id AS order_id FROM live AS l
+    LEFT JOIN orders AS o ON o.id = (l.body ->> 'order_id')::integer WHERE l.tab = 'remark'),
+remarks AS (SELECT * FROM all_remarks WHERE order_id IS NOT NULL)
