@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 /// Programs that are built and run.
-mod program;
+pub(crate) mod program;
 /// What processes cost: CPU time and memory.
 mod meter;
 /// The load, beside what it can be compared with.

@@ -1,6 +1,6 @@
 //! Automation: `cargo xtask lint` checks the invariants of the architecture, `cargo xtask test` runs the tests
 //! against one pair of servers, `cargo xtask postgres` installs servers of PostgreSQL 14 to 18 for them, `cargo xtask bench`
-//! measures, `cargo xtask docs` writes what is generated in `docs/`.
+//! measures, `cargo xtask chaos` disturbs loads, `cargo xtask docs` writes what is generated in `docs/`.
 
 use std::env;
 use std::process::ExitCode;
@@ -17,6 +17,8 @@ mod postgres;
 mod test;
 /// Measurements.
 mod bench;
+/// Loads that are disturbed.
+mod chaos;
 /// Documents that are generated.
 mod docs;
 
@@ -26,6 +28,7 @@ const USAGE: &str = "usage: cargo xtask lint
        cargo xtask bench load [--rows N] [--pairs K] [--expressions] [--profile NAME | --program FILE]
                              [--compare] [--lab] [--latency 20ms] [--memory [--ladder N,N]] [--checkpoints]
                              [--resume] [--flame FILE.svg]
+       cargo xtask chaos load [--runs N] [--seed S] [--run I] [--program FILE]
        cargo xtask docs
 ";
 
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Some("postgres") => postgres::run(),
         Some("test") => test::run(arguments),
         Some("bench") => bench::run(arguments),
+        Some("chaos") => chaos::run(arguments),
         Some("docs") => docs::run(),
         _ => {
             eprint!("{USAGE}");

@@ -103,7 +103,7 @@ impl Cluster {
         loop {
             tries += 1;
             self.port = free_port()?;
-            match self.launch() {
+            match self.launch(&[]) {
                 // Another process may bind the port between our look and the server's.
                 Err(ClusterError::Server { log, .. })
                     if tries < PORT_TRIES && log.contains("could not bind") =>
@@ -115,8 +115,8 @@ impl Cluster {
         }
     }
 
-    /// Starts the server on its port and waits until it is ready.
-    fn launch(&mut self) -> Result<(), ClusterError> {
+    /// Starts the server on its port, with settings that hold for this time, and waits until it is ready.
+    fn launch(&mut self, settings: &[&str]) -> Result<(), ClusterError> {
         let log = self.home.log();
         let output = fs::OpenOptions::new().create(true).append(true).open(&log);
         let output = output.map_err(ClusterError::file("open", &log))?;
@@ -127,6 +127,9 @@ impl Cluster {
             .arg(self.home.data())
             .arg("-p")
             .arg(self.port.to_string());
+        for setting in settings {
+            command.arg("-c").arg(setting);
+        }
         // Not in our group: a Ctrl-C on the terminal is ours to handle, not the server's.
         command
             .stdin(Stdio::null())
@@ -222,7 +225,21 @@ impl Cluster {
     /// The server does not come up again; the error carries its log.
     pub fn restart(&mut self) -> Result<(), ClusterError> {
         self.halt(Signal::Fast);
-        self.launch()
+        self.launch(&[])
+    }
+
+    /// Ends the server as a crash would if it runs, and starts it on a new timeline with all that was committed, as a backup
+    /// that was recovered to its end, or a standby that was promoted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::restart`].
+    pub fn restart_on_a_new_timeline(&mut self) -> Result<(), ClusterError> {
+        self.halt(Signal::Immediate);
+        self.home.write("data/recovery.signal", "")?;
+        // There is no archive: what is in the directory is all. A server that may be read while it recovers says too early that it
+        // is ready.
+        self.launch(&["restore_command=false", "hot_standby=off"])
     }
 
     /// Lets the server outlive this process. [`stop_detached`](crate::stop_detached) ends it.

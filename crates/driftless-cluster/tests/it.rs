@@ -80,6 +80,13 @@ fn a_crash_keeps_what_was_committed() {
     assert_eq!(ask(&cluster, "select n from kept").as_deref(), Ok("42"));
     cluster.restart().expect("it restarts while it runs");
     assert_eq!(ask(&cluster, "select n from kept").as_deref(), Ok("42"));
+    cluster
+        .restart_on_a_new_timeline()
+        .expect("it recovers to the end");
+    let timeline = "select substr(pg_walfile_name(pg_current_wal_lsn()), 8, 1), n from kept";
+    assert_eq!(ask(&cluster, timeline).as_deref(), Ok("2|42"));
+    cluster.restart().expect("it restarts on it");
+    assert_eq!(ask(&cluster, timeline).as_deref(), Ok("2|42"));
 }
 
 #[test]

@@ -12,6 +12,8 @@ pub mod data;
 pub mod servers;
 /// A fresh database, gone with its value.
 pub mod database;
+/// All connections that a server has to give.
+pub mod hoard;
 /// Dumps into a database and out of it.
 pub mod dump;
 /// A private certificate authority.
@@ -36,6 +38,7 @@ pub use delay::DelayProxy;
 pub use driftless_cluster::{Binaries, Cluster, ClusterOptions, MAJORS, majors_dir};
 pub use dump::{load_dump, pg_dump_schema, pg_dump_schema_without};
 pub use fault::{Direction, Fault, FaultProxy, Traffic};
+pub use hoard::Hoard;
 pub use listen::Listener;
 pub use pooler::{PoolMode, Pooler};
 pub use random::Random;

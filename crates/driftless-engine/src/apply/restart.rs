@@ -80,25 +80,44 @@ async fn exists(session: &Session, store: &Store, plan: &EntityPlan) -> Result<b
     Ok(row.get(0)?)
 }
 
-/// Deletes an entity's rows, identities, checkpoints and rejects. Rows that the map does not know are not touched.
-async fn delete(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> Result<i64> {
-    let mut deleted = 0;
-    if exists(tx, store, plan).await? {
+/// Deletes rows of entities in one statement, behind which foreign keys are checked. Gives how many of each. Rows that the map does
+/// not know are not touched.
+async fn delete_rows(tx: &Transaction<'_>, store: &Store, plans: &[&EntityPlan]) -> Result<Vec<i64>> {
+    let (mut deletions, mut counts) = (Vec::new(), Vec::new());
+    for (number, plan) in plans.iter().enumerate() {
+        if !exists(tx, store, plan).await? {
+            counts.push("0::int8".to_owned());
+            continue;
+        }
         identity::refuse_displaced(tx, store, plan).await?;
-        let identities = store.identity_table(&plan.name).sql();
-        let sql = format!(
-            "DELETE FROM {} AS t USING {identities} AS i WHERE {} AND i.status = {}",
+        deletions.push(format!(
+            "d{number} AS (DELETE FROM {} AS t USING {} AS i WHERE {} AND i.status = {} RETURNING 1)",
             plan.into.sql(),
+            store.identity_table(&plan.name).sql(),
             identity::belongs(plan, "i", "t"),
             identity::LIVE
-        );
-        deleted = tx.execute(&sql, &[]).await?.cast_signed();
-        tx.batch(&format!(
-            "DROP TABLE {identities}; DROP TABLE IF EXISTS {}",
-            store.recorded_table(&plan.name).sql()
-        ))
-        .await?;
+        ));
+        counts.push(format!("(SELECT pg_catalog.count(*) FROM d{number})"));
     }
+    if deletions.is_empty() {
+        return Ok(vec![0; plans.len()]);
+    }
+    let sql = format!(
+        "WITH {} SELECT ARRAY[{}]",
+        deletions.join(", "),
+        counts.join(", ")
+    );
+    Ok(tx.query_one(&sql, &[]).await?.get(0)?)
+}
+
+/// Deletes what is recorded about an entity: identities, checkpoints and rejects.
+async fn forget(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> Result<()> {
+    tx.batch(&format!(
+        "DROP TABLE IF EXISTS {}; DROP TABLE IF EXISTS {}",
+        store.identity_table(&plan.name).sql(),
+        store.recorded_table(&plan.name).sql()
+    ))
+    .await?;
     for table in ["chunk", "rejects", "warning", "entity"] {
         let sql = store.sql(&format!(
             "DELETE FROM {{state}}.{table} WHERE pipeline = $1 AND entity = $2"
@@ -109,7 +128,7 @@ async fn delete(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> Resul
         )
         .await?;
     }
-    Ok(deleted)
+    Ok(())
 }
 
 /// A foreign key of a table whose rows are not deleted to one whose rows are.
@@ -140,24 +159,28 @@ impl Outside {
     }
 }
 
-/// Deletes these entities' rows and all that is recorded about them, in this order, in one transaction. Refuses where rows of others
+/// Deletes these entities' rows and all that is recorded about them, in this order, in one transaction; those that stand together
+/// at once. Refuses where rows of others
 /// refer to what would be gone: they are neither left as orphans nor deleted along.
 pub async fn delete_all(
     writer: &mut Session,
     store: &Store,
     lease: &Lease,
-    plans: &[&EntityPlan],
+    plans: &[Vec<&EntityPlan>],
     outside: &[Outside],
 ) -> Result<Vec<i64>> {
     let tx = writer.begin(BeginMode::ReadWrite).await?;
     tx.batch(&lease.guard()).await?;
     // Before anything is deleted: a foreign key that cascades would leave nothing to be found afterwards.
     for foreign in outside {
-        refuse_if_referred(&tx, store, plans, foreign).await?;
+        refuse_if_referred(&tx, store, &plans.concat(), foreign).await?;
     }
     let mut deleted = Vec::new();
-    for plan in plans {
-        deleted.push(delete(&tx, store, plan).await?);
+    for together in plans {
+        deleted.extend(delete_rows(&tx, store, together).await?);
+        for plan in together {
+            forget(&tx, store, plan).await?;
+        }
     }
     tx.commit().await?;
     Ok(deleted)

@@ -56,7 +56,7 @@ async fn delete(prepared: &Prepared, held: &mut Held, plans: &[&EntityPlan]) -> 
     let deleted = restart::delete_all(&mut writer, &prepared.store, &held.lease, &plans, &outside).await?;
     Ok(deleted
         .into_iter()
-        .zip(plans)
+        .zip(plans.into_iter().flatten())
         .map(|(rows, plan)| deletion(plan, rows))
         .collect())
 }

@@ -83,18 +83,35 @@ fn keeps_apart(plan: &EntityPlan, columns: &[String]) -> bool {
         && target.iter().all(|(column, _)| columns.contains(column))
 }
 
-/// The order in which rows can be deleted: children before the parents that they wait for.
-pub fn children_first<'p>(plans: &[&'p EntityPlan], target: &Catalog) -> Vec<&'p EntityPlan> {
-    let waits = waits(plans, target, &[]);
+/// The order in which rows can be deleted: children before their parents. Those that refer to each other in a circle stand
+/// together: their rows can go only at once.
+pub fn children_first<'p>(plans: &[&'p EntityPlan], target: &Catalog) -> Vec<Vec<&'p EntityPlan>> {
+    let mut parents: BTreeMap<String, BTreeSet<String>> = plans
+        .iter()
+        .map(|plan| (plan.name.clone(), plan.after.iter().cloned().collect()))
+        .collect();
+    for child in plans {
+        let table = target.relation(&child.into).into_iter();
+        let foreign = table.flat_map(|table| table.constraints.iter().filter_map(|one| one.foreign.as_ref()));
+        for foreign in foreign {
+            let of = plans.iter().filter(|other| other.into == foreign.parent);
+            let names = of.map(|parent| parent.name.clone());
+            parents.entry(child.name.clone()).or_default().extend(names);
+        }
+    }
+    let both_ways =
+        |one: &str, other: &str| one == other || (leads(&parents, one, other) && leads(&parents, other, one));
     let mut left = plans.to_vec();
-    let mut ordered = Vec::with_capacity(left.len());
-    while let Some(last) = left.len().checked_sub(1) {
-        let is_waited_for = |plan: &EntityPlan| {
+    let mut ordered = Vec::new();
+    while let Some(last) = left.last() {
+        let is_free = |plan: &&&EntityPlan| {
             left.iter()
-                .any(|other| other.name != plan.name && waits[&other.name].contains(&plan.name))
+                .all(|other| both_ways(&other.name, &plan.name) || !leads(&parents, &other.name, &plan.name))
         };
-        let free = left.iter().rposition(|plan| !is_waited_for(plan)).unwrap_or(last);
-        ordered.push(left.remove(free));
+        let first = left.iter().rev().find(is_free).unwrap_or(last).name.clone();
+        let (circle, others) = left.into_iter().partition(|plan| both_ways(&plan.name, &first));
+        ordered.push(circle);
+        left = others;
     }
     ordered
 }

@@ -1,3 +1,5 @@
+-- Nothing is known of what the steps give, and nested loops would be guessed.
+SET enable_nestloop = off;
 WITH live AS (
   SELECT tab, key, body FROM public.history
    WHERE pg_visible_in_snapshot(born, '{snapshot}') AND (died IS NULL OR NOT pg_visible_in_snapshot(died, '{snapshot}'))),
