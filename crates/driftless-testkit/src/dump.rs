@@ -2,7 +2,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use driftless_cluster::Binaries;
+use driftless_cluster::{Binaries, newest_client};
 
 /// Loads a plain dump with `psql`; a file that ends in `.gz` is unpacked on the way.
 ///
@@ -84,7 +84,11 @@ fn normalised(dump: &str) -> String {
         .collect()
 }
 
+/// Those of the newest major know every server that is tested; without them, the machine's own.
 fn client_program(name: &str) -> Command {
+    if let Some(program) = newest_client(name).unwrap_or_else(|error| panic!("{error}")) {
+        return Command::new(program);
+    }
     let binaries = Binaries::find().unwrap_or_else(|error| panic!("{error}; {}", error.remedy()));
     Command::new(
         binaries

@@ -35,7 +35,7 @@ pub use certificate::{Authority, Certified};
 pub use data::shared_data;
 pub use database::TestDatabase;
 pub use delay::DelayProxy;
-pub use driftless_cluster::{Binaries, Cluster, ClusterOptions, MAJORS, majors_dir};
+pub use driftless_cluster::{Binaries, CLIENTS, Cluster, ClusterOptions, MAJORS, majors_dir, newest_client};
 pub use dump::{load_dump, pg_dump_schema, pg_dump_schema_without};
 pub use fault::{Direction, Fault, FaultProxy, Traffic};
 pub use hoard::Hoard;
