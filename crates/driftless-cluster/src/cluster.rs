@@ -11,6 +11,7 @@ use crate::binaries::Binaries;
 use crate::detached::Detached;
 use crate::error::ClusterError;
 use crate::home::Home;
+use crate::majors::newest_client;
 use crate::process::{Signal, end, random_hex, run, tail, wait_until};
 use crate::url::connection_url;
 
@@ -96,6 +97,42 @@ impl Cluster {
         };
         cluster.launch_on_a_free_port()?;
         Ok(cluster)
+    }
+
+    /// Copies this server, which goes on, and starts the copy as a standby that follows it and can be read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::start`], or there is no `pg_basebackup`.
+    pub fn standby(&self, settings: &[(String, String)]) -> Result<Self, ClusterError> {
+        let name = "pg_basebackup";
+        let program = newest_client(name)?.or_else(|| self.binaries.tool(name));
+        let program = program.ok_or_else(|| ClusterError::Program {
+            program: name.to_owned(),
+            output: "it is not installed".to_owned(),
+        })?;
+        let home = Home::create()?;
+        let mut command = home.command(&program);
+        command.args(["--checkpoint=fast", "--no-sync"]);
+        command.arg("-D").arg(home.data()).arg("-d").arg(self.admin_url());
+        run(&mut command)?;
+        let options = ClusterOptions {
+            // Said by us: a newer pg_basebackup writes words that an older server does not know.
+            settings: [settings, &[("primary_conninfo".to_owned(), self.admin_url())]].concat(),
+            ..ClusterOptions::default()
+        };
+        set(&home, &options)?;
+        home.write("data/standby.signal", "")?;
+        let mut standby = Self {
+            server: None,
+            home,
+            binaries: self.binaries.clone(),
+            superuser: self.superuser.clone(),
+            password: self.password.clone(),
+            port: 0,
+        };
+        standby.launch_on_a_free_port()?;
+        Ok(standby)
     }
 
     fn launch_on_a_free_port(&mut self) -> Result<(), ClusterError> {
@@ -299,6 +336,23 @@ fn initialise(home: &Home, binaries: &Binaries, superuser: &str, password: &str)
 }
 
 fn configure(home: &Home, options: &ClusterOptions) -> Result<(), ClusterError> {
+    let conf = home.data().join("postgresql.conf");
+    let initial = home.data().join("initial.conf");
+    fs::rename(&conf, &initial).map_err(ClusterError::file("rename", &conf))?;
+    set(home, options)?;
+    let mut access = options.access.join("\n");
+    access.push_str(
+        "\nlocal all,replication all scram-sha-256\nhost all,replication all 127.0.0.1/32 scram-sha-256\n",
+    );
+    home.write("data/pg_hba.conf", &access)?;
+    for (name, content) in &options.files {
+        home.write(&format!("data/{name}"), content)?;
+    }
+    Ok(())
+}
+
+/// Writes the server's settings.
+fn set(home: &Home, options: &ClusterOptions) -> Result<(), ClusterError> {
     let mut settings = vec![
         ("listen_addresses", "127.0.0.1".to_owned()),
         ("unix_socket_directories", home.sockets().display().to_string()),
@@ -329,18 +383,7 @@ fn configure(home: &Home, options: &ClusterOptions) -> Result<(), ClusterError> 
     for (name, value) in settings {
         text.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
     }
-    let conf = home.data().join("postgresql.conf");
-    let initial = home.data().join("initial.conf");
-    fs::rename(&conf, &initial).map_err(ClusterError::file("rename", &conf))?;
     home.write("data/postgresql.conf", &text)?;
-    let mut access = options.access.join("\n");
-    access.push_str(
-        "\nlocal all,replication all scram-sha-256\nhost all,replication all 127.0.0.1/32 scram-sha-256\n",
-    );
-    home.write("data/pg_hba.conf", &access)?;
-    for (name, content) in &options.files {
-        home.write(&format!("data/{name}"), content)?;
-    }
     Ok(())
 }
 

@@ -291,6 +291,10 @@ impl PgError {
     /// restarts, is full, or cannot be reached, or the connection broke. What became of a COMMIT tells the state then. Never a
     /// refused login, and nothing that is not known.
     pub fn connection_comes_back(&self) -> bool {
+        // A standby that replays cancels a statement, or ends a session that has none.
+        if self.sqlstate() == Some(sqlstate::REPLAY_CONFLICT) {
+            return true;
+        }
         let lost = matches!(
             self.0.kind,
             ErrorKind::Unreachable

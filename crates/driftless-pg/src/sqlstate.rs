@@ -31,10 +31,14 @@ pub fn disposition(sqlstate: &str) -> Disposition {
     }
 }
 
+/// What a standby says to readers that keep its replay waiting. Our transactions have no other reason to meet it: writers
+/// are READ COMMITTED, and the others only read.
+pub(crate) const REPLAY_CONFLICT: &str = "40001";
+
 /// Whether the server, by this SQLSTATE, ends or refuses connections for now and takes them again by itself: it stops, starts,
-/// recovers, is full, ended this session, or lost it. Not what a login or a statement was refused for, and nothing unknown.
+/// recovers, is full, ended this session (a standby whose replay could not wait, too), or lost it. Not what a login or a statement was refused for, and nothing unknown.
 pub fn connections_come_back(sqlstate: &str) -> bool {
-    matches!(sqlstate, "57P01" | "57P02" | "57P03" | "53300")
+    matches!(sqlstate, "57P01" | "57P02" | "57P03" | "53300" | REPLAY_CONFLICT)
         || (class(sqlstate) == "08" && sqlstate != "08P01")
 }
 
@@ -54,6 +58,10 @@ pub fn condition(sqlstate: &str) -> &'static str {
 /// What to do where the server has run out of something, whatever was asked of it.
 pub(crate) fn remedy(sqlstate: &str) -> Option<&'static str> {
     Some(match sqlstate {
+        REPLAY_CONFLICT => {
+            "on a standby: set hot_standby_feedback = on there, raise its max_standby_streaming_delay for the time of the load, \
+             or read the primary; then start again"
+        }
         "53100" => {
             "make room on that server's disk, then start again: what was committed stays, and it goes on from there"
         }

@@ -119,7 +119,7 @@ fn standby(ground: Ground<'_>, findings: &mut Vec<Finding>) {
             "the source",
             format!(
                 "it is a standby that cancels queries which keep its replay waiting (max_standby_streaming_delay {delay}): \
-                 the load stops then, and `migrate` continues it"
+                 the load then begins again where it was, with another snapshot"
             ),
         )
         .remedy("set hot_standby_feedback = on there, raise max_standby_streaming_delay, or read the primary"),

@@ -10,7 +10,12 @@ use driftless_core::plan::aside::{AsideItem, ForeignColumns, Silencing};
 
 /// Whether the server checks a foreign key that is in place whenever a row goes in.
 pub fn is_checked(silencing: Silencing, key: &Constraint) -> bool {
-    silencing == Silencing::EachTrigger && !key.definition.contains(" NOT ENFORCED")
+    silencing == Silencing::EachTrigger && is_enforced(&key.definition)
+}
+
+/// Whether a constraint of this definition holds at all; of one that is NOT ENFORCED (PostgreSQL 18) nobody promises so.
+pub fn is_enforced(definition: &str) -> bool {
+    !definition.ends_with(" NOT ENFORCED")
 }
 
 /// Whether the columns that a foreign key refers to may be read. Of a table that the catalog does not show the server will

@@ -6,7 +6,7 @@ use driftless_core::error::Finding;
 use driftless_core::name::quote_ident;
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_core::spec::WhenMissing;
-use driftless_pg::{BeginMode, ErrorKind, PgError, Session};
+use driftless_pg::{BeginMode, ErrorKind, PgError, Session, Transaction};
 
 use super::busy;
 use crate::error::Result;
@@ -31,13 +31,16 @@ pub async fn source(plan: &Plan, session: &mut Session, findings: &mut Vec<Findi
         what: format!("reading {}", entity.origin.label),
         sql: read(entity),
     });
-    attempt(session, "the source", trials.collect(), findings).await
+    // As the load reads it: a standby has no transactions that may write.
+    let tx = session.begin(BeginMode::ReadOnlySnapshot(None)).await?;
+    attempt(tx, "the source", trials.collect(), findings).await
 }
 
 /// What the target's role cannot write, and the temporary tables and functions that isolating rows takes.
 pub async fn target(plan: &Plan, session: &mut Session, findings: &mut Vec<Finding>) -> Result<()> {
     let trials = plan.entities.iter().flat_map(written).collect();
-    attempt(session, "the target", trials, findings).await?;
+    let tx = session.begin(BeginMode::RolledBack).await?;
+    attempt(tx, "the target", trials, findings).await?;
     temporary(session, findings).await
 }
 
@@ -96,7 +99,7 @@ fn key(entity: &EntityPlan) -> String {
 
 /// Nearly always everything goes through at once; only otherwise one by one. What was told already is not told again.
 async fn attempt(
-    session: &mut Session,
+    tx: Transaction<'_>,
     side: &str,
     trials: Vec<Trial<'_>>,
     findings: &mut Vec<Finding>,
@@ -108,7 +111,6 @@ async fn attempt(
         .collect();
     let open = |trial: &Trial<'_>| !told.contains(&place(trial));
     let trials: Vec<Trial<'_>> = trials.into_iter().filter(open).collect();
-    let tx = session.begin(BeginMode::RolledBack).await?;
     tx.batch(&format!("{LOCK_TIMEOUT}; SAVEPOINT trial")).await?;
     let all: Vec<String> = trials.iter().map(|trial| explain(&trial.sql)).collect();
     if let Err(error) = tx.batch(&all.join(";\n")).await {

@@ -10,6 +10,7 @@ mod expression;
 mod pair;
 mod load;
 mod odd;
+mod newest;
 mod fit;
 mod types;
 mod keys;

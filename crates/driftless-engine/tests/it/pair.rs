@@ -6,7 +6,7 @@ use driftless_core::spec::{self, Sources, Spec};
 use driftless_engine::error::EngineError;
 use driftless_engine::run::report::{MigrateReport, RejectFilter, RetryReport};
 use driftless_engine::run::{Stop, migrate, rejects};
-use driftless_testkit::{TestDatabase, servers};
+use driftless_testkit::{ServerPair, TestDatabase, servers};
 
 /// Two fresh databases.
 pub(crate) struct Pair {
@@ -17,9 +17,13 @@ pub(crate) struct Pair {
 impl Pair {
     /// Creates both and runs a script in each.
     pub(crate) async fn create(hint: &str, source_sql: &str, target_sql: &str) -> Pair {
-        let pair = servers();
-        let source = TestDatabase::create(&pair.source, hint).await;
-        let target = TestDatabase::create(&pair.target, hint).await;
+        Self::on(&servers(), hint, source_sql, target_sql).await
+    }
+
+    /// As [`Pair::create`], on servers of the test's choice.
+    pub(crate) async fn on(servers: &ServerPair, hint: &str, source_sql: &str, target_sql: &str) -> Pair {
+        let source = TestDatabase::create(&servers.source, hint).await;
+        let target = TestDatabase::create(&servers.target, hint).await;
         source.run(source_sql).await;
         target.run(target_sql).await;
         Pair { source, target }

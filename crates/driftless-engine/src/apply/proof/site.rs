@@ -7,7 +7,7 @@ use driftless_core::plan::{EntityPlan, Plan, RefSite};
 use driftless_core::spec::WhenMissing;
 
 use super::leave::text_of;
-use crate::preflight::parents::{is_checked, is_readable};
+use crate::preflight::parents::{is_checked, is_enforced, is_readable};
 use crate::store::Store;
 use crate::store::aside::AsideRecord;
 
@@ -24,7 +24,7 @@ pub struct ForeignSite {
     pub unchecked: bool,
 }
 
-/// The foreign keys of the plan's tables: those that the catalog shows and those that are recorded as set aside.
+/// The foreign keys of the plan's tables that hold: those that the catalog shows and those that are recorded as set aside.
 pub fn foreign_sites(
     plan: &Plan,
     target: &Catalog,
@@ -34,7 +34,11 @@ pub fn foreign_sites(
     let tables: BTreeSet<&QualifiedName> = plan.entities.iter().map(|entity| &entity.into).collect();
     let mut sites: Vec<ForeignSite> = Vec::new();
     let recorded = records.iter().filter_map(|record| {
-        let columns = record.item.foreign.clone()?;
+        let columns = record
+            .item
+            .foreign
+            .clone()
+            .filter(|_| is_enforced(&record.item.definition))?;
         Some(ForeignSite {
             table: record.item.table.clone(),
             name: record.item.name.clone(),
@@ -49,7 +53,7 @@ pub fn foreign_sites(
             let keys = relation
                 .constraints
                 .iter()
-                .filter(|key| key.kind == ConstraintKind::Foreign);
+                .filter(|key| key.kind == ConstraintKind::Foreign && is_enforced(&key.definition));
             keys.filter_map(|key| {
                 Some(ForeignSite {
                     table: relation.name.clone(),
