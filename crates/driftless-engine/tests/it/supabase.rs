@@ -9,13 +9,14 @@ use driftless_engine::run::report::MigrateReport;
 use driftless_engine::run::validate;
 use driftless_testkit::{
     Authority, Cluster, ClusterOptions, Listener, PoolMode, Pooler, Server, StrippingProxy, TestDatabase,
-    pg_dump_schema_without, servers,
+    pg_dump_schema_without, servers, wait_until,
 };
 use tempfile::TempDir;
 
 use crate::pair::{Pair, migrate_spec, read};
 
 const PLATFORM: &str = include_str!("supabase/platform.sql");
+const APPLICATION: &str = include_str!("supabase/application.sql");
 const SOURCE: &str = include_str!("supabase/source.sql");
 const MAPPING: &str = include_str!("supabase/mapping.toml");
 const PASSWORD: &str = "p@ss word";
@@ -40,7 +41,10 @@ impl Project {
         .unwrap_or_else(|error| panic!("{error}"));
         let source = TestDatabase::create(&servers().source, "supabasesource").await;
         let target = TestDatabase::create(&Server::of(&server), "supabase").await;
-        tokio::join!(source.run(SOURCE), target.run(PLATFORM));
+        tokio::join!(source.run(SOURCE), async {
+            target.run(PLATFORM).await;
+            target.run(APPLICATION).await;
+        });
         let proxy = StrippingProxy::start(&target.url_as("postgres", PASSWORD)).await;
         let files = tempfile::tempdir().expect("a directory");
         let settings = encryption(&files);
@@ -237,6 +241,58 @@ async fn silent(project: &Project) {
     ] {
         assert_eq!(project.number(sql).await, 0, "{what}");
     }
+}
+
+#[tokio::test]
+async fn statements_take_longer_than_the_database_allows() {
+    let project = Project::new().await;
+    // The role of the test is not limited; the project's role has no limit of its own over the database's.
+    let limit = format!(
+        "ALTER ROLE supabase_admin SET statement_timeout = 0;
+         ALTER ROLE postgres RESET statement_timeout;
+         ALTER DATABASE {} SET statement_timeout = '200ms';
+         CREATE FUNCTION public.pass() RETURNS text LANGUAGE plpgsql AS $$
+         BEGIN
+           PERFORM pg_advisory_xact_lock_shared(42);
+           RETURN current_setting('statement_timeout');
+         END $$;
+         ALTER TABLE public.teams ALTER timeout_seen SET DEFAULT public.pass()",
+        project.target.name()
+    );
+    project.target.run(&limit).await;
+    let holder = project.target.client().await;
+    let hold = "SELECT pg_advisory_lock(42); BEGIN; LOCK TABLE public.teams IN SHARE MODE";
+    holder.batch_execute(hold).await.expect("locks");
+
+    // Whoever leaves the limit as it is does not outlast the lock.
+    let limited = project.target.client_as("postgres", PASSWORD).await;
+    let given_up = limited
+        .batch_execute("DELETE FROM public.teams WHERE false")
+        .await
+        .expect_err("the table is locked");
+    let code = given_up.as_db_error().map(|error| error.code().code().to_owned());
+    assert_eq!(code.as_deref(), Some("57014"), "{given_up}");
+    drop(limited);
+
+    let spec = project.spec();
+    let (report, ()) = tokio::join!(migrate_spec(&spec), async {
+        // Before the rows: the table itself. Then while they are written.
+        outwaits_the_limit(&project, "relation").await;
+        holder.batch_execute("COMMIT").await.expect("a release");
+        outwaits_the_limit(&project, "advisory").await;
+        let release = "SELECT pg_advisory_unlock(42)";
+        holder.batch_execute(release).await.expect("a release");
+    });
+    arrived(&project, &report.expect("a load")).await;
+}
+
+/// Waits until a statement of the load has run five times as long as the database allows, and waits for this still.
+async fn outwaits_the_limit(project: &Project, lock: &str) {
+    let waiting = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'postgres' AND state = 'active' \
+         AND wait_event_type = 'Lock' AND wait_event = '{lock}' AND clock_timestamp() - query_start > interval '1 second'"
+    );
+    wait_until(lock, async || project.number(&waiting).await > 0).await;
 }
 
 /// An API that is told of every change of the schema, indexes included.
