@@ -4,6 +4,7 @@ mod desk;
 mod usage;
 mod words;
 mod guide;
+mod guide_supabase;
 mod mapping;
 mod coverage;
 mod migration;
