@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::ahead;
 use crate::error::{ErrorKind, PgError};
 use crate::wire::Wire;
 
@@ -23,8 +24,18 @@ impl Gate {
         }
     }
 
-    /// The wire, ready for a statement.
+    /// The wire, ready for a statement: COPYs that were sent ahead are answered.
+    ///
+    /// # Errors
+    /// What one of them was refused for, besides what ended the connection.
     pub(crate) async fn enter(&self) -> Result<MutexGuard<'_, Wire>, PgError> {
+        let mut wire = self.enter_ahead().await?;
+        ahead::collect(&mut wire).await?;
+        Ok(wire)
+    }
+
+    /// The wire, ready for a COPY that is sent ahead of what is not answered yet.
+    pub(crate) async fn enter_ahead(&self) -> Result<MutexGuard<'_, Wire>, PgError> {
         if self.copying.load(Ordering::Acquire) {
             return Err(PgError::new(
                 ErrorKind::Usage,
@@ -33,7 +44,9 @@ impl Gate {
             ));
         }
         let mut wire = self.wire.lock().await;
-        wire.settle().await?;
+        if wire.ahead() == 0 || wire.unsent() > 0 {
+            wire.settle().await?;
+        }
         Ok(wire)
     }
 

@@ -27,6 +27,13 @@ mod wire;
 /// Start-up and authentication.
 mod login;
 
+/// COPYs that are sent as a whole, one behind the other, without waiting for answers in between: over a far server that
+/// saves two round trips each, and a near one always has the next to work on.
+///
+/// The protocol allows it: data that follows a refused COPY is passed over by the server, and each statement is answered by one
+/// ReadyForQuery. What was refused is told by whichever call reads the answers.
+mod ahead;
+
 /// One statement at a time on a wire.
 mod gate;
 
@@ -61,3 +68,4 @@ pub use row::{Column, FromRaw, Row};
 pub use session::{BeginMode, Canceller, Description, Session, Transaction};
 pub use sqlstate::{Disposition, disposition};
 pub use url::{ConnectConfig, Secret, Surroundings};
+pub use wire::Copied;

@@ -7,12 +7,14 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::timeout;
 
 pub use cancel::Canceller;
 pub use statement::Description;
 pub use transaction::{BeginMode, Transaction};
 
+use crate::ahead;
 use crate::copy::{CopyIn, CopyOut};
 use crate::error::{ErrorKind, PgError};
 use crate::gate::Gate;
@@ -21,7 +23,7 @@ use crate::param::Param;
 use crate::row::Row;
 use crate::socket::{Address, Socket};
 use crate::url::{ConnectConfig, SessionAttrs, SslMode};
-use crate::wire::Wire;
+use crate::wire::{Copied, Wire};
 use settings::Settled;
 pub(crate) use settings::transaction_pooler;
 
@@ -301,6 +303,29 @@ impl Session {
     pub async fn copy_in(&self, sql: &str) -> Result<CopyIn<'_>, PgError> {
         let wire = self.inner().gate.enter().await?;
         CopyIn::start(self.inner().gate.keep(wire), sql).await
+    }
+
+    /// Sends a `COPY … FROM STDIN (FORMAT binary)` with its whole stream, which holds so many rows, and does not wait for
+    /// the answer: that is read before the next statement of another kind, or by [`Session::copied`]. In a transaction only,
+    /// which a refusal fails with all that was sent behind it.
+    ///
+    /// # Errors
+    /// What an earlier one was refused for, or a lost connection. [`ErrorKind::Usage`] outside of a transaction.
+    pub async fn copy_ahead(&self, sql: &str, stream: Bytes, rows: u64) -> Result<(), PgError> {
+        let mut wire = self.inner().gate.enter_ahead().await?;
+        if !wire.in_transaction() {
+            return Err(self.usage("a COPY was sent ahead outside of a transaction".to_owned()));
+        }
+        ahead::send(&mut wire, sql, stream, rows).await
+    }
+
+    /// Waits for the answers to all COPYs that were sent ahead: what became of those since this was asked last.
+    ///
+    /// # Errors
+    /// What one of them was refused for, or a lost connection.
+    pub async fn copied(&self) -> Result<Vec<Copied>, PgError> {
+        let mut wire = self.inner().gate.enter().await?;
+        Ok(wire.take_copied())
     }
 
     /// What stops this session's running statement from elsewhere.

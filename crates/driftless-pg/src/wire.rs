@@ -40,6 +40,15 @@ pub(crate) enum CopyFrame {
     Done,
 }
 
+/// What became of a COPY that was sent ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copied {
+    /// Rows that the stream held.
+    pub sent: u64,
+    /// Rows that the server says it wrote.
+    pub taken: u64,
+}
+
 /// Messages over a socket.
 ///
 /// All state lives here and not in futures, so that any operation may be dropped at any await: what was not sent
@@ -57,6 +66,10 @@ pub(crate) struct Wire {
     /// Whether the statement under way was sent by the extended protocol, where an error skips to the next Sync.
     extended: bool,
     copying: Copying,
+    /// Rows of each COPY that was sent ahead and not answered. They are all that is owed while there are any.
+    ahead: VecDeque<u64>,
+    /// What became of those that were answered.
+    copied: Vec<Copied>,
     /// `I` idle, `T` in a transaction, `E` in a failed one.
     status: u8,
     rollback_due: bool,
@@ -80,6 +93,8 @@ impl Wire {
             owed: 0,
             extended: false,
             copying: Copying::No,
+            ahead: VecDeque::new(),
+            copied: Vec::new(),
             status: b'I',
             rollback_due: false,
             loss: None,
@@ -149,6 +164,33 @@ impl Wire {
     pub(crate) fn expect_ready(&mut self, extended: bool) {
         self.owed += 1;
         self.extended = extended;
+    }
+
+    /// The same for one that is answered later: see [`Wire::ahead`].
+    pub(crate) fn post_ahead(&mut self, sql: &str, rows: u64) -> Result<(), PgError> {
+        self.post_simple(sql)?;
+        self.ahead.push_back(rows);
+        Ok(())
+    }
+
+    /// How many COPYs were sent ahead and are not answered.
+    pub(crate) fn ahead(&self) -> usize {
+        self.ahead.len()
+    }
+
+    /// Notes what became of the COPY that was answered just now.
+    pub(crate) fn note_copied(&mut self, copied: Copied) {
+        self.copied.push(copied);
+    }
+
+    /// What became of those that were answered since this was asked last.
+    pub(crate) fn take_copied(&mut self) -> Vec<Copied> {
+        std::mem::take(&mut self.copied)
+    }
+
+    /// Rows of the COPY that is answered next.
+    pub(crate) fn rows_ahead(&self) -> u64 {
+        self.ahead.front().copied().unwrap_or(0)
     }
 
     /// Puts bytes into the outbox behind what was posted, without copying them.
@@ -271,6 +313,7 @@ impl Wire {
                 Some(Message::ErrorResponse(body)) => return Err(self.refused(&body)),
                 Some(Message::ReadyForQuery(body)) => {
                     self.owed = self.owed.saturating_sub(1);
+                    self.ahead.pop_front();
                     self.status = body.status();
                     return Ok(Message::ReadyForQuery(body));
                 }
@@ -396,6 +439,8 @@ impl Wire {
                 self.consume(arrived);
             }
             match self.recv().await {
+                // Its data and its end were sent with it.
+                Ok(Message::CopyInResponse(_)) if !self.ahead.is_empty() => {}
                 Ok(Message::CopyInResponse(_)) => {
                     self.fail_copy("no data was meant to be sent")?;
                     self.flush().await?;

@@ -3,7 +3,7 @@
 /// How rows go in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Care {
-    /// One COPY; a row that the target refuses fails the transaction, and the caller does it again with care.
+    /// COPY after COPY, without waiting in between; a row that the target refuses fails the transaction, and the caller does it again with care.
     Fast,
     /// Behind a savepoint; rows that the target refuses are found and left out.
     Isolating,

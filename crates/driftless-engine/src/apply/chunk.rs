@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::fence::Fence;
 use super::lane::Lane;
-use super::send::is_of_a_row;
+use super::send::{confirm, is_of_a_row};
 use super::write::{Care, Parents, Writing};
 use crate::error::{EngineError, Result};
 use crate::extract::reader::{self, Extracted};
@@ -166,6 +166,7 @@ impl ChunkWork<'_, '_> {
         };
         // A channel that closes looks the same at the end and after a failure: only when all three are well is it the end.
         let ((), bytes, (tx, mut counts)) = tokio::try_join!(reading, shaping, writing)?;
+        confirm(&tx, &plan.name).await?;
         self.fence.target_kept(&tx).await?;
         counts.bytes = bytes;
         counts.duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);

@@ -10,20 +10,28 @@ use super::aside::spread;
 use crate::error::Result;
 use crate::store::{Store, identity};
 
-/// Gathers statistics of entities' tables and of their identities over all sessions, where this role may.
-pub async fn analyze(sessions: &mut [Session], store: &Store, plans: &[&EntityPlan]) -> Result<()> {
+/// The statements that gather statistics of entities' tables. On tables of others ANALYZE only warns and does nothing.
+pub fn statistics(plans: &[&EntityPlan]) -> Vec<String> {
     // Several entities may write one table.
     let tables: BTreeSet<String> = plans.iter().map(|plan| analyze_sql(plan)).collect();
-    let identities = plans.iter().map(|plan| {
+    tables.into_iter().collect()
+}
+
+/// Gathers statistics of identities over all sessions. Not while their indexes are built: the two keep each other waiting.
+pub async fn analyze_identities(
+    sessions: &mut [Session],
+    store: &Store,
+    plans: &[&EntityPlan],
+) -> Result<()> {
+    let statement = |plan: &&EntityPlan| {
         // Nothing is ever chosen by hash or fingerprints, and to sort a sample of them takes the longest.
         let mut columns = identity::key_columns(plan);
         columns.extend(identity::target_columns(plan));
         columns.push("status".to_owned());
         let table = store.identity_table(&plan.name).sql();
         format!("ANALYZE {table} ({})", columns.join(", "))
-    });
-    let statements: Vec<String> = tables.into_iter().chain(identities).collect();
-    // On tables of others ANALYZE only warns and does nothing.
+    };
+    let statements: Vec<String> = plans.iter().map(statement).collect();
     spread(sessions, &statements, async |session, statement| {
         Ok(session.batch(statement).await?)
     })

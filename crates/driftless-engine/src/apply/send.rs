@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use driftless_core::code;
-use driftless_pg::{Disposition, Session};
+use driftless_pg::{Disposition, Session, Transaction};
 
 use crate::error::{EngineError, Result};
 
@@ -34,7 +34,24 @@ pub(super) async fn copy(
         stream.send(message).await?;
     }
     let taken = stream.finish().await?;
-    if taken == rows as u64 {
+    took(entity, rows as u64, taken)
+}
+
+/// Sends one without waiting for its answer, which [`confirm`] reads.
+pub(super) async fn copy_ahead(tx: &Transaction<'_>, sql: &str, encoded: Vec<u8>, rows: usize) -> Result<()> {
+    Ok(tx.copy_ahead(sql, Bytes::from(encoded), rows as u64).await?)
+}
+
+/// Waits for what was sent ahead. The server must have taken every row.
+pub(super) async fn confirm(tx: &Transaction<'_>, entity: &str) -> Result<()> {
+    for copied in tx.copied().await? {
+        took(entity, copied.sent, copied.taken)?;
+    }
+    Ok(())
+}
+
+fn took(entity: &str, rows: u64, taken: u64) -> Result<()> {
+    if taken == rows {
         return Ok(());
     }
     Err(EngineError::new(

@@ -11,7 +11,7 @@ pub use super::care::Care;
 use super::isolate::{self, Refused, Way};
 use super::orphan::{self, Orphan};
 use super::place;
-use super::send::{copy, is_of_a_row};
+use super::send::{copy, copy_ahead, is_of_a_row};
 use super::stay;
 use crate::error::{EngineError, Result};
 use crate::shape::Shaping;
@@ -50,7 +50,7 @@ impl Writing<'_, '_> {
         self.shaping.plan
     }
 
-    /// Writes a batch.
+    /// Writes a batch. With [`Care::Fast`] the answers of the server are outstanding: [`confirm`](super::send::confirm) reads them.
     pub async fn write(&self, tx: &Transaction<'_>, shaped: &mut Shaped) -> Result<Counts> {
         self.halt(shaped)?;
         let mut rejects: Vec<Reject> = (0..shaped.rows())
@@ -276,7 +276,7 @@ impl Writing<'_, '_> {
         encoded.extend_from_slice(COPY_TRAILER);
         let sql = copy_sql(self.plan());
         if self.care == Care::Fast {
-            copy(tx, &sql, encoded, rows.len(), &self.plan().name).await?;
+            copy_ahead(tx, &sql, encoded, rows.len()).await?;
             return Ok(Vec::new());
         }
         tx.batch("SAVEPOINT driftless_batch").await?;
@@ -318,14 +318,11 @@ impl Writing<'_, '_> {
             .shaper
             .encode_identities(shaped, stamp, rows.iter().copied(), &mut encoded);
         encoded.extend_from_slice(COPY_TRAILER);
-        copy(
-            tx,
-            &identity::copy_sql(self.store, self.plan()),
-            encoded,
-            rows.len(),
-            &self.plan().name,
-        )
-        .await
+        let sql = identity::copy_sql(self.store, self.plan());
+        if self.care == Care::Fast {
+            return copy_ahead(tx, &sql, encoded, rows.len()).await;
+        }
+        copy(tx, &sql, encoded, rows.len(), &self.plan().name).await
     }
 }
 

@@ -8,8 +8,16 @@ use driftless_pg::Session;
 use crate::error::Result;
 use crate::store::chunk::Chunk;
 
-/// Bytes of a relation's pages that one chunk should have: some hundred milliseconds of work.
-const CHUNK_BYTES: i64 = 16 << 20;
+/// Bytes of a relation's pages that the smallest chunks have: some hundred milliseconds of work.
+const UNIT_BYTES: i64 = 8 << 20;
+
+/// Units in the largest chunks: a second or two of work is lost when a run breaks off, and what each chunk costs by itself (a
+/// dozen round trips, and lanes that run empty and fill again) stays a small part, on far servers too.
+const MOST_UNITS: i64 = 8;
+
+/// What is left is shared out so that each chunk gets this part of it, and the last ones are small: lanes end together.
+/// "Guided self-scheduling" (Polychronopoulos and Kuck, 1987).
+const SHARES: i64 = 8;
 
 /// So that a petabyte still has a bounded list.
 const MOST_CHUNKS: i64 = 10_000;
@@ -21,15 +29,35 @@ const CHUNKS: &str = "DRIFTLESS_CHUNKS";
 pub async fn cut(session: &Session, plan: &EntityPlan, from: Option<&Relation>) -> Result<Vec<Chunk>> {
     let bytes = from.map_or(0, |relation| relation.bytes);
     let wished = std::env::var(CHUNKS).ok().and_then(|number| number.parse().ok());
-    let wanted = wished.unwrap_or(bytes / CHUNK_BYTES + 1).clamp(1, MOST_CHUNKS);
+    let most = MOST_CHUNKS * MOST_UNITS;
+    let units = wished.unwrap_or(bytes / UNIT_BYTES + 1).clamp(1, most);
     let bounds = match &plan.chunking {
         Chunking::Whole => Vec::new(),
-        Chunking::Pages => pages(from.map_or(0, |relation| relation.pages), wanted),
-        Chunking::Integer(column) if wanted > 1 => integers(session, plan, column, wanted).await?,
-        Chunking::Uuid(_) if wanted > 1 => uuids(wanted),
+        Chunking::Pages => pages(from.map_or(0, |relation| relation.pages), units),
+        Chunking::Integer(column) if units > 1 => integers(session, plan, column, units).await?,
+        Chunking::Uuid(_) if units > 1 => uuids(units),
         Chunking::Integer(_) | Chunking::Uuid(_) => Vec::new(),
     };
+    let bounds = if wished.is_some() { bounds } else { grouped(bounds) };
     Ok(between(&bounds))
+}
+
+/// Of the bounds between units those between chunks.
+fn grouped(bounds: Vec<String>) -> Vec<String> {
+    let units = bounds.len() as i64 + 1;
+    let mut next = 0;
+    let mut kept = Vec::new();
+    for (number, bound) in (1..).zip(bounds) {
+        if next == 0 {
+            let left = units - (number - 1);
+            next = (left / SHARES).clamp(1, MOST_UNITS);
+        }
+        next -= 1;
+        if next == 0 {
+            kept.push(bound);
+        }
+    }
+    kept
 }
 
 /// Chunks between ascending bounds; the first and the last are open, so that together they hold every row.
@@ -100,6 +128,26 @@ mod tests {
         for pair in chunks.windows(2) {
             assert_eq!(pair[0].high, pair[1].low);
         }
+    }
+
+    #[test]
+    fn chunks_begin_large_and_end_small() {
+        let sizes = |units: i64| {
+            let bounds = grouped((1..units).map(|number| number.to_string()).collect());
+            let mut at = 0;
+            let ends = bounds.iter().map(|bound| bound.parse().unwrap()).chain([units]);
+            ends.map(|end: i64| end - std::mem::replace(&mut at, end))
+                .collect::<Vec<i64>>()
+        };
+        assert_eq!(sizes(1), [1]);
+        assert_eq!(sizes(6), [1; 6]);
+        assert_eq!(
+            sizes(25),
+            [3, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+        );
+        let many = sizes(1_000);
+        assert_eq!((many[0], many.last(), many.iter().sum()), (8, Some(&1), 1_000));
+        assert!(many.is_sorted_by(|one, next| one >= next));
     }
 
     #[test]

@@ -53,17 +53,18 @@ pub(super) async fn reunite(
 }
 
 /// Indexes identities, and reads the rows again that had to leave because theirs could not be told apart, until there
-/// are none. Of the keys that contradict each other the largest is rejected each time, and not read again: so it ends.
+/// are none. What is to run `beside` runs with the first indexes. Of the keys that contradict each other the largest is rejected each time, and not read again: so it ends.
 pub(super) async fn identities(
     works: &[&ChunkWork<'_, '_>],
     lane: &mut Lane,
     sessions: &mut [Session],
     scope: &Scope<'_>,
-    plan: &Plan,
+    (plan, mut beside): (&Plan, &[String]),
 ) -> Result<Corrections> {
     let mut corrections = Corrections::default();
     loop {
-        corrections.add(&proof::settle_identities(sessions, scope, plan).await?);
+        corrections.add(&proof::settle_identities(sessions, scope, plan, beside).await?);
+        beside = &[];
         let mut parked = 0;
         for work in works {
             parked += due(work, lane, Due::Twins, Parents::Coming).await?;

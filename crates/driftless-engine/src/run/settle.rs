@@ -85,7 +85,7 @@ impl Settling<'_, '_> {
         let mut corrections = self.again(lanes, &mut sessions).await?;
         self.step("gathering statistics");
         let plans: Vec<&EntityPlan> = self.plans().collect();
-        finish::analyze(&mut sessions, &self.prepared.store, &plans).await?;
+        finish::analyze_identities(&mut sessions, &self.prepared.store, &plans).await?;
         self.step("building indexes");
         let (keys, found) =
             proof::settle_keys(&mut sessions, &self.scope, plan, &self.prepared.target_catalog).await?;
@@ -131,7 +131,10 @@ impl Settling<'_, '_> {
         let Some(lane) = lanes.first_mut() else {
             return Ok(Corrections::default());
         };
-        let mut corrections = again::identities(&self.works, lane, sessions, &self.scope, &self.plan).await?;
+        // The tables are sampled meanwhile: neither touches what the other does.
+        let statistics = finish::statistics(&self.plans().collect::<Vec<_>>());
+        let first = (&self.plan, statistics.as_slice());
+        let mut corrections = again::identities(&self.works, lane, sessions, &self.scope, first).await?;
         self.orphans(lane, sessions, Parents::Coming, &mut corrections)
             .await?;
         if self.plans().any(may_null) {
@@ -160,7 +163,8 @@ impl Settling<'_, '_> {
             if refused == 0 {
                 break;
             }
-            corrections.add(&again::identities(&self.works, lane, sessions, &self.scope, &self.plan).await?);
+            let plan = (&self.plan, &[][..]);
+            corrections.add(&again::identities(&self.works, lane, sessions, &self.scope, plan).await?);
             if refused >= before {
                 break;
             }

@@ -3,6 +3,7 @@ use std::ops::Deref;
 use driftless_core::name::quote_literal;
 
 use super::{Session, statement};
+use crate::ahead;
 use crate::error::{ErrorKind, PgError};
 
 /// What a transaction may do and see.
@@ -44,6 +45,7 @@ impl<'s> Transaction<'s> {
         if session.wire().in_transaction() {
             return Err(session.usage("a transaction was begun within another".to_owned()));
         }
+        session.wire().take_copied();
         // From here on: whether this fails or is dropped half-way, nothing stays open.
         let transaction = Transaction {
             session,
@@ -62,7 +64,8 @@ impl<'s> Transaction<'s> {
     /// connection ended before the answer. [`ErrorKind::Usage`] for one that is only to be rolled back.
     pub async fn commit(mut self) -> Result<(), PgError> {
         let wire = self.session.wire();
-        // What was dropped half-way may fail here, before anything is committed.
+        // What was sent ahead or dropped half-way may fail here, before anything is committed.
+        ahead::collect(wire).await?;
         wire.settle().await?;
         if self.mode == BeginMode::RolledBack {
             return Err(self

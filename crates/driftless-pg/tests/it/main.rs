@@ -1,6 +1,7 @@
 //! Sessions, transactions, COPY and TLS against real servers.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod ahead;
 mod copy;
 mod fault;
 mod hosts;

@@ -1,0 +1,120 @@
+//! COPYs that are sent one behind the other.
+
+use bytes::Bytes;
+use driftless_pg::{BeginMode, Copied, CopyEncoder, ErrorKind};
+
+use crate::{fresh, one, refused};
+
+const INTO_T: &str = "COPY public.t FROM STDIN (FORMAT binary)";
+
+/// A whole stream of int4, one a row.
+fn stream(numbers: std::ops::Range<i32>) -> Bytes {
+    let mut encoder = CopyEncoder::new();
+    encoder.header();
+    for number in numbers {
+        encoder.row(1);
+        encoder.field(Some(&number.to_be_bytes()));
+    }
+    encoder.trailer();
+    encoder.take()
+}
+
+#[tokio::test]
+async fn several_are_under_way_and_answered_in_order() {
+    let (_database, mut session) = fresh("ahead").await;
+    session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    for part in 0..20_i32 {
+        let numbers = part * 50_000..(part + 1) * 50_000 + part;
+        let rows = numbers.len() as u64;
+        tx.copy_ahead(INTO_T, stream(numbers), rows).await.unwrap();
+        if part == 10 {
+            // Another statement sees all that was sent before it.
+            let seen: i64 = one(&tx, "SELECT count(*) FROM public.t").await;
+            assert_eq!(seen, 11 * 50_000 + (0..=10).sum::<i64>());
+        }
+    }
+    let copied = tx.copied().await.unwrap();
+    let expected = (0..20).map(|part| Copied {
+        sent: 50_000 + part,
+        taken: 50_000 + part,
+    });
+    assert_eq!(copied, expected.collect::<Vec<_>>());
+    assert_eq!(tx.copied().await.unwrap(), []);
+    tx.commit().await.unwrap();
+    let rows: i64 = one(&session, "SELECT count(*) FROM public.t").await;
+    assert_eq!(rows, 1_000_190);
+}
+
+#[tokio::test]
+async fn one_that_is_refused_is_told_and_takes_what_follows_with_it() {
+    let (_database, mut session) = fresh("ahead_refused").await;
+    session
+        .batch("CREATE TABLE public.t (n int4 CHECK (n <> 70000))")
+        .await
+        .unwrap();
+    for told_by_commit in [false, true] {
+        let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+        let mut told = None;
+        for part in 0..3 {
+            let numbers = part * 50_000..(part + 1) * 50_000;
+            // Whoever reads the answer first is told; at the latest the commit.
+            if let Err(error) = tx.copy_ahead(INTO_T, stream(numbers), 50_000).await {
+                told = Some(error);
+                break;
+            }
+        }
+        let error = match (told, told_by_commit) {
+            (Some(error), _) => {
+                drop(tx);
+                error
+            }
+            (None, true) => refused(tx.commit().await),
+            (None, false) => {
+                let error = refused(tx.copied().await);
+                drop(tx);
+                error
+            }
+        };
+        assert_eq!(error.sqlstate(), Some("23514"), "{error}");
+        assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.t").await, 0);
+    }
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    tx.copy_ahead(
+        "COPY public.nowhere FROM STDIN (FORMAT binary)",
+        stream(0..10),
+        10,
+    )
+    .await
+    .unwrap();
+    let error = refused(tx.batch("SELECT 1").await);
+    assert_eq!(error.sqlstate(), Some("42P01"), "{error}");
+    drop(tx);
+    session.batch("SELECT 1").await.unwrap();
+}
+
+#[tokio::test]
+async fn one_that_is_dropped_half_way_leaves_a_session_that_works() {
+    let (_database, mut session) = fresh("ahead_dropped").await;
+    session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    // Far more than sockets hold: it cannot be sent at once.
+    let large = stream(0..5_000_000);
+    let sending = tx.copy_ahead(INTO_T, large, 5_000_000);
+    let sent = tokio::select! {
+        biased;
+        _ = sending => true,
+        () = tokio::task::yield_now() => false,
+    };
+    assert!(!sent, "the whole stream went out at once");
+    drop(tx);
+    assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.t").await, 0);
+}
+
+#[tokio::test]
+async fn outside_of_a_transaction_it_is_a_mistake() {
+    let (_database, session) = fresh("ahead_alone").await;
+    session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
+    let error = refused(session.copy_ahead(INTO_T, stream(0..1), 1).await);
+    assert_eq!(error.kind(), ErrorKind::Usage);
+}
