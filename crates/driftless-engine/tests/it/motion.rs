@@ -290,13 +290,13 @@ async fn a_target_column_that_becomes_another_between_two_chunks() {
     let gate = Gate::shut(&pair.target).await;
     let (outcome, ()) = tokio::join!(pair.migrate(mapping), async {
         gate.reached().await;
-        wait_until("two finished chunks of three", async || {
+        wait_until("four finished chunks of five", async || {
             pair.count("SELECT count(*) FILTER (WHERE done) * 10 + count(*) FROM driftless.chunk")
                 .await
-                == 23
+                == 45
         })
         .await;
-        // Nothing of the third chunk is written yet, so nobody holds a lock.
+        // Nothing of the fourth chunk is written yet, so nobody holds a lock.
         let retype = "SET lock_timeout = '10s'; ALTER TABLE victim ALTER n TYPE real";
         pair.target.run(retype).await;
         gate.open().await;
