@@ -3,7 +3,7 @@ use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
 use crate::error::PgError;
-use crate::wire::{Copied, Wire};
+use crate::wire::Wire;
 
 /// Bytes of one CopyData message: the server works on one while the next is on its way.
 const MESSAGE_BYTES: usize = 256 * 1024;
@@ -36,6 +36,10 @@ pub(crate) async fn send(wire: &mut Wire, sql: &str, mut stream: Bytes, rows: u6
 
 /// Reads all answers that are due.
 pub(crate) async fn collect(wire: &mut Wire) -> Result<(), PgError> {
+    if wire.ahead() > 0 {
+        // One that was dropped half-way is not sent to its end.
+        wire.flush().await?;
+    }
     while wire.ahead() > 0 {
         collect_one(wire).await?;
     }
@@ -45,22 +49,18 @@ pub(crate) async fn collect(wire: &mut Wire) -> Result<(), PgError> {
 /// Reads one answer. After a refusal all that is due is read: what was sent behind it was refused, too.
 async fn collect_one(wire: &mut Wire) -> Result<(), PgError> {
     let answered = answer(wire).await;
-    let copied = wire.after(answered).await?;
-    wire.note_copied(copied);
-    Ok(())
+    wire.after(answered).await
 }
 
-async fn answer(wire: &mut Wire) -> Result<Copied, PgError> {
-    let sent = wire.rows_ahead();
-    let mut taken = 0;
+async fn answer(wire: &mut Wire) -> Result<(), PgError> {
     loop {
         match wire.recv().await? {
             Message::CopyInResponse(_) => {}
             Message::CommandComplete(body) => {
                 let count = body.tag().ok().and_then(|tag| tag.rsplit(' ').next());
-                taken = count.and_then(|count| count.parse().ok()).unwrap_or(0);
+                wire.note_taken(count.and_then(|count| count.parse().ok()).unwrap_or(0));
             }
-            Message::ReadyForQuery(_) => return Ok(Copied { sent, taken }),
+            Message::ReadyForQuery(_) => return Ok(()),
             _ => return Err(wire.break_off("an unknown message in the answer to a COPY")),
         }
     }

@@ -44,9 +44,7 @@ impl Gate {
             ));
         }
         let mut wire = self.wire.lock().await;
-        if wire.ahead() == 0 || wire.unsent() > 0 {
-            wire.settle().await?;
-        }
+        wire.queue_up().await?;
         Ok(wire)
     }
 

@@ -18,7 +18,8 @@ const READ_BYTES: usize = 128 * 1024;
 /// The server takes and makes no message larger than 1 GiB; a length beyond that is a broken stream.
 const MAX_MESSAGE_BYTES: usize = 0x4000_0000;
 
-/// How much may be read ahead while writing. Only errors and notices come then, and notices are dropped at once.
+/// How much may be read ahead while writing. Only errors, notices and short answers to COPYs come then, and notices are dropped
+/// at once.
 const READ_AHEAD_BYTES: usize = 1024 * 1024;
 
 /// Where a COPY stands, so that one that was dropped half-way can be ended.
@@ -66,9 +67,9 @@ pub(crate) struct Wire {
     /// Whether the statement under way was sent by the extended protocol, where an error skips to the next Sync.
     extended: bool,
     copying: Copying,
-    /// Rows of each COPY that was sent ahead and not answered. They are all that is owed while there are any.
-    ahead: VecDeque<u64>,
-    /// What became of those that were answered.
+    /// COPYs that were sent ahead and are not answered. They are all that is owed while there are any.
+    ahead: VecDeque<Copied>,
+    /// Those that were answered.
     copied: Vec<Copied>,
     /// `I` idle, `T` in a transaction, `E` in a failed one.
     status: u8,
@@ -169,7 +170,7 @@ impl Wire {
     /// The same for one that is answered later: see [`Wire::ahead`].
     pub(crate) fn post_ahead(&mut self, sql: &str, rows: u64) -> Result<(), PgError> {
         self.post_simple(sql)?;
-        self.ahead.push_back(rows);
+        self.ahead.push_back(Copied { sent: rows, taken: 0 });
         Ok(())
     }
 
@@ -178,19 +179,24 @@ impl Wire {
         self.ahead.len()
     }
 
-    /// Notes what became of the COPY that was answered just now.
-    pub(crate) fn note_copied(&mut self, copied: Copied) {
-        self.copied.push(copied);
+    /// Notes how many rows the COPY wrote that is being answered.
+    pub(crate) fn note_taken(&mut self, rows: u64) {
+        if let Some(answered) = self.ahead.front_mut() {
+            answered.taken = rows;
+        }
+    }
+
+    /// Makes ready for one more COPY behind those that are not answered: what was not sent of them is sent.
+    pub(crate) async fn queue_up(&mut self) -> Result<(), PgError> {
+        if self.ahead.is_empty() || self.rollback_due || self.loss.is_some() {
+            return self.settle().await;
+        }
+        self.flush().await
     }
 
     /// What became of those that were answered since this was asked last.
     pub(crate) fn take_copied(&mut self) -> Vec<Copied> {
         std::mem::take(&mut self.copied)
-    }
-
-    /// Rows of the COPY that is answered next.
-    pub(crate) fn rows_ahead(&self) -> u64 {
-        self.ahead.front().copied().unwrap_or(0)
     }
 
     /// Puts bytes into the outbox behind what was posted, without copying them.
@@ -248,13 +254,38 @@ impl Wire {
     }
 
     fn drop_notices(&mut self) {
-        while let Ok(Some(header)) = Header::parse(&self.inbox) {
-            let size = header.len() as usize + 1;
-            if !is_aside(header.tag()) || self.inbox.len() < size {
-                return;
+        while let Some((tag, size)) = whole_message(&self.inbox) {
+            if !is_aside(tag) {
+                break;
             }
             self.inbox.advance(size);
         }
+        if !self.ahead.is_empty() {
+            self.drop_notices_between();
+        }
+    }
+
+    /// Drops what stands behind answers to COPYs that were sent ahead, which nobody reads while more is sent.
+    fn drop_notices_between(&mut self) {
+        let (mut at, mut answers) = (0, Vec::new());
+        let mut asides = 0;
+        while let Some((tag, size)) = whole_message(&self.inbox[at..]) {
+            if is_aside(tag) {
+                asides += 1;
+            } else {
+                answers.push(at..at + size);
+            }
+            at += size;
+        }
+        if asides == 0 {
+            return;
+        }
+        let rest = at..self.inbox.len();
+        let mut kept = BytesMut::with_capacity(READ_BYTES);
+        for range in answers.into_iter().chain([rest]) {
+            kept.extend_from_slice(&self.inbox[range]);
+        }
+        self.inbox = kept;
     }
 
     /// Reads at least one byte into the inbox; the end of the stream is an error.
@@ -313,7 +344,7 @@ impl Wire {
                 Some(Message::ErrorResponse(body)) => return Err(self.refused(&body)),
                 Some(Message::ReadyForQuery(body)) => {
                     self.owed = self.owed.saturating_sub(1);
-                    self.ahead.pop_front();
+                    self.copied.extend(self.ahead.pop_front());
                     self.status = body.status();
                     return Ok(Message::ReadyForQuery(body));
                 }
@@ -544,6 +575,13 @@ impl Loss {
             Loss::Broke(kind, cause) => PgError::new(*kind, place, cause.clone()),
         }
     }
+}
+
+/// Tag and size of the message that the bytes begin with, if all of it is there.
+fn whole_message(bytes: &[u8]) -> Option<(u8, usize)> {
+    let header = Header::parse(bytes).ok()??;
+    let size = usize::try_from(header.len()).ok()? + 1;
+    (bytes.len() >= size).then_some((header.tag(), size))
 }
 
 /// Messages that come at any time and answer nothing.

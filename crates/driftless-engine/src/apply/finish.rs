@@ -17,11 +17,13 @@ pub fn statistics(plans: &[&EntityPlan]) -> Vec<String> {
     tables.into_iter().collect()
 }
 
-/// Gathers statistics of identities over all sessions. Not while their indexes are built: the two keep each other waiting.
+/// Gathers statistics of identities over all sessions, and runs what else is due then. Not while their indexes are built: the
+/// two keep each other waiting.
 pub async fn analyze_identities(
     sessions: &mut [Session],
     store: &Store,
     plans: &[&EntityPlan],
+    due: Vec<String>,
 ) -> Result<()> {
     let statement = |plan: &&EntityPlan| {
         // Nothing is ever chosen by hash or fingerprints, and to sort a sample of them takes the longest.
@@ -31,7 +33,7 @@ pub async fn analyze_identities(
         let table = store.identity_table(&plan.name).sql();
         format!("ANALYZE {table} ({})", columns.join(", "))
     };
-    let statements: Vec<String> = plans.iter().map(statement).collect();
+    let statements: Vec<String> = due.into_iter().chain(plans.iter().map(statement)).collect();
     spread(sessions, &statements, async |session, statement| {
         Ok(session.batch(statement).await?)
     })

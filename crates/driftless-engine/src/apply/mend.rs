@@ -87,7 +87,7 @@ impl ChunkWork<'_, '_> {
         crate::crash::point("mend-before-commit");
         tx.commit().await?;
         crate::crash::point("mended");
-        self.progress.commits.fetch_add(1, Ordering::Relaxed);
+        // No lasting progress: the next attempt has another snapshot, and mends again.
         Ok(counts)
     }
 

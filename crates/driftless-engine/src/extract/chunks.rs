@@ -29,8 +29,8 @@ const CHUNKS: &str = "DRIFTLESS_CHUNKS";
 pub async fn cut(session: &Session, plan: &EntityPlan, from: Option<&Relation>) -> Result<Vec<Chunk>> {
     let bytes = from.map_or(0, |relation| relation.bytes);
     let wished = std::env::var(CHUNKS).ok().and_then(|number| number.parse().ok());
-    let most = MOST_CHUNKS * MOST_UNITS;
-    let units = wished.unwrap_or(bytes / UNIT_BYTES + 1).clamp(1, most);
+    let wished = wished.map(|number: i64| number.clamp(1, MOST_CHUNKS));
+    let units = wished.unwrap_or((bytes / UNIT_BYTES + 1).min(MOST_CHUNKS * MOST_UNITS));
     let bounds = match &plan.chunking {
         Chunking::Whole => Vec::new(),
         Chunking::Pages => pages(from.map_or(0, |relation| relation.pages), units),

@@ -1,6 +1,6 @@
 //! Which chunk comes next. Entities wait for those that `after` names; what earlier runs loaded is mended before anything
 //! else of its entity, because a value that moved to a new row would look like a duplicate; a table whose keys are checked as
-//! rows go in is written by one lane at a time, which goes in key order and cannot deadlock with another; among the others the one with most left goes first, so that lanes end
+//! rows go in is written by one lane at a time, which goes in key order and cannot deadlock with another; among the others the one with most chunks left goes first, so that lanes end
 //! together.
 
 use std::collections::VecDeque;

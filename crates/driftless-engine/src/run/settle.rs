@@ -74,6 +74,11 @@ impl Settling<'_, '_> {
         self.works.iter().map(|work| work.shaping.plan)
     }
 
+    /// Whether no row is still to come: where foreign keys are checked as rows go in, those go in later that they refused.
+    fn complete_when_loaded(&self) -> bool {
+        self.scope.silencing == Silencing::ReplicaRole
+    }
+
     /// Proves, restores, and marks the entities as done.
     pub async fn finish(&self, lanes: &mut [Lane]) -> Result<()> {
         let plan = &self.plan;
@@ -85,7 +90,13 @@ impl Settling<'_, '_> {
         let mut corrections = self.again(lanes, &mut sessions).await?;
         self.step("gathering statistics");
         let plans: Vec<&EntityPlan> = self.plans().collect();
-        finish::analyze_identities(&mut sessions, &self.prepared.store, &plans).await?;
+        let changed = !self.complete_when_loaded() || !corrections.is_empty();
+        let tables = if changed {
+            finish::statistics(&plans)
+        } else {
+            Vec::new()
+        };
+        finish::analyze_identities(&mut sessions, &self.prepared.store, &plans, tables).await?;
         self.step("building indexes");
         let (keys, found) =
             proof::settle_keys(&mut sessions, &self.scope, plan, &self.prepared.target_catalog).await?;
@@ -131,8 +142,12 @@ impl Settling<'_, '_> {
         let Some(lane) = lanes.first_mut() else {
             return Ok(Corrections::default());
         };
-        // The tables are sampled meanwhile: neither touches what the other does.
-        let statistics = finish::statistics(&self.plans().collect::<Vec<_>>());
+        // Tables that have all their rows are sampled meanwhile: neither touches what the other does.
+        let statistics = if self.complete_when_loaded() {
+            finish::statistics(&self.plans().collect::<Vec<_>>())
+        } else {
+            Vec::new()
+        };
         let first = (&self.plan, statistics.as_slice());
         let mut corrections = again::identities(&self.works, lane, sessions, &self.scope, first).await?;
         self.orphans(lane, sessions, Parents::Coming, &mut corrections)

@@ -286,7 +286,7 @@ async fn a_target_column_that_becomes_another_between_two_chunks() {
     let target = format!("{GATE} CREATE TABLE victim (id uuid PRIMARY KEY, n int);");
     let pair = Pair::create("betweenchunks", source, &target).await;
     let mapping = "[entities.victim]\nfrom = \"public.victim\"\ninto = \"public.victim\"\nbatch_rows = 500\n\
-        columns.id = { id = true }\ncolumns.n = { sql = \"public.gate(n, 3300)::int\" }\n";
+        columns.id = { id = true }\ncolumns.n = { sql = \"public.gate(n, 3900)::int\" }\n";
     let gate = Gate::shut(&pair.target).await;
     let (outcome, ()) = tokio::join!(pair.migrate(mapping), async {
         gate.reached().await;
@@ -296,7 +296,7 @@ async fn a_target_column_that_becomes_another_between_two_chunks() {
                 == 45
         })
         .await;
-        // Nothing of the fourth chunk is written yet, so nobody holds a lock.
+        // Nothing of the fifth chunk is written yet, so nobody holds a lock.
         let retype = "SET lock_timeout = '10s'; ALTER TABLE victim ALTER n TYPE real";
         pair.target.run(retype).await;
         gate.open().await;

@@ -112,6 +112,64 @@ async fn one_that_is_dropped_half_way_leaves_a_session_that_works() {
 }
 
 #[tokio::test]
+async fn what_is_written_behind_a_dropped_transaction_stays() {
+    let (_database, mut session) = fresh("ahead_behind").await;
+    session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    tx.copy_ahead(INTO_T, stream(0..10), 10).await.unwrap();
+    drop(tx);
+    session.batch("INSERT INTO public.t VALUES (77)").await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(one::<i64>(&session, "SELECT sum(n) FROM public.t").await, 77);
+    }
+}
+
+#[tokio::test]
+async fn a_commit_waits_for_what_was_dropped_half_way() {
+    let (_database, mut session) = fresh("ahead_half").await;
+    session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    tx.copy_ahead(INTO_T, stream(0..10), 10).await.unwrap();
+    tokio::select! {
+        biased;
+        _ = tx.copy_ahead(INTO_T, stream(10..3_000_000), 2_999_990) => panic!("the whole stream went out at once"),
+        () = tokio::task::yield_now() => {}
+    }
+    tx.copy_ahead(INTO_T, stream(3_000_000..3_000_010), 10)
+        .await
+        .unwrap();
+    let taken: Vec<u64> = tx.copied().await.unwrap().iter().map(|one| one.taken).collect();
+    assert_eq!(taken, [10, 2_999_990, 10]);
+    tx.commit().await.unwrap();
+    assert_eq!(
+        one::<i64>(&session, "SELECT count(*) FROM public.t").await,
+        3_000_010
+    );
+}
+
+#[tokio::test]
+async fn a_talking_trigger_does_not_stop_them() {
+    let (_database, mut session) = fresh("ahead_talk").await;
+    session
+        .batch(
+            "CREATE TABLE public.t (a int4);
+             CREATE FUNCTION public.talk() RETURNS trigger LANGUAGE plpgsql AS
+               $$ BEGIN RAISE NOTICE '%', repeat('x', 1000); RETURN NEW; END $$;
+             CREATE TRIGGER talk BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION public.talk();
+             SET client_min_messages = notice",
+        )
+        .await
+        .unwrap();
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    for part in 0..3 {
+        let numbers = part * 60_000..(part + 1) * 60_000;
+        tx.copy_ahead(INTO_T, stream(numbers), 60_000).await.unwrap();
+    }
+    assert_eq!(tx.copied().await.unwrap().len(), 3);
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
 async fn outside_of_a_transaction_it_is_a_mistake() {
     let (_database, session) = fresh("ahead_alone").await;
     session.batch("CREATE TABLE public.t (n int4)").await.unwrap();

@@ -22,7 +22,7 @@ enum Job<'p> {
 }
 
 /// Builds the indexes of all identities over all sessions, and removes what contradicts their uniqueness until the builds
-/// go through. Statements that touch no identities run beside the builds, each on a session of its own.
+/// go through. Statements that touch no identities run beside the builds.
 ///
 /// # Errors
 /// As [`twins`]; `INTEGRITY` where identities contradict each other that an earlier migration left.

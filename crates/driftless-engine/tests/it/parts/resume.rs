@@ -8,7 +8,7 @@ use driftless_testkit::{pg_dump_schema_without, wait_until};
 use crate::gate::{GATE, Gate};
 use crate::pair::{Pair, migrate_spec, migrate_until};
 
-/// Persons with a unique code, a boss and an amount that may be unreadable; three chunks. Keys that end in 9 are free.
+/// Persons with a unique code, a boss and an amount that may be unreadable; five chunks. Keys that end in 9 are free.
 fn source(key: &str) -> String {
     format!(
         "CREATE TABLE person (id {key} PRIMARY KEY, n int UNIQUE, name text, code text, boss {key}, amount text, filler text);
@@ -110,10 +110,10 @@ async fn interrupted_between_chunks(key: &str, others: &str) {
     let gate = Gate::shut(&pair.target).await;
     let (error, ()) = tokio::join!(migrate_until(&spec, &stop), async {
         gate.reached().await;
-        wait_until("two finished chunks", async || {
+        wait_until("four finished chunks", async || {
             pair.count("SELECT count(*) FROM driftless.chunk WHERE done")
                 .await
-                == 2
+                == 4
         })
         .await;
         stop.request();
