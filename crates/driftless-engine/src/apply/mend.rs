@@ -6,8 +6,6 @@
 //! a unique value may go from row to row; only rows to which others refer change where they are. All of an entity's mending is
 //! one transaction.
 
-use std::sync::atomic::Ordering;
-
 use driftless_core::batch::Batch;
 use driftless_core::code;
 use driftless_core::name::quote_literal;
