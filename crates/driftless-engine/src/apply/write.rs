@@ -50,7 +50,7 @@ impl Writing<'_, '_> {
         self.shaping.plan
     }
 
-    /// Writes a batch. With [`Care::Fast`] the answers of the server are outstanding: [`confirm`](super::send::confirm) reads them.
+    /// Writes a batch. With [`Care::Fast`] the answers of the server are outstanding: `send::confirm` reads them.
     pub async fn write(&self, tx: &Transaction<'_>, shaped: &mut Shaped) -> Result<Counts> {
         self.halt(shaped)?;
         let mut rejects: Vec<Reject> = (0..shaped.rows())
