@@ -1,6 +1,6 @@
 //! Automation: `cargo xtask lint` checks the invariants of the architecture, `cargo xtask test` runs the tests
 //! against one pair of servers, `cargo xtask postgres` installs servers of PostgreSQL 14 to 18 for them, `cargo xtask bench`
-//! measures, `cargo xtask chaos` disturbs loads, `cargo xtask docs` writes what is generated in `docs/`.
+//! measures, `cargo xtask chaos` disturbs loads, `cargo xtask fuzz` fuzzes, `cargo xtask docs` writes what is generated in `docs/`.
 
 use std::env;
 use std::process::ExitCode;
@@ -19,6 +19,8 @@ mod test;
 mod bench;
 /// Loads that are disturbed.
 mod chaos;
+/// Bytes that nobody expects, for everything that reads bytes from outside.
+mod fuzz;
 /// Documents that are generated.
 mod docs;
 
@@ -29,6 +31,7 @@ const USAGE: &str = "usage: cargo xtask lint
                              [--compare] [--lab] [--latency 20ms] [--memory [--ladder N,N]] [--checkpoints]
                              [--resume] [--flame FILE.svg]
        cargo xtask chaos load [--runs N] [--seed S] [--run I] [--program FILE]
+       cargo xtask fuzz [TARGET…] [--seconds N] [--check]
        cargo xtask docs
 ";
 
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(arguments),
         Some("bench") => bench::run(arguments),
         Some("chaos") => chaos::run(arguments),
+        Some("fuzz") => fuzz::run(arguments),
         Some("docs") => docs::run(),
         _ => {
             eprint!("{USAGE}");
