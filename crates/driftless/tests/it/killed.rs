@@ -11,6 +11,8 @@ use driftless_testkit::{Random, pg_dump_schema_without};
 
 use crate::desk::{Desk, end, program};
 
+mod identities;
+
 async fn desk(hint: &str) -> Desk {
     let desk = Desk::bare(hint).await;
     workload::fill(workload::FEW, &desk.source, &desk.target).await;
@@ -191,6 +193,11 @@ async fn crash(desk: &Desk, point: &str) {
         .env("DRIFTLESS_CRASH", format!("{point}{times}"))
         .spawn()
         .unwrap();
+    died_at(child, point);
+}
+
+/// Waits until it died at a crash point, and nowhere else.
+fn died_at(child: Child, point: &str) {
     let outcome = end(child);
     assert_eq!(outcome.code, -1, "{point}: {}", outcome.err);
     assert!(
