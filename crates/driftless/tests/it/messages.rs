@@ -12,4 +12,4 @@ mod run;
 mod size;
 mod connection;
 
-pub(crate) use told::{Names, Scene};
+pub(crate) use told::{FullDisk, Names, Scene};

@@ -1,8 +1,6 @@
 //! Runs that meet what somebody else left, or is doing.
 
-use std::os::unix::fs::MetadataExt as _;
-
-use super::{Names, Scene};
+use super::{FullDisk, Names, Scene};
 use crate::desk::{Desk, end, signal};
 
 const SOURCE: &str = "
@@ -130,23 +128,12 @@ async fn a_second_instance() {
     insta::assert_snapshot!("interrupted", first);
 }
 
-/// A table whose file is `/dev/full`: the kernel has no room for what the server writes there.
 #[tokio::test]
 async fn the_target_s_disk_is_full() {
     let scene = Scene::new("told_full", SOURCE, TARGET).await;
     scene.map(MAPPING);
-    let path = scene
-        .target
-        .value("SELECT current_setting('data_directory') || '/' || pg_relation_filepath('public.customers')")
-        .await
-        .expect("a file");
-    std::fs::remove_file(&path).expect("the table's file");
-    std::os::unix::fs::symlink("/dev/full", &path).expect("a link");
+    let disk = FullDisk::of(&scene.target, "public.customers").await;
     let full = scene.told(&["migrate"]);
-    std::fs::remove_file(&path).expect("the link");
-    std::fs::File::create(&path).expect("the table's file");
-    let owner =
-        std::fs::metadata(std::path::Path::new(&path).parent().expect("a directory")).expect("the directory");
-    std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).expect("the server's file");
+    drop(disk);
     insta::assert_snapshot!("disk_full", [full, scene.told(&["migrate"])].join("\n"));
 }

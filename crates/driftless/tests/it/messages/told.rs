@@ -3,7 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test cannot go on either where these fail")]
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt as _, chown, symlink};
+use std::path::{Path, PathBuf};
 
 use driftless_testkit::{TestDatabase, servers};
 use tempfile::TempDir;
@@ -76,6 +77,31 @@ impl Scene {
     pub(crate) fn told(&self, arguments: &[&str]) -> String {
         let arguments = [arguments, &["--quiet"]].concat();
         self.names.told(&arguments, run(self.dir(), &arguments))
+    }
+}
+
+/// An empty table of the target whose file is `/dev/full`: the kernel has no room for what the server writes there. It has
+/// room again when this goes.
+pub(crate) struct FullDisk(PathBuf);
+
+impl FullDisk {
+    pub(crate) async fn of(target: &TestDatabase, table: &str) -> FullDisk {
+        let sql =
+            format!("SELECT current_setting('data_directory') || '/' || pg_relation_filepath('{table}')");
+        let path = PathBuf::from(target.value(&sql).await.unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().len(), 0, "{table} has rows already");
+        fs::remove_file(&path).unwrap();
+        symlink("/dev/full", &path).unwrap();
+        FullDisk(path)
+    }
+}
+
+impl Drop for FullDisk {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).unwrap();
+        fs::File::create(&self.0).unwrap();
+        let server = fs::metadata(self.0.parent().unwrap()).unwrap();
+        chown(&self.0, Some(server.uid()), Some(server.gid())).unwrap();
     }
 }
 
