@@ -175,6 +175,7 @@ codes! {
     ROW_UNKNOWN_SUBJECT = 410, Remaining, "a polymorphic reference of an unknown kind";
     ROW_UNREADABLE = 411, Remaining, "bytes that are no value of their type";
     ROW_PARENT_REJECTED = 412, Remaining, "a row refers to a rejected row";
+    ROW_NOT_GIVEN = 413, Remaining, "a row that the source cannot give";
     ROW_SEVERAL_FOUND = 420, Remaining, "a lookup found several rows";
     // ---- run, state and lease (500-599)
     PIPELINE_HELD = 500, Held, "another instance holds the pipeline";

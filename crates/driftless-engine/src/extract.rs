@@ -10,3 +10,7 @@ pub mod select;
 pub mod estimate;
 /// Rows into batches that are bounded in bytes.
 pub mod reader;
+/// Rows that the source cannot give.
+pub mod withheld;
+/// The rows of a range, with those that the source cannot give.
+pub mod reading;

@@ -29,6 +29,7 @@ use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::{BeginMode, Pool, Session};
 
 use crate::error::{EngineError, InContext as _, Result};
+use crate::extract::snapshot;
 use crate::shape::evaluate;
 use crate::store::Store;
 use crate::store::entity::{self as stored, Phase};
@@ -61,6 +62,7 @@ pub async fn validate_plan(
         .remedy("run `driftless migrate` first"));
     }
     let source = source.begin(BeginMode::ReadOnlySnapshot(None)).await?;
+    snapshot::keep(&source).await?;
     let target = target.begin(BeginMode::ReadOnlySnapshot(None)).await?;
     let exported = target
         .query_one("SELECT pg_catalog.pg_export_snapshot()", &[])

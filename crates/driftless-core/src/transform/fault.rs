@@ -26,7 +26,7 @@ impl Category {
     /// The category of faults with this code.
     pub fn of(code: Code) -> Category {
         match code {
-            code::ROW_UNREADABLE | code::ROW_TOO_LARGE => Category::Technical,
+            code::ROW_UNREADABLE | code::ROW_TOO_LARGE | code::ROW_NOT_GIVEN => Category::Technical,
             code::ROW_RULE_FAILED => Category::BusinessRule,
             _ => Category::DataQuality,
         }

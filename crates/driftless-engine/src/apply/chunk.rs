@@ -11,8 +11,9 @@ use super::lane::Lane;
 use super::send::{confirm, is_of_a_row};
 use super::write::{Care, Parents, Writing};
 use crate::error::{EngineError, Result};
-use crate::extract::reader::{self, Extracted};
-use crate::extract::select::{self, Rows};
+use crate::extract::reader::Extracted;
+use crate::extract::select::Rows;
+use crate::extract::withheld::Withheld;
 use crate::shape::Shaping;
 use crate::store::Store;
 use crate::store::chunk::{self, Chunk};
@@ -89,8 +90,10 @@ impl ChunkWork<'_, '_> {
         let (read, bytes) = self.progress.reading();
         let mut care = Care::Fast;
         let mut deadlocks = 0;
+        let withheld = Withheld::default();
         loop {
-            match self.attempt(lane, chunk, care).await {
+            match self.attempt(lane, chunk, care, &withheld).await {
+                Err(_) if withheld.grew() => {}
                 Err(error) if care == Care::Fast && is_of_a_row(&error) => {
                     care = Care::Isolating;
                 }
@@ -101,11 +104,15 @@ impl ChunkWork<'_, '_> {
         }
     }
 
-    async fn attempt(&self, lane: &mut Lane, chunk: &Chunk, care: Care) -> Result<Counts> {
+    async fn attempt(
+        &self,
+        lane: &mut Lane,
+        chunk: &Chunk,
+        care: Care,
+        withheld: &Withheld,
+    ) -> Result<Counts> {
         let started = Instant::now();
         let plan = self.shaping.plan;
-        let sql = select::copy(plan, Rows::Chunk(chunk));
-        let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
         let Lane {
             source,
             writer,
@@ -114,14 +121,14 @@ impl ChunkWork<'_, '_> {
         let (to_shape, mut read) = mpsc::channel::<Extracted>(1);
         let (to_write, mut shaped) = mpsc::channel(1);
         let reading = async {
-            let mut copy = source.copy_out_limited(&sql, limit).await?;
-            while let Some(extracted) = reader::next(&mut copy, plan).await? {
+            let mut rows = self.reading(source, Rows::Chunk(chunk), withheld);
+            while let Some(extracted) = rows.next().await? {
                 if to_shape.send(extracted).await.is_err() {
                     break;
                 }
             }
             drop(to_shape);
-            drop(copy);
+            drop(rows);
             self.fence.source_kept(source, plan).await
         };
         let shaping = async {

@@ -6,8 +6,8 @@ use driftless_pg::{BeginMode, Param};
 use super::chunk::ChunkWork;
 use super::lane::Lane;
 use crate::error::Result;
-use crate::extract::reader;
-use crate::extract::select::{self, Rows};
+use crate::extract::select::Rows;
+use crate::extract::withheld::Withheld;
 
 /// Keys that are read in one go.
 const KEYS_AT_ONCE: i32 = 1000;
@@ -16,7 +16,6 @@ impl ChunkWork<'_, '_> {
     /// Fills in the source rows of this entity's rejects that have none.
     pub async fn describe_rejects(&self, lane: &mut Lane) -> Result<()> {
         let plan = self.shaping.plan;
-        let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
         let mut last = String::new();
         loop {
             let rows = lane
@@ -37,30 +36,13 @@ impl ChunkWork<'_, '_> {
             let keys: Vec<String> = rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
             let Some(end) = keys.last() else { return Ok(()) };
             last.clone_from(end);
-            let mut found: Vec<(String, String)> = Vec::new();
-            let mut stream = lane
-                .source
-                .copy_out_limited(&select::copy(plan, Rows::Keys(&keys)), limit)
-                .await?;
-            while let Some(mut extracted) = reader::next(&mut stream, plan).await? {
-                let answers: Answers = self
-                    .shaping
-                    .keys(&mut lane.evaluator, &mut extracted.batch)
-                    .await?;
-                for row in 0..extracted.batch.rows() {
-                    let key = self
-                        .shaping
-                        .shaper
-                        .key_text_of_source(&extracted.batch, &answers, row);
-                    let text = self
-                        .shaping
-                        .shaper
-                        .source_row_json(&extracted.batch, row)
-                        .to_string();
-                    found.push((key, text.replace("\\u0000", "\\u2400")));
+            let withheld = Withheld::default();
+            let found = loop {
+                match self.source_rows(lane, &keys, &withheld).await {
+                    Err(_) if withheld.grew() => {}
+                    other => break other?,
                 }
-            }
-            drop(stream);
+            };
             let (keys, texts): (Vec<&str>, Vec<&str>) = found
                 .iter()
                 .map(|(key, text)| (key.as_str(), text.as_str()))
@@ -83,5 +65,29 @@ impl ChunkWork<'_, '_> {
             .await?;
             tx.commit().await?;
         }
+    }
+
+    /// The rows with these keys, as records show them.
+    async fn source_rows(
+        &self,
+        lane: &mut Lane,
+        keys: &[String],
+        withheld: &Withheld,
+    ) -> Result<Vec<(String, String)>> {
+        let shaper = &self.shaping.shaper;
+        let mut found = Vec::new();
+        let mut rows = self.reading(&lane.source, Rows::Keys(keys), withheld);
+        while let Some(mut extracted) = rows.next().await? {
+            let answers: Answers = self
+                .shaping
+                .keys(&mut lane.evaluator, &mut extracted.batch)
+                .await?;
+            for row in 0..extracted.batch.rows() {
+                let key = shaper.key_text_of_source(&extracted.batch, &answers, row);
+                let text = shaper.source_row_json(&extracted.batch, row).to_string();
+                found.push((key, text.replace("\\u0000", "\\u2400")));
+            }
+        }
+        Ok(found)
     }
 }

@@ -4,7 +4,7 @@ use driftless_core::plan::aside::Silencing;
 use driftless_pg::{Pool, Session};
 
 use crate::error::Result;
-use crate::extract::snapshot::Snapshot;
+use crate::extract::snapshot::{self, Snapshot};
 use crate::preflight::{busy, replica_role};
 use crate::shape::evaluate;
 use crate::store::lease::Lease;
@@ -45,7 +45,7 @@ impl Lane {
     ) -> Result<Lane> {
         let reader = snapshot.reader(source, "reader").await?;
         busy::be_patient(&reader).await?;
-        reader.batch("SAVEPOINT untouched").await?;
+        snapshot::keep(&reader).await?;
         Ok(Lane {
             source: reader,
             writer: writer(target, lease, silencing).await?,
@@ -54,6 +54,6 @@ impl Lane {
     }
     /// Makes it fit for other work after the source refused a statement: the snapshot stays, the locks go.
     pub async fn recover(&self) -> Result<()> {
-        Ok(self.source.batch("ROLLBACK TO SAVEPOINT untouched").await?)
+        snapshot::recover(&self.source).await
     }
 }

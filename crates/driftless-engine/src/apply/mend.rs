@@ -19,8 +19,9 @@ use super::referrer::{Along, referrers};
 use super::send::copy;
 use super::write::{Care, Parents, Writing};
 use crate::error::Result;
-use crate::extract::reader;
-use crate::extract::select::{self, Rows};
+use crate::extract::reading::Reading;
+use crate::extract::select::Rows;
+use crate::extract::withheld::Withheld;
 use crate::store::chunk::{self, Chunk, Mended};
 use crate::store::execution::{self, Counts};
 use crate::store::identity;
@@ -31,6 +32,21 @@ const KEYS_AT_ONCE: usize = 2000;
 impl ChunkWork<'_, '_> {
     /// Mends these ranges of an entity; `None` mends all of it, whatever ranges are finished.
     pub async fn mend(&self, lane: &mut Lane, ranges: Option<&[Chunk]>) -> Result<Counts> {
+        let withheld = Withheld::default();
+        loop {
+            match self.mend_without(lane, ranges, &withheld).await {
+                Err(_) if withheld.grew() => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn mend_without(
+        &self,
+        lane: &mut Lane,
+        ranges: Option<&[Chunk]>,
+        withheld: &Withheld,
+    ) -> Result<Counts> {
         let plan = self.shaping.plan;
         let Lane {
             source,
@@ -43,11 +59,15 @@ impl ChunkWork<'_, '_> {
         let mut counts = Counts::default();
         let mut keyless = false;
         match ranges {
-            None => keyless = self.look(source, &tx, Rows::All, &mut counts).await?,
+            None => {
+                let all = self.reading(source, Rows::All, withheld);
+                keyless = self.look(all, &tx, &mut counts).await?;
+            }
             Some(ranges) => {
                 for range in ranges {
                     let before = counts.read;
-                    keyless |= self.look(source, &tx, Rows::Chunk(range), &mut counts).await?;
+                    let rows = self.reading(source, Rows::Chunk(range), withheld);
+                    keyless |= self.look(rows, &tx, &mut counts).await?;
                     let read = counts.read - before;
                     chunk::read_again(&tx, self.store, &plan.name, range.number, read).await?;
                 }
@@ -62,14 +82,12 @@ impl ChunkWork<'_, '_> {
             staying,
             parents: Parents::Coming,
         };
-        self.redo(source, evaluator, &tx, &to, &mut counts).await?;
+        self.redo((source, withheld), evaluator, &tx, &to, &mut counts)
+            .await?;
         if keyless {
             // No key finds them: they are rejected once more, as they were.
-            let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
-            let mut rows = source
-                .copy_out_limited(&select::copy(plan, Rows::Keyless), limit)
-                .await?;
-            while let Some(extracted) = reader::next(&mut rows, plan).await? {
+            let mut rows = self.reading(source, Rows::Keyless, withheld);
+            while let Some(extracted) = rows.next().await? {
                 let mut shaped = self.shaping.shape(evaluator, extracted).await?;
                 let written = to.write(&tx, &mut shaped).await?;
                 counts.add(&Counts { read: 0, ..written });
@@ -92,13 +110,12 @@ impl ChunkWork<'_, '_> {
     /// Reads the rows again whose keys the transaction's cursor `driftless_redo` gives, and writes them.
     pub(super) async fn redo(
         &self,
-        source: &Session,
+        (source, withheld): (&Session, &Withheld),
         evaluator: &mut Session,
         tx: &Transaction<'_>,
         to: &Writing<'_, '_>,
         counts: &mut Counts,
     ) -> Result<()> {
-        let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
         loop {
             let keys = tx
                 .query(&format!("FETCH {KEYS_AT_ONCE} FROM driftless_redo"), &[])
@@ -107,10 +124,8 @@ impl ChunkWork<'_, '_> {
             if keys.is_empty() {
                 return Ok(());
             }
-            let mut rows = source
-                .copy_out_limited(&select::copy(self.shaping.plan, Rows::Keys(&keys)), limit)
-                .await?;
-            while let Some(extracted) = reader::next(&mut rows, self.shaping.plan).await? {
+            let mut rows = self.reading(source, Rows::Keys(&keys), withheld);
+            while let Some(extracted) = rows.next().await? {
                 let mut shaped = self.shaping.shape(evaluator, extracted).await?;
                 let written = to.write(tx, &mut shaped).await?;
                 counts.add(&Counts { read: 0, ..written });
@@ -118,19 +133,21 @@ impl ChunkWork<'_, '_> {
         }
     }
 
+    /// These rows of the source.
+    pub(super) fn reading<'r>(
+        &'r self,
+        source: &'r Session,
+        rows: Rows<'r>,
+        withheld: &'r Withheld,
+    ) -> Reading<'r> {
+        Reading::new(source, self.shaping.plan, rows, self.max_row_bytes, withheld)
+    }
+
     /// Key and row hash of every row of a range, into the temporary table. Says whether there are rows without a key.
-    async fn look(
-        &self,
-        source: &Session,
-        tx: &Transaction<'_>,
-        rows: Rows<'_>,
-        counts: &mut Counts,
-    ) -> Result<bool> {
+    async fn look(&self, mut rows: Reading<'_>, tx: &Transaction<'_>, counts: &mut Counts) -> Result<bool> {
         let mut keyless = false;
         let plan = self.shaping.plan;
-        let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
-        let mut stream = source.copy_out_limited(&select::copy(plan, rows), limit).await?;
-        while let Some(extracted) = reader::next(&mut stream, plan).await? {
+        while let Some(extracted) = rows.next().await? {
             counts.read += extracted.batch.rows() as i64;
             counts.bytes += extracted.bytes as i64;
             let (encoded, sent) = hashes(plan, &extracted.batch);

@@ -10,8 +10,9 @@ use driftless_pg::{Param, Session, Transaction};
 use super::found::{MATCHED, MERGED};
 use super::isolate::copy_whole;
 use crate::error::{InContext as _, Result};
-use crate::extract::reader;
-use crate::extract::select::{self, Rows};
+use crate::extract::reading::Reading;
+use crate::extract::select::Rows;
+use crate::extract::withheld::Withheld;
 use crate::shape::Shaping;
 use crate::store::{Store, identity};
 
@@ -37,14 +38,14 @@ pub(super) async fn find(
     rows: Rows<'_>,
 ) -> Result<()> {
     tx.batch(&table(plan, natural)).await?;
-    let limit = usize::try_from(looking.max_row_bytes).unwrap_or(usize::MAX);
-    let sql = select::copy(&natural.probe, rows);
-    let mut stream = source.copy_out_limited(&sql, limit).await?;
-    while let Some(extracted) = reader::next(&mut stream, &natural.probe).await? {
-        let shaped = looking.shaping.shape(looking.evaluator, extracted).await?;
-        keep(tx, looking.shaping, &shaped).await?;
+    let withheld = Withheld::default();
+    loop {
+        let reading = Reading::new(source, &natural.probe, rows, looking.max_row_bytes, &withheld);
+        match read(reading, tx, looking).await {
+            Err(_) if withheld.grew() => tx.batch(&format!("TRUNCATE {NATURAL}")).await?,
+            other => break other?,
+        }
     }
-    drop(stream);
     let others = begun(tx, store, all, plan).await?;
     tx.batch(&format!(
         "ANALYZE {NATURAL}; DELETE FROM {NATURAL} AS n WHERE {}; INSERT INTO {MATCHED} {}; DROP TABLE {NATURAL}; ANALYZE {MATCHED}",
@@ -53,6 +54,14 @@ pub(super) async fn find(
     ))
     .await
     .context(format!("entity {}, match", plan.name))
+}
+
+async fn read(mut rows: Reading<'_>, tx: &Transaction<'_>, looking: &mut Looking<'_, '_>) -> Result<()> {
+    while let Some(extracted) = rows.next().await? {
+        let shaped = looking.shaping.shape(looking.evaluator, extracted).await?;
+        keep(tx, looking.shaping, &shaped).await?;
+    }
+    Ok(())
 }
 
 /// Keys and the values that are compared, of the target's own types and collations.

@@ -8,8 +8,8 @@ use super::chunk::ChunkWork;
 use super::lane::Lane;
 use super::write::{Care, Parents, Writing};
 use crate::error::{EngineError, Result};
-use crate::extract::reader;
-use crate::extract::select::{self, Rows};
+use crate::extract::select::Rows;
+use crate::extract::withheld::Withheld;
 use crate::store::execution::{self, Counts};
 use crate::store::{entity, identity, reject};
 
@@ -45,11 +45,16 @@ impl ChunkWork<'_, '_> {
     /// it, until whoever asks has proven it. Where keys repeat, the indexes of the identities are gone, too: whoever asks
     /// tells the identities apart.
     pub async fn retry(&self, lane: &mut Lane, keys: &[String], how: Retrying) -> Result<Retried> {
-        match self.try_again(lane, keys, how, Repeating::Refused).await {
-            Err(error) if self.repeats_identity(&error) => {
-                self.try_again(lane, keys, how, Repeating::Accepted).await
+        let withheld = Withheld::default();
+        let mut repeating = Repeating::Refused;
+        loop {
+            match self.try_again(lane, keys, how, repeating, &withheld).await {
+                Err(_) if withheld.grew() => {}
+                Err(error) if repeating == Repeating::Refused && self.repeats_identity(&error) => {
+                    repeating = Repeating::Accepted;
+                }
+                other => return other,
             }
-            other => other,
         }
     }
 
@@ -69,9 +74,9 @@ impl ChunkWork<'_, '_> {
         keys: &[String],
         how: Retrying,
         repeating: Repeating,
+        withheld: &Withheld,
     ) -> Result<Retried> {
         let plan = self.shaping.plan;
-        let limit = usize::try_from(self.max_row_bytes).unwrap_or(usize::MAX);
         let Lane {
             source,
             writer,
@@ -99,10 +104,8 @@ impl ChunkWork<'_, '_> {
         };
         let mut counts = Counts::default();
         let mut found = HashSet::new();
-        let mut rows = source
-            .copy_out_limited(&select::copy(plan, Rows::Keys(keys)), limit)
-            .await?;
-        while let Some(extracted) = reader::next(&mut rows, plan).await? {
+        let mut rows = self.reading(source, Rows::Keys(keys), withheld);
+        while let Some(extracted) = rows.next().await? {
             let bytes = extracted.bytes as i64;
             let mut shaped = self.shaping.shape(evaluator, extracted).await?;
             found.extend((0..shaped.rows()).map(|row| self.shaping.shaper.key_text(&shaped, row)));

@@ -9,6 +9,7 @@ use super::chunk::ChunkWork;
 use super::lane::Lane;
 use super::write::{Care, Parents, Writing};
 use crate::error::Result;
+use crate::extract::withheld::Withheld;
 use crate::store::execution::Counts;
 use crate::store::{entity, identity};
 
@@ -32,6 +33,16 @@ impl ChunkWork<'_, '_> {
     /// Gives rows that are there without a reference all of their references, and takes away again what the foreign keys
     /// refuse. Where foreign keys are not checked, references must be proven behind it: nothing is refused.
     pub async fn reunite(&self, lane: &mut Lane, nulled: Nulled) -> Result<()> {
+        let withheld = Withheld::default();
+        loop {
+            match self.reunite_without(lane, nulled, &withheld).await {
+                Err(_) if withheld.grew() => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn reunite_without(&self, lane: &mut Lane, nulled: Nulled, withheld: &Withheld) -> Result<()> {
         let plan = self.shaping.plan;
         let Lane {
             source,
@@ -74,7 +85,8 @@ impl ChunkWork<'_, '_> {
             parents: Parents::Complete,
         };
         // They were counted when they were written.
-        self.redo(source, evaluator, &tx, &to, &mut Counts::default())
+        let mut counts = Counts::default();
+        self.redo((source, withheld), evaluator, &tx, &to, &mut counts)
             .await?;
         self.fence.source_kept(source, plan).await?;
         self.fence.target_kept(&tx).await?;

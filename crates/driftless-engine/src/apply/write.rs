@@ -365,7 +365,7 @@ fn stage(fault: &RowFault) -> &'static str {
     match fault.code {
         code::ROW_RULE_FAILED => "rule",
         code::ROW_EXPRESSION_FAILED => "evaluate",
-        code::ROW_TOO_LARGE => "extract",
+        code::ROW_TOO_LARGE | code::ROW_NOT_GIVEN => "extract",
         code::ROW_REFERENCE_MISSING | code::ROW_PARENT_REJECTED => "reference",
         _ => "transform",
     }

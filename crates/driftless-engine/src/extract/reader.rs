@@ -4,7 +4,7 @@ use driftless_core::batch::Batch;
 use driftless_core::code;
 use driftless_core::plan::EntityPlan;
 use driftless_core::transform::RowFault;
-use driftless_pg::{CopyOut, Disposition, PgError, RowRead};
+use driftless_pg::{CopyOut, RowRead};
 
 use crate::error::{EngineError, Result};
 
@@ -33,7 +33,7 @@ pub async fn next(copy: &mut CopyOut<'_>, plan: &EntityPlan) -> Result<Option<Ex
     let mut rows = 0;
     while rows < plan.batch_rows && batch.arena.len() < plan.batch_bytes {
         let (arena, cells) = batch.parts_mut();
-        match copy.append_row(arena, cells).await.map_err(of_the_source)? {
+        match copy.append_row(arena, cells).await? {
             RowRead::End => break,
             RowRead::Row => {}
             RowRead::TooLarge { column, bytes } => {
@@ -51,17 +51,6 @@ pub async fn next(copy: &mut CopyOut<'_>, plan: &EntityPlan) -> Result<Option<Ex
     let bytes = batch.arena.len();
     unreadable(&mut batch, plan, &mut faults);
     Ok(Some(Extracted { batch, faults, bytes }))
-}
-
-/// A value that the source itself cannot give is no fault of a row that was read: nothing can be isolated in the target.
-fn of_the_source(error: PgError) -> EngineError {
-    if error.disposition() != Disposition::Row {
-        return error.into();
-    }
-    let message = format!("the source cannot give one of the rows: {}", error.cause());
-    EngineError::new(code::STATEMENT_REFUSED, error.place(), message).remedy(
-        "find the row with a query there, and correct it or leave it out with `where`; then start again",
-    )
 }
 
 /// Texts must be UTF-8, of which the server does not vouch where its encoding is SQL_ASCII: what is not stands as null, and its

@@ -21,6 +21,18 @@ pub enum Rows<'a> {
     Keyless,
 }
 
+/// A key as the source prints it, column by column.
+pub type SourceKey = Vec<String>;
+
+/// Keys from one on, up to another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// The smallest key.
+    pub from: SourceKey,
+    /// The smallest key that is beyond it; none at the end.
+    pub below: Option<SourceKey>,
+}
+
 /// `COPY (…) TO STDOUT` of these rows, columns as the plan reads them.
 pub fn copy(plan: &EntityPlan, rows: Rows<'_>) -> String {
     format!("COPY ({}) TO STDOUT (FORMAT binary)", select(plan, rows))
@@ -28,6 +40,75 @@ pub fn copy(plan: &EntityPlan, rows: Rows<'_>) -> String {
 
 /// The query of these rows, columns as the plan reads them.
 pub fn select(plan: &EntityPlan, rows: Rows<'_>) -> String {
+    query(plan, &condition(plan, rows))
+}
+
+/// The same of those within a span, and without these keys: nothing is computed of other rows.
+pub fn copy_within(plan: &EntityPlan, rows: Rows<'_>, span: Option<&Span>, without: &[SourceKey]) -> String {
+    if span.is_none() && without.is_empty() {
+        return copy(plan, rows);
+    }
+    format!(
+        "COPY ({}) TO STDOUT (FORMAT binary)",
+        query(plan, &condition_within(plan, rows, span, without))
+    )
+}
+
+/// The same of the rows with these keys, but of each only its key: what else the plan reads is null.
+pub fn copy_keys(plan: &EntityPlan, rows: Rows<'_>, keys: &[SourceKey]) -> String {
+    let mut parts = place(plan, rows);
+    parts.push(among(plan, keys));
+    format!(
+        "COPY (SELECT {} FROM {} WHERE {}) TO STDOUT (FORMAT binary)",
+        only_keys(plan).join(", "),
+        plan.origin.sql,
+        parts.join(" AND ")
+    )
+}
+
+/// The columns as the plan reads them: those of the key, null for the others.
+pub fn only_keys(plan: &EntityPlan) -> Vec<&str> {
+    let is_key = |input: usize| plan.identity.key.iter().any(|part| part.input == input);
+    let inputs = plan.inputs.iter().enumerate();
+    inputs
+        .map(|(number, input)| {
+            if is_key(number) {
+                input.select.as_str()
+            } else {
+                "NULL"
+            }
+        })
+        .collect()
+}
+
+/// The query of the keys of these rows in their order, as the source prints them, whether or not the plan's filter takes
+/// them: nothing but keys is computed. Behind it may stand LIMIT and OFFSET.
+pub fn keys(plan: &EntityPlan, rows: Rows<'_>, span: Option<&Span>, without: &[SourceKey]) -> String {
+    let columns = key_columns(plan);
+    // Under other names than the columns have, which the order means.
+    let texts: Vec<String> = (1..)
+        .zip(&columns)
+        .map(|(number, column)| format!("{column}::pg_catalog.text AS \"driftless key {number}\""))
+        .collect();
+    format!(
+        "SELECT {} FROM {} WHERE {} ORDER BY {}",
+        texts.join(", "),
+        plan.origin.sql,
+        keyed_place(plan, rows, span, without).join(" AND "),
+        columns.join(", ")
+    )
+}
+
+/// The query that counts those rows.
+pub fn count(plan: &EntityPlan, rows: Rows<'_>, without: &[SourceKey]) -> String {
+    format!(
+        "SELECT pg_catalog.count(*) FROM {} WHERE {}",
+        plan.origin.sql,
+        keyed_place(plan, rows, None, without).join(" AND ")
+    )
+}
+
+fn query(plan: &EntityPlan, condition: &str) -> String {
     let columns: Vec<&str> = plan.inputs.iter().map(|input| input.select.as_str()).collect();
     // Beside rows of others the first of two equal values is the one that stays: the one with the smaller key.
     let order = if plan.path == Path::Beside {
@@ -36,10 +117,9 @@ pub fn select(plan: &EntityPlan, rows: Rows<'_>) -> String {
         String::new()
     };
     format!(
-        "SELECT {} FROM {}{}{order}",
+        "SELECT {} FROM {}{condition}{order}",
         columns.join(", "),
         plan.origin.sql,
-        condition(plan, rows)
     )
 }
 
@@ -69,17 +149,79 @@ pub fn condition(plan: &EntityPlan, rows: Rows<'_>) -> String {
         .iter()
         .map(|filter| format!("({filter}\n)"))
         .collect();
-    match rows {
-        Rows::All => {}
-        Rows::Chunk(chunk) => parts.extend(range(plan, chunk)),
-        Rows::Keys(keys) => parts.push(keyed(plan, keys)),
-        Rows::Keyless => parts.push(keyless(plan)),
-    }
+    parts.extend(place(plan, rows));
     if parts.is_empty() {
         String::new()
     } else {
         format!(" WHERE {}", parts.join(" AND "))
     }
+}
+
+/// ` WHERE …` of those rows within a span, and without these keys. The filter is asked about no other row: it may be what fails.
+pub fn condition_within(
+    plan: &EntityPlan,
+    rows: Rows<'_>,
+    span: Option<&Span>,
+    without: &[SourceKey],
+) -> String {
+    let parts = match span {
+        Some(_) => keyed_place(plan, rows, span, without),
+        None => {
+            let mut parts = place(plan, rows);
+            parts.extend(not_among(plan, without));
+            parts
+        }
+    };
+    let place = parts.join(" AND ");
+    match &plan.origin.filter {
+        Some(filter) => format!(" WHERE {place} AND CASE WHEN {place} THEN ({filter}\n) ELSE false END"),
+        None => format!(" WHERE {place}"),
+    }
+}
+
+/// Where these rows are, whatever the filter says.
+fn place(plan: &EntityPlan, rows: Rows<'_>) -> Vec<String> {
+    match rows {
+        Rows::All => Vec::new(),
+        Rows::Chunk(chunk) => range(plan, chunk),
+        Rows::Keys(keys) => vec![keyed(plan, keys)],
+        Rows::Keyless => vec![keyless(plan)],
+    }
+}
+
+/// The same of those that have a key.
+fn keyed_place(plan: &EntityPlan, rows: Rows<'_>, span: Option<&Span>, without: &[SourceKey]) -> Vec<String> {
+    let mut parts = place(plan, rows);
+    parts.push(format!("NOT {}", keyless(plan)));
+    let columns = key_columns(plan).join(", ");
+    if let Some(span) = span {
+        parts.push(format!("({columns}) >= {}", literal_row(&span.from)));
+        let below = span.below.iter();
+        parts.extend(below.map(|key| format!("({columns}) < {}", literal_row(key))));
+    }
+    parts.extend(not_among(plan, without));
+    parts
+}
+
+fn not_among(plan: &EntityPlan, keys: &[SourceKey]) -> Option<String> {
+    // Of a row without a key nobody knows whether it is among them: it is not.
+    (!keys.is_empty()).then(|| format!("({}) IS NOT TRUE", among(plan, keys)))
+}
+
+/// True of rows with these keys.
+pub fn among(plan: &EntityPlan, keys: &[SourceKey]) -> String {
+    let rows: Vec<String> = keys.iter().map(|key| literal_row(key)).collect();
+    format!("({}) IN ({})", key_columns(plan).join(", "), rows.join(", "))
+}
+
+fn literal_row(key: &[String]) -> String {
+    let literals: Vec<String> = key.iter().map(|part| quote_literal(part)).collect();
+    format!("({})", literals.join(", "))
+}
+
+fn key_columns(plan: &EntityPlan) -> Vec<String> {
+    let parts = plan.identity.key.iter();
+    parts.map(|part| quote_ident(&part.column)).collect()
 }
 
 fn range(plan: &EntityPlan, chunk: &Chunk) -> Vec<String> {

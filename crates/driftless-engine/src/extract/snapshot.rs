@@ -35,6 +35,7 @@ impl Snapshot {
             .batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             .await?;
         let row = session.query_one(SNAPSHOT, &[]).await?;
+        keep(&session).await?;
         Ok(Snapshot {
             id: row.get(0)?,
             text: row.get(1)?,
@@ -63,4 +64,14 @@ impl Snapshot {
             .await?;
         Ok(session)
     }
+}
+
+/// From now on [`recover`] brings a session back to here: what it sees stays, whatever statement fails.
+pub async fn keep(session: &Session) -> Result<()> {
+    Ok(session.batch("SAVEPOINT untouched").await?)
+}
+
+/// Makes a session that reads fit for other work after the source refused a statement: the snapshot stays, the locks go.
+pub async fn recover(session: &Session) -> Result<()> {
+    Ok(session.batch("ROLLBACK TO SAVEPOINT untouched").await?)
 }

@@ -5,7 +5,7 @@ use driftless_core::code;
 use driftless_core::compare::{Fate, KeyOrder, Ledger, OutOfOrder, Tally};
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_core::transform::Shaped;
-use driftless_pg::Session;
+use driftless_pg::{PgError, Session};
 
 use super::orphans;
 use super::records::{self, Records};
@@ -14,6 +14,8 @@ use super::rows::{self, SourceRows};
 use super::sums::Columns;
 use crate::error::{EngineError, Result};
 use crate::extract::reader::Extracted;
+use crate::extract::select::Rows;
+use crate::extract::withheld::{Withheld, cannot_give, is_of_one_row};
 use crate::shape::Shaping;
 use crate::shape::constants::{self, RunFacts};
 use crate::store::Store;
@@ -72,14 +74,33 @@ impl Sides<'_> {
 
     /// Merges both sides by key and shapes the rows that must be in the target.
     async fn compare(&mut self, entity: &EntityPlan) -> Result<Compared> {
+        let withheld = Withheld::default();
+        loop {
+            match self.compare_without(entity, &withheld).await {
+                Err(error) if error.pg().is_some_and(|pg| self.is_of_one_row(pg)) => {
+                    let limit = row_limit(self.plan);
+                    withheld.find(self.source, entity, Rows::All, limit).await?;
+                    if !withheld.grew() {
+                        return Err(error.pg().map(cannot_give).unwrap_or(error));
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Whether the source failed for one of its rows.
+    fn is_of_one_row(&self, error: &PgError) -> bool {
+        let ours = error.place() == self.source.place();
+        ours && is_of_one_row(error)
+    }
+
+    async fn compare_without(&mut self, entity: &EntityPlan, withheld: &Withheld) -> Result<Compared> {
         let constants = constants::resolve(self.target, entity, &NO_RUN).await?;
         let shaping = Shaping::new(self.plan, entity, constants, self.store);
         let mut columns = Columns::of(entity, self.target).await?;
         let mut refused = Tally::default();
         let order = KeyOrder::of(&entity.identity);
-        let limit = usize::try_from(self.plan.max_row_bytes)
-            .unwrap_or(usize::MAX)
-            .saturating_add(KEY_BYTES);
         let copy = self
             .target
             .copy_out(&records::sql(self.store, entity, order))
@@ -87,7 +108,7 @@ impl Sides<'_> {
         let mut records = Records::new(copy, order, entity);
         let copy = self
             .source
-            .copy_out_limited(&rows::sql(entity, order), limit)
+            .copy_out_limited(&rows::sql(entity, order, &withheld.keys()), row_limit(self.plan))
             .await?;
         let mut source = SourceRows::new(copy, order, entity);
         let mut ledger = Ledger::new(order);
@@ -102,7 +123,7 @@ impl Sides<'_> {
             let fate = ledger
                 .source(source.key(), hash)
                 .map_err(|error| misordered(entity, error))?;
-            if fate == Fate::Aside || source.is_too_large() {
+            if fate == Fate::Aside || source.is_too_large() || source.is_withheld() {
                 continue;
             }
             source.append_to(&mut batch);
@@ -129,6 +150,12 @@ impl Sides<'_> {
             refused,
         })
     }
+}
+
+fn row_limit(plan: &Plan) -> usize {
+    usize::try_from(plan.max_row_bytes)
+        .unwrap_or(usize::MAX)
+        .saturating_add(KEY_BYTES)
 }
 
 fn extracted(batch: Batch) -> Extracted {

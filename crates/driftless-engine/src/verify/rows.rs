@@ -8,7 +8,7 @@ use driftless_core::plan::EntityPlan;
 use driftless_pg::{CopyOut, RowRead};
 
 use crate::error::{EngineError, Result};
-use crate::extract::select::{self, Rows};
+use crate::extract::select::{self, Rows, SourceKey};
 
 /// Reads rows from the stream that [`sql`] starts.
 pub(super) struct SourceRows<'s, 'p> {
@@ -49,7 +49,7 @@ impl<'s, 'p> SourceRows<'s, 'p> {
         };
         let key = self.cells.first().and_then(|cell| cell.bytes(&self.arena));
         self.null = key.is_none();
-        let read = self.cells.len() == self.plan.inputs.len() + 1
+        let read = self.cells.len() == self.plan.inputs.len() + 2
             && key.is_none_or(|bytes| self.order.comparable(bytes, &mut self.key));
         if read {
             return Ok(true);
@@ -71,28 +71,50 @@ impl<'s, 'p> SourceRows<'s, 'p> {
         self.too_large
     }
 
+    /// Whether the source cannot give the row, so that only its key was read.
+    pub(super) fn is_withheld(&self) -> bool {
+        self.cells.last().is_some_and(|cell| !cell.is_null())
+    }
+
     /// The hash that an identity stores of the row.
     pub(super) fn hash(&mut self) -> i64 {
-        let values = self.cells.iter().skip(1).map(|cell| cell.bytes(&self.arena));
-        digest::row_hash(values, &mut self.frame)
+        let mut frame = std::mem::take(&mut self.frame);
+        let hash = digest::row_hash(self.values(), &mut frame);
+        self.frame = frame;
+        hash
+    }
+
+    /// What the plan reads.
+    fn values(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        let cells = self.cells.iter().skip(1).take(self.plan.inputs.len());
+        cells.map(|cell| cell.bytes(&self.arena))
     }
 
     /// Appends the row to a batch of the plan's width.
     pub(super) fn append_to(&self, batch: &mut Batch) {
-        batch.push_row(self.cells.iter().skip(1).map(|cell| cell.bytes(&self.arena)));
+        batch.push_row(self.values());
     }
 }
 
-/// `COPY (…) TO STDOUT` of all rows in key order: the key, then the columns that the plan reads. The key comes first, so
+/// `COPY (…) TO STDOUT` of all rows in key order: the key, then the columns that the plan reads, then null. Of rows
+/// that the source cannot give, what the plan reads is null beside the key, and the last column is not. The key comes first, so
 /// that it is read of rows that are too large as well.
-pub(super) fn sql(plan: &EntityPlan, order: KeyOrder) -> String {
+pub(super) fn sql(plan: &EntityPlan, order: KeyOrder, withheld: &[SourceKey]) -> String {
     let columns: Vec<&str> = plan.inputs.iter().map(|input| input.select.as_str()).collect();
+    let (key, from) = (key(plan, order), &plan.origin.sql);
+    let (condition, more) = if withheld.is_empty() {
+        (select::condition(plan, Rows::All), String::new())
+    } else {
+        let keys = select::only_keys(plan).join(", ");
+        let among = select::among(plan, withheld);
+        (
+            select::condition_within(plan, Rows::All, None, withheld),
+            format!(" UNION ALL SELECT {key}, {keys}, true FROM {from} WHERE {among}"),
+        )
+    };
     format!(
-        "COPY (SELECT {}, {} FROM {}{} ORDER BY 1 NULLS LAST) TO STDOUT (FORMAT binary)",
-        key(plan, order),
+        "COPY (SELECT {key}, {}, NULL::pg_catalog.bool FROM {from}{condition}{more} ORDER BY 1 NULLS LAST) TO STDOUT (FORMAT binary)",
         columns.join(", "),
-        plan.origin.sql,
-        select::condition(plan, Rows::All)
     )
 }
 

@@ -19,3 +19,4 @@ mod lease;
 mod recorded;
 mod repeated;
 mod versions;
+mod withheld;

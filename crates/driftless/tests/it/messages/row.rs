@@ -120,11 +120,28 @@ async fn a_row_that_the_source_cannot_give() {
         "CREATE TABLE public.measures (id uuid PRIMARY KEY, share integer)",
     )
     .await;
-    scene.map(
-        "[entities.measures]\nfrom = \"public.measure\"\ninto = \"public.measures\"\nkey = \"id\"\n\n[entities.measures.columns]\nid = \
-         { id = true }\n",
-    );
-    insta::assert_snapshot!("source_cannot_give", scene.told(&["migrate"]));
+    let mapping = |key: &str| {
+        format!(
+            "[entities.measures]\nfrom = \"public.measure\"\ninto = \"public.measures\"\nkey = \"{key}\"\n\n\
+             [entities.measures.columns]\nid = {{ id = true }}\n"
+        )
+    };
+    scene.map(&mapping("id"));
+    let told = [
+        scene.told(&["migrate"]),
+        scene.told(&["rejects", "list"]),
+        scene.told(&["rejects", "show", "measures", "100"]),
+        scene.told(&["validate"]),
+    ];
+    insta::assert_snapshot!("source_cannot_give", told.join("\n"));
+    scene.told(&["teardown", "--forget-identities", "--yes"]);
+    scene.target.run("TRUNCATE public.measures").await;
+    scene.source.run("UPDATE public.measured SET parts = 0").await;
+    let every_row = scene.told(&["migrate"]);
+    scene.told(&["teardown", "--forget-identities", "--yes"]);
+    scene.map(&mapping("share"));
+    let told = [every_row, scene.told(&["migrate"])];
+    insta::assert_snapshot!("source_cannot_tell", told.join("\n"));
 }
 
 const FAMILY: &str = "
