@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use driftless_testkit::pg_dump_schema_without;
@@ -33,6 +36,8 @@ struct Wishes {
     seed: u64,
     /// One run alone, by its number from 1.
     run: Option<u64>,
+    /// How many runs go on side by side, each with servers of its own.
+    jobs: usize,
     /// A driftless that is built already.
     program: Option<PathBuf>,
 }
@@ -73,6 +78,7 @@ impl Wishes {
             runs: 20,
             seed: u64::from(now.subsec_nanos()),
             run: None,
+            jobs: 1,
             program: None,
         };
         while let Some(argument) = arguments.next() {
@@ -86,6 +92,7 @@ impl Wishes {
                 "--runs" => wishes.runs = number()?,
                 "--seed" => wishes.seed = number()?,
                 "--run" => wishes.run = Some(number()?),
+                "--jobs" => wishes.jobs = usize::try_from(number()?.max(1)).unwrap_or(1),
                 "--program" => wishes.program = Some(value.into()),
                 _ => return Err(format!("chaos load knows no {argument}")),
             }
@@ -94,7 +101,7 @@ impl Wishes {
     }
 
     /// The runs, numbered from 0.
-    fn numbers(&self) -> std::ops::Range<u64> {
+    fn numbers(&self) -> Range<u64> {
         match self.run {
             Some(run) => run.saturating_sub(1)..run,
             None => 0..self.runs,
@@ -114,45 +121,12 @@ fn load(wishes: Wishes) -> Result<ExitCode, String> {
         None => build("dev")?,
     };
     let started = Instant::now();
-    let mut ground = Runtime::new()
-        .map_err(|error| format!("no runtime: {error}"))?
-        .block_on(Ground::prepare(program))?;
-    measure(&mut ground)?;
+    let came = side_by_side(&wishes, numbers, &program)?;
     let (mut outcomes, mut failed) = (Vec::new(), Vec::new());
-    for number in numbers {
-        let choice = Choice::of(wishes.seed, number, ground.disk.is_some());
-        let begun = Instant::now();
-        let came = alone(&mut ground, &choice);
-        let seconds = begun.elapsed().as_secs_f64();
-        match came {
-            Ok((by_itself, missed)) => {
-                let how = if by_itself {
-                    "went on by itself"
-                } else {
-                    "continued"
-                };
-                let again = if missed > 0 {
-                    format!(", met at the {}. load", missed + 1)
-                } else {
-                    String::new()
-                };
-                println!("run {}: {choice}: {how}{again}, {seconds:.1} s", number + 1);
-                outcomes.push(Outcome {
-                    kind: choice.fault.kind(),
-                    by_itself,
-                    missed,
-                    seconds,
-                });
-            }
-            Err(error) => {
-                println!("run {}: {choice}: FAILED, {seconds:.1} s\n{error}", number + 1);
-                failed.push(Failed {
-                    number: number + 1,
-                    kind: choice.fault.kind(),
-                    fired: ground.fired,
-                });
-                ground.mend()?;
-            }
+    for one in came {
+        match one {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(failure) => failed.push(failure),
         }
     }
     print!("{}", table(&outcomes, &failed));
@@ -175,6 +149,91 @@ fn load(wishes: Wishes) -> Result<ExitCode, String> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Does the runs, as many at once as are wished. What a run draws does not depend on which others go on beside it.
+fn side_by_side(
+    wishes: &Wishes,
+    numbers: Range<u64>,
+    program: &Path,
+) -> Result<Vec<Result<Outcome, Failed>>, String> {
+    let mut first = prepare(program)?;
+    measure(&mut first)?;
+    let mut grounds = vec![first];
+    for _ in 1..wishes.jobs {
+        let traffic = grounds[0].traffic.clone();
+        grounds.push(Ground {
+            traffic,
+            ..prepare(program)?
+        });
+    }
+    let left = Mutex::new(numbers);
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    thread::scope(|scope| {
+        let job = |mut ground: Ground| {
+            let mut came = Vec::new();
+            while let Some(number) = next() {
+                let choice = Choice::of(wishes.seed, number, ground.disk.is_some());
+                came.push(one(&mut ground, &choice, number));
+                if came.last().is_some_and(Result::is_err) {
+                    ground.mend()?;
+                }
+            }
+            Ok::<_, String>(came)
+        };
+        let jobs: Vec<_> = grounds
+            .into_iter()
+            .map(|ground| scope.spawn(move || job(ground)))
+            .collect();
+        let mut all = Vec::new();
+        for job in jobs {
+            all.extend(job.join().map_err(|_| "a job panicked, see above".to_owned())??);
+        }
+        Ok(all)
+    })
+}
+
+fn prepare(program: &Path) -> Result<Ground, String> {
+    Runtime::new()
+        .map_err(|error| format!("no runtime: {error}"))?
+        .block_on(Ground::prepare(program.to_owned()))
+}
+
+/// One run, and a line about it.
+fn one(ground: &mut Ground, choice: &Choice, number: u64) -> Result<Outcome, Failed> {
+    let number = number + 1;
+    let begun = Instant::now();
+    let came = alone(ground, choice);
+    let seconds = begun.elapsed().as_secs_f64();
+    match came {
+        Ok((by_itself, missed)) => {
+            let how = if by_itself {
+                "went on by itself"
+            } else {
+                "continued"
+            };
+            let again = if missed > 0 {
+                format!(", met at the {}. load", missed + 1)
+            } else {
+                String::new()
+            };
+            println!("run {number}: {choice}: {how}{again}, {seconds:.1} s");
+            Ok(Outcome {
+                kind: choice.fault.kind(),
+                by_itself,
+                missed,
+                seconds,
+            })
+        }
+        Err(error) => {
+            println!("run {number}: {choice}: FAILED, {seconds:.1} s\n{error}");
+            Err(Failed {
+                number,
+                kind: choice.fault.kind(),
+                fired: ground.fired,
+            })
+        }
+    }
 }
 
 /// A load that nothing disturbs: what passes between it and the servers.

@@ -29,8 +29,8 @@ const USAGE: &str = "usage: cargo xtask lint
        cargo xtask test [--source MAJOR] [--target MAJOR] [-p PACKAGE] [arguments of cargo nextest run]
        cargo xtask bench load [--rows N] [--pairs K] [--expressions] [--profile NAME | --program FILE]
                              [--compare] [--lab] [--latency 20ms] [--memory [--ladder N,N]] [--checkpoints]
-                             [--resume] [--flame FILE.svg]
-       cargo xtask chaos load [--runs N] [--seed S] [--run I] [--program FILE]
+                             [--resume] [--flame FILE.svg] [--statements lab|patients]
+       cargo xtask chaos load [--runs N] [--seed S] [--run I] [--jobs N] [--program FILE]
        cargo xtask fuzz [TARGET…] [--seconds N] [--check]
        cargo xtask docs
 ";

@@ -36,6 +36,8 @@ mod checkpoints;
 mod resume;
 /// Where driftless spends its time.
 mod flame;
+/// Where the servers spend theirs.
+mod statements;
 
 use ground::Ground;
 use scene::Scene;
@@ -69,6 +71,10 @@ enum Part {
     Checkpoints,
     Resume,
     Flame(PathBuf),
+    /// Of the laboratory, or of patients.
+    Statements {
+        lab: bool,
+    },
 }
 
 impl Wishes {
@@ -98,6 +104,9 @@ impl Wishes {
                 "--checkpoints" => wishes.parts.push(Part::Checkpoints),
                 "--resume" => wishes.parts.push(Part::Resume),
                 "--flame" => wishes.parts.push(Part::Flame(value()?.into())),
+                "--statements" => wishes.parts.push(Part::Statements {
+                    lab: lab_of(&value()?)?,
+                }),
                 _ => return Err(format!("bench load knows no {argument}")),
             }
         }
@@ -121,6 +130,15 @@ fn positive<N: std::str::FromStr + PartialOrd + Default>(name: &str, value: &str
 fn ladder(value: &str) -> Result<Vec<u64>, String> {
     let sizes = value.split(',');
     sizes.map(|rows| positive("--ladder", rows)).collect()
+}
+
+/// Which of the two.
+fn lab_of(value: &str) -> Result<bool, String> {
+    match value {
+        "lab" => Ok(true),
+        "patients" => Ok(false),
+        _ => Err(format!("--statements {value}: lab or patients")),
+    }
 }
 
 /// `20ms`.
@@ -157,6 +175,11 @@ fn measure(ground: &Ground, wishes: &Wishes, part: &Part) -> Result<String, Stri
         Part::Checkpoints => checkpoints::measure(ground, &patients()?, wishes.pairs.unwrap_or(7)),
         Part::Resume => resume::measure(ground, &patients()?, pairs),
         Part::Flame(svg) => flame::measure(ground, &patients()?, svg),
+        Part::Statements { lab: true } => statements::measure(
+            ground,
+            &lab::scene(ground, wishes.rows.unwrap_or(lab::GOAL_ROWS))?,
+        ),
+        Part::Statements { lab: false } => statements::measure(ground, &patients()?),
     }
 }
 

@@ -18,7 +18,8 @@ pub(crate) fn succeed(command: &mut Command) -> Result<String, String> {
     ))
 }
 
-/// Builds driftless; where its program is.
+/// Builds driftless; where its program is. The whole workspace decides which features dependencies have, as when it is tested:
+/// so nothing is built twice.
 pub(crate) fn build(profile: &str) -> Result<PathBuf, String> {
     eprintln!("building driftless ({profile})");
     let mut cargo = workspace::cargo();
@@ -26,7 +27,8 @@ pub(crate) fn build(profile: &str) -> Result<PathBuf, String> {
         .args([
             "build",
             "--locked",
-            "--package",
+            "--workspace",
+            "--bin",
             "driftless",
             "--profile",
             profile,

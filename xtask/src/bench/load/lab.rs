@@ -51,7 +51,7 @@ pub(super) fn measure(ground: &Ground, rows: u64, pairs: usize) -> Result<String
 }
 
 /// Fills the source, and counts what has to become of it by SQL that knows of no engine.
-fn scene(ground: &Ground, rows: u64) -> Result<Scene, String> {
+pub(super) fn scene(ground: &Ground, rows: u64) -> Result<Scene, String> {
     let copies = ((rows + ROWS / 2) / ROWS).max(1);
     let source = format!("lab_{copies}");
     let url = ground.source.url(&source);
