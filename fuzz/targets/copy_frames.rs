@@ -25,7 +25,9 @@ fn read(bytes: &[u8], columns: usize, piece: usize) -> (Vec<Row>, bool, bool) {
             );
             rest = &rest[used..];
             match step {
-                Step::NeedMore | Step::End => break,
+                // What stands behind the trailer is an error, whether it came with it or later.
+                Step::NeedMore | Step::End if rest.is_empty() => break,
+                Step::NeedMore | Step::End => {}
                 Step::Row | Step::TooLarge { .. } => {
                     assert_eq!(cells.len(), columns);
                     let field = |cell: &Cell| cell.bytes(&arena).map(<[u8]>::to_vec);

@@ -143,9 +143,9 @@ impl ServerError {
         }
         if with_message {
             line.push_str(": ");
-            line.push_str(&one_line(&self.message));
+            line.push_str(&self.message);
         }
-        line
+        one_line(&line)
     }
 }
 
@@ -157,11 +157,10 @@ fn qualified(schema: Option<&str>, table: Option<&str>) -> Option<String> {
     }
 }
 
+/// On one line, and without what a terminal would obey.
 fn one_line(text: &str) -> String {
-    text.split(['\r', '\n'])
-        .map(str::trim)
-        .collect::<Vec<_>>()
-        .join(" ")
+    let line = text.split(['\r', '\n']).map(str::trim).collect::<Vec<_>>();
+    line.join(" ").replace(char::is_control, "\u{fffd}")
 }
 
 /// The error of this crate. Prints as one line, `code place: cause`, without row values and secrets.
@@ -429,6 +428,21 @@ mod tests {
                 .ends_with("42P01 undefined_table: relation \"x\" does not exist")
         );
         assert_eq!(error.disposition(), Disposition::Gone);
+    }
+
+    #[test]
+    fn nothing_that_a_server_says_reaches_the_terminal_as_an_order() {
+        let server = ServerError {
+            sqlstate: "42P01\u{1b}[2J".to_owned(),
+            message: "a\u{1b}[31m\u{7}\u{9b}b\r\nc".to_owned(),
+            table: Some("t\u{8}".to_owned()),
+            hint: Some("\u{1b}]0;x\u{7}".to_owned()),
+            ..ServerError::default()
+        };
+        let error = PgError::login_refused(ErrorKind::Server, "u@h:1/d", &server);
+        let shown = format!("{error} {:?}", error.remedy());
+        assert!(!shown.contains(char::is_control), "{shown:?}");
+        assert!(shown.contains("a\u{fffd}[31m"), "{shown:?}");
     }
 
     #[test]

@@ -57,7 +57,10 @@ impl Login {
                     self.process_id = body.process_id();
                     self.secret_key = body.secret_key();
                 }
-                Message::ReadyForQuery(_) => return Ok(()),
+                Message::ReadyForQuery(_) => {
+                    self.wire.trust();
+                    return Ok(());
+                }
                 _ => return Err(self.wire.break_off("an unknown message after the log-in")),
             }
         }

@@ -1,5 +1,6 @@
 mod draft;
 mod judge;
+mod outside;
 mod parse;
 mod passwords;
 mod services;

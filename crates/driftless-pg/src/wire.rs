@@ -18,6 +18,9 @@ const READ_BYTES: usize = 128 * 1024;
 /// The server takes and makes no message larger than 1 GiB; a length beyond that is a broken stream.
 const MAX_MESSAGE_BYTES: usize = 0x4000_0000;
 
+/// Before the log-in is done nothing is known of whoever answers there, and nothing that it has to say is long.
+const MAX_LOGIN_BYTES: usize = 64 * 1024;
+
 /// How much may be read ahead while writing. Only errors, notices and short answers to COPYs come then, and notices are dropped
 /// at once.
 const READ_AHEAD_BYTES: usize = 1024 * 1024;
@@ -75,6 +78,8 @@ pub(crate) struct Wire {
     status: u8,
     rollback_due: bool,
     loss: Option<Loss>,
+    /// The longest message that is taken.
+    longest: usize,
 }
 
 /// What ended the connection.
@@ -99,7 +104,13 @@ impl Wire {
             status: b'I',
             rollback_due: false,
             loss: None,
+            longest: MAX_LOGIN_BYTES,
         }
+    }
+
+    /// Takes messages of any size from here on: the server has let us in, and shown who it is as far as that was demanded.
+    pub(crate) fn trust(&mut self) {
+        self.longest = MAX_MESSAGE_BYTES;
     }
 
     pub(crate) fn place(&self) -> &str {
@@ -304,6 +315,13 @@ impl Wire {
         }
     }
 
+    /// Makes room for a message of so many bytes, as far as it has arrived: what a length says is not believed before. Room
+    /// doubles, so that a large message is copied as seldom as by any growing buffer.
+    fn make_room(&mut self, size: usize) {
+        let missing = size.saturating_sub(self.inbox.len());
+        self.inbox.reserve(missing.min(self.inbox.len().max(READ_BYTES)));
+    }
+
     async fn fill(&mut self) -> Result<(), PgError> {
         match poll_fn(|cx| self.poll_fill(cx)).await {
             Ok(()) => Ok(()),
@@ -360,7 +378,7 @@ impl Wire {
             let header = self.header()?;
             match header {
                 Some((_, size)) if self.inbox.len() >= size => return Ok(size),
-                Some((_, size)) => self.inbox.reserve(size - self.inbox.len()),
+                Some((_, size)) => self.make_room(size),
                 None => {}
             }
             self.fill().await?;
@@ -370,7 +388,7 @@ impl Wire {
     /// Tag and whole size of the message at the head of the inbox, once its header is there.
     fn header(&mut self) -> Result<Option<(u8, usize)>, PgError> {
         match Header::parse(&self.inbox) {
-            Ok(Some(header)) if header.len() as usize > MAX_MESSAGE_BYTES => {
+            Ok(Some(header)) if header.len() as usize > self.longest => {
                 Err(self.break_off(format!("a message of {} bytes", header.len())))
             }
             Ok(Some(header)) => Ok(Some((header.tag(), header.len() as usize + 1))),
@@ -408,10 +426,8 @@ impl Wire {
             return Ok(&[]);
         };
         let wanted = if whole { left } else { left.min(1) };
-        if self.inbox.len() < wanted {
-            self.inbox.reserve(wanted - self.inbox.len());
-        }
         while self.inbox.len() < wanted {
+            self.make_room(wanted);
             self.fill().await?;
         }
         Ok(&self.inbox[..left.min(self.inbox.len())])
@@ -537,7 +553,9 @@ impl Wire {
         {}
         let payload = self.payload_left().min(self.inbox.len());
         self.inbox.advance(payload);
-        while let Ok(Some(message)) = Message::parse(&mut self.inbox) {
+        while whole_message(&self.inbox).is_some()
+            && let Ok(Some(message)) = Message::parse(&mut self.inbox)
+        {
             if let Message::ErrorResponse(body) = message
                 && let Ok(said) = ServerError::parse(&mut body.fields())
                 && said.ends_connection()

@@ -1,10 +1,20 @@
+/// Letters of the longest name for which another one is looked for. PostgreSQL's names have 63 at most, and the work grows
+/// with the product of both lengths.
+const LONGEST: usize = 200;
+
 /// The known name nearest to what was written, if it is near enough to be meant.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_lowercase();
     // A third of the letters may be wrong, but one always: short names would otherwise never be found.
-    let limit = (written.chars().count() / 3).max(1);
+    let letters = written.chars().count();
+    let limit = (letters / 3).max(1);
+    if letters > LONGEST {
+        return None;
+    }
     known
         .into_iter()
+        // Each letter more or less is one that differs; a letter has four bytes at most.
+        .filter(|name| name.len() <= 4 * (letters + limit))
         .map(|name| (distance(&written, &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)

@@ -42,6 +42,10 @@ use super::{SourceFile, Sources, Spanned, Spec};
 use crate::code;
 use crate::error::{Finding, blocks};
 
+/// Findings that are told of one mapping. More than that come from one mistake that is everywhere, or from a file that is no
+/// mapping.
+const MOST_FINDINGS: usize = 1000;
+
 /// What a mapping asks for before it can be read: the `include` patterns of its root file. The caller expands them and
 /// adds the files to the sources in name order.
 ///
@@ -92,7 +96,26 @@ pub fn read(
     out.append(&mut said);
     out.sort_by_key(|finding| (finding.span.is_none(), finding.span));
     out.dedup();
+    keep_most(&mut out);
     if blocks(&out) { Err(out) } else { Ok((spec, out)) }
+}
+
+/// Leaves out what nobody would read to its end, and says so.
+fn keep_most(out: &mut Vec<Finding>) {
+    if out.len() <= MOST_FINDINGS {
+        return;
+    }
+    // What forbids going on must not be lost behind what does not.
+    out.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let more = out.split_off(MOST_FINDINGS);
+    out.sort_by_key(|finding| (finding.span.is_none(), finding.span));
+    out.extend(more.first().map(|next| Finding {
+        span: None,
+        place: "mapping".to_owned(),
+        message: format!("{} more findings are not shown", more.len()),
+        remedy: "correct what is shown first".to_owned(),
+        ..next.clone()
+    }));
 }
 
 fn spec(root: &Table, complete: bool, out: &mut Vec<Finding>) -> Spec {

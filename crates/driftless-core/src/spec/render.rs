@@ -1,6 +1,6 @@
 //! Findings as people read them: severity, code, file, line, column, the line itself with a caret, and the remedy.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
 use super::Sources;
 use super::secret::masked;
@@ -16,7 +16,7 @@ pub struct Style {
 /// Findings as text, one below the other with an empty line between. Those without a place in the mapping are shown with
 /// what they are about. Connection strings are covered.
 pub fn render(findings: &[Finding], sources: &Sources, style: Style) -> String {
-    let shown: Vec<String> = sources.files.iter().map(|file| masked(&file.text)).collect();
+    let shown: Vec<Shown> = sources.files.iter().map(|file| Shown::of(&file.text)).collect();
     let renderer = match style.color {
         true => Renderer::styled(),
         false => Renderer::plain(),
@@ -32,7 +32,33 @@ pub fn render(findings: &[Finding], sources: &Sources, style: Style) -> String {
     result
 }
 
-fn group<'a>(finding: &'a Finding, sources: &'a Sources, shown: &'a [String]) -> Group<'a> {
+/// Bytes of a line that is still shown. Longer ones no person wrote; only their places are told.
+const LONGEST_LINE: usize = 10_000;
+
+/// A file as it is shown, with where its lines begin: the renderer is handed one line, and not the file, for each finding.
+struct Shown {
+    text: String,
+    lines: Vec<usize>,
+}
+
+impl Shown {
+    fn of(text: &str) -> Shown {
+        let text = masked(text);
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
+        Shown { text, lines }
+    }
+
+    /// The number of the line in which this byte lies, from 1, where it begins, and the line.
+    fn line(&self, at: usize) -> (usize, usize, &str) {
+        let number = self.lines.partition_point(|start| *start <= at).max(1);
+        let start = self.lines.get(number - 1).copied().unwrap_or(0);
+        let end = self.lines.get(number).copied().unwrap_or(self.text.len());
+        (number, start, &self.text[start..end])
+    }
+}
+
+fn group<'a>(finding: &'a Finding, sources: &'a Sources, shown: &'a [Shown]) -> Group<'a> {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -46,13 +72,27 @@ fn group<'a>(finding: &'a Finding, sources: &'a Sources, shown: &'a [String]) ->
         Some((span, sources.files.get(index)?, shown.get(index)?))
     });
     let group = match place {
-        Some((span, file, text)) => title.element(
-            Snippet::source(text.as_str())
-                .path(file.name.as_str())
-                .annotation(AnnotationKind::Primary.span(caret(text, span))),
-        ),
+        Some((span, file, shown)) => {
+            let caret = caret(&shown.text, span);
+            let (number, start, line) = shown.line(caret.start);
+            if line.len() > LONGEST_LINE {
+                let before = line[..caret.start - start].chars().count();
+                let origin = Origin::path(file.name.as_str()).line(number);
+                return with_remedy(title.element(origin.char_column(before + 1)), finding);
+            }
+            title.element(
+                Snippet::source(line)
+                    .line_start(number)
+                    .path(file.name.as_str())
+                    .annotation(AnnotationKind::Primary.span(caret.start - start..caret.end - start)),
+            )
+        }
         None => Group::with_title(title),
     };
+    with_remedy(group, finding)
+}
+
+fn with_remedy<'a>(group: Group<'a>, finding: &'a Finding) -> Group<'a> {
     if finding.remedy.is_empty() {
         return group;
     }
@@ -101,6 +141,19 @@ mod tests {
         let shown = |color| render(std::slice::from_ref(&finding), &sources, Style { color });
         assert!(!shown(false).contains('\u{1b}'));
         assert!(shown(true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn lines_that_nobody_wrote_are_not_shown() {
+        let text = format!("a = 1\nb = [{}]\nc = 1\n", "é, ".repeat(5000));
+        let sources = Sources::single("a.toml", text);
+        let finding = Finding::error(code::INVALID_VALUE, "x", "m").at(span(15, 17));
+        let shown = render(&[finding.remedy("r")], &sources, Style::default());
+        assert!(
+            shown.contains("--> a.toml:2:9") && shown.contains("help: r"),
+            "{shown}"
+        );
+        assert!(shown.len() < 200, "{shown}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod anything;
 mod columns;
 mod environment;
 mod example;
+mod huge;
 mod mistakes;
 mod settings;
 

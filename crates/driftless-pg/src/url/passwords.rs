@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::Secret;
+use super::{Secret, outside};
 
 /// Who asks for a password.
 pub(super) struct Asked<'a> {
@@ -38,7 +38,7 @@ pub(super) fn look_up(path: &Path, asked: &Asked<'_>) -> Found {
     if metadata.permissions().mode() & 0o077 != 0 {
         return ignored("others may read it; `chmod 600` it");
     }
-    match fs::read(path) {
+    match outside::whole(path) {
         Ok(bytes) => match line_for(&String::from_utf8_lossy(&bytes), asked) {
             Some(password) => Found::Password(Secret::new(password)),
             None => Found::Nothing,

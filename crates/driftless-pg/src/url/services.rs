@@ -1,10 +1,10 @@
 //! Service files: named sets of keywords.
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::surroundings::Surroundings;
-use super::url_error;
+use super::{outside, url_error};
 use crate::error::PgError;
 
 /// The file in the directory of the system.
@@ -25,17 +25,14 @@ pub(super) fn find(
     };
     let system = Path::new(surroundings.get("PGSYSCONFDIR").unwrap_or(SYSTEM_DIRECTORY)).join(SYSTEM_FILE);
     for path in user.into_iter().chain([system]) {
-        let text = match fs::read_to_string(&path) {
+        let text = match text_of(&path) {
             Ok(text) => text,
             // One that is named must be there.
             Err(error) if file.is_some_and(|file| Path::new(file) == path) => {
-                return Err(url_error(format!(
-                    "the service file {} cannot be read: {error}",
-                    path.display()
-                ))
-                .remedy_is("correct `servicefile` or PGSERVICEFILE"));
+                return Err(unreadable(&path, &error).remedy_is("correct `servicefile` or PGSERVICEFILE"));
             }
-            Err(_) => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(unreadable(&path, &error).remedy_is("mend that file, or move it away")),
         };
         if let Some(found) = section(&text, name).map_err(|line| broken(&path, line))? {
             return Ok(found);
@@ -43,6 +40,17 @@ pub(super) fn find(
     }
     Err(url_error(format!("there is no service `{name}`"))
         .remedy_is("add the section to ~/.pg_service.conf, or name the file that has it in PGSERVICEFILE"))
+}
+
+fn text_of(path: &Path) -> io::Result<String> {
+    String::from_utf8(outside::whole(path)?).map_err(|_| io::Error::other("it is not UTF-8 text"))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> PgError {
+    url_error(format!(
+        "the service file {} cannot be read: {error}",
+        path.display()
+    ))
 }
 
 fn broken(path: &Path, line: usize) -> PgError {

@@ -119,3 +119,53 @@ fn lengths_that_cannot_be_are_not_waited_for() {
         }
     });
 }
+
+/// Reads one message of a server that announces so many bytes and sends a part of them; how much room was made.
+async fn room_made(announced: u32, sent: usize) -> usize {
+    let mut bytes = vec![b'D'];
+    bytes.extend_from_slice(&announced.to_be_bytes());
+    bytes.resize(sent.max(5), 0);
+    let mut wire = told(bytes).await;
+    wire.trust();
+    let error = wire.recv().await.map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionLost);
+    wire.inbox.capacity()
+}
+
+#[test]
+fn memory_is_made_for_what_came_and_not_for_what_was_announced() {
+    runtime().block_on(async {
+        for (announced, sent) in [(0x3fff_ffff, 10), (0x3fff_ffff, 300_000), (1 << 20, 5)] {
+            let room = room_made(announced, sent).await;
+            assert!(room <= 4 * sent + 4 * READ_BYTES, "{room} bytes for {sent}");
+        }
+    });
+}
+
+#[test]
+fn what_is_left_when_the_connection_ends_makes_no_room_either() {
+    runtime().block_on(async {
+        // The end is noticed while sending, with the head of a message in the inbox.
+        for length in [[0x7f, 0xff, 0xff, 0xff], [0xff, 0xff, 0xff, 0xff], [0, 0, 0, 0]] {
+            let mut wire = told([&[b'E'][..], &length].concat()).await;
+            while wire.is_alive() {
+                tokio::task::yield_now().await;
+            }
+            assert!(wire.settle().await.is_err());
+            assert!(wire.inbox.capacity() <= 4 * READ_BYTES);
+        }
+    });
+}
+
+#[test]
+fn nobody_is_listened_to_for_long_before_the_log_in() {
+    runtime().block_on(async {
+        let long = vec![b'x'; MAX_LOGIN_BYTES];
+        let mut wire = told(message(b'E', &long)).await;
+        let error = wire.recv().await.map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        let mut wire = told(message(b'd', &long)).await;
+        wire.trust();
+        assert!(wire.recv().await.is_ok());
+    });
+}

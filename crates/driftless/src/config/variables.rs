@@ -6,7 +6,11 @@ use std::path::Path;
 
 use driftless_core::code;
 
+use super::outside::{self, Unreadable};
 use crate::failure::Failure;
+
+/// Bytes that a file of variables may have.
+const MOST_BYTES: u64 = 1024 * 1024;
 
 /// Where variables come from.
 pub(crate) enum Variables {
@@ -37,21 +41,40 @@ fn of_file(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     if !path.is_file() {
         return Ok(BTreeMap::new());
     }
-    let lines = dotenvy::from_path_iter(path).map_err(|error| refuse(path, &error))?;
-    lines
+    let bytes = outside::whole(path, MOST_BYTES).map_err(|error| unreadable(path, &error))?;
+    dotenvy::from_read_iter(bytes.as_slice())
         .collect::<Result<_, _>>()
-        .map_err(|error| refuse(path, &error))
+        .map_err(|error| broken(path, &error))
+}
+
+fn unreadable(path: &Path, error: &Unreadable) -> Failure {
+    let (message, remedy) = match error {
+        Unreadable::NoFile(what) => (format!("is no file but {what}"), "write a file"),
+        Unreadable::TooLarge => (
+            format!("has more than {} MiB", MOST_BYTES >> 20),
+            "keep only variables in it",
+        ),
+        Unreadable::Io(error) => (
+            format!("cannot be read: {}", super::reason(error)),
+            "let this user read it, or move it away",
+        ),
+    };
+    refuse(path, message).remedy(remedy)
 }
 
 /// Never shows the line itself: it may be a password.
-fn refuse(path: &Path, error: &dotenvy::Error) -> Failure {
+fn broken(path: &Path, error: &dotenvy::Error) -> Failure {
     let message = match error {
         dotenvy::Error::LineParse(_, at) => format!("a line cannot be understood at its character {at}"),
-        dotenvy::Error::Io(error) => format!("cannot be read: {error}"),
-        _ => "cannot be read".to_owned(),
+        dotenvy::Error::Io(_) => "is not UTF-8 text".to_owned(),
+        _ => "cannot be understood".to_owned(),
     };
-    Failure::new(code::MAPPING_UNREADABLE, path.display().to_string(), message)
+    refuse(path, message)
         .remedy("write one NAME=value per line, and quote values with blanks, # or $: NAME='value'")
+}
+
+fn refuse(path: &Path, message: String) -> Failure {
+    Failure::new(code::MAPPING_UNREADABLE, path.display().to_string(), message)
 }
 
 #[cfg(test)]
@@ -70,5 +93,11 @@ mod tests {
         fs::write(&path, "A=1\nPASSWORD='secret\n").unwrap();
         let failure = of_file(&path).unwrap_err();
         assert!(!format!("{failure:?}").contains("secret"));
+        fs::write(&path, b"A=\xff\n").unwrap();
+        let failure = of_file(&path).unwrap_err();
+        assert_eq!(failure.findings()[0].message, "is not UTF-8 text");
+        fs::write(&path, "A=1\n".repeat(300_000)).unwrap();
+        let failure = of_file(&path).unwrap_err();
+        assert_eq!(failure.findings()[0].message, "has more than 1 MiB");
     }
 }

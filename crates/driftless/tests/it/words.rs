@@ -278,7 +278,7 @@ fn a_mapping_that_cannot_be_read_says_why() {
             "absent.toml",
             "error[DL0001]: absent.toml: cannot be read: no such file or directory\n",
         ),
-        (".", "cannot be read: is a directory\n"),
+        (".", "is no file but a directory\n"),
         (
             "bytes.toml",
             "error[DL0001]: bytes.toml: is not UTF-8 text: line 1 has a byte that is none\n",

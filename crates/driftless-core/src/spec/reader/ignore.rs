@@ -1,6 +1,8 @@
 //! `[ignore]`: source relations and columns that are left out on purpose, with the reason. Keys are `"schema.table"` and
 //! `"schema.table.column"`, or nested as TOML nests them, which also serves names with dots of their own.
 
+use std::collections::HashSet;
+
 use super::naming::{Complaint, checked, parts};
 use super::section::{Section, text};
 use super::tree::{Member, Table, Value};
@@ -78,18 +80,16 @@ fn line(
 
 /// The two ways of writing a name can name one thing twice.
 fn once(ignored: &mut Vec<IgnoreSpec>, out: &mut Vec<Finding>) {
-    let mut seen: Vec<IgnoreSpec> = Vec::new();
-    for one in std::mem::take(ignored) {
-        let same = |other: &IgnoreSpec| (&other.relation, &other.column) == (&one.relation, &one.column);
-        if seen.iter().any(same) {
+    let mut seen = HashSet::new();
+    ignored.retain(|one| {
+        let first = seen.insert((one.relation.clone(), one.column.clone()));
+        if !first {
             out.push(
                 Finding::error(code::DUPLICATE_SETTING, "[ignore]", "this is listed twice")
                     .remedy("keep one of the two lines")
                     .at(one.span),
             );
-        } else {
-            seen.push(one);
         }
-    }
-    *ignored = seen;
+        first
+    });
 }

@@ -1,8 +1,10 @@
 //! From texts to one tree: every file parsed, every setting once over all of them.
 
+use std::collections::HashMap;
+
 use toml::de::{DeTable, Error as TomlError};
 
-use super::tree::{Member, Node, Table, Value, span};
+use super::tree::{DEEPEST, Member, Node, Table, Value, span, too_deep};
 use crate::code;
 use crate::error::{Finding, Span};
 use crate::spec::Sources;
@@ -47,6 +49,9 @@ pub(super) fn load(sources: &Sources, out: &mut Vec<Finding>) -> Loaded {
 /// Parses one file.
 pub(super) fn parse(file: u32, text: &str) -> Result<Table, Vec<Finding>> {
     let (table, errors) = DeTable::parse_recoverable(text);
+    if let Some(at) = too_deep(table.get_ref()) {
+        return Err(vec![nested(span(file, &at))]);
+    }
     if errors.is_empty() {
         return Ok(Table::from_toml(table.get_ref(), file));
     }
@@ -73,6 +78,16 @@ fn syntax(file: u32, text: &str, error: &TomlError) -> Finding {
     .at(at)
 }
 
+fn nested(at: Span) -> Finding {
+    Finding::error(
+        code::MAPPING_SYNTAX,
+        "mapping",
+        format!("more than {DEEPEST} tables and lists stand in each other"),
+    )
+    .remedy("no setting is nested like that: look for brackets or dots that are too many")
+    .at(at)
+}
+
 fn without_include(mut table: Table, out: &mut Vec<Finding>) -> Table {
     if let Some(member) = table.get("include") {
         out.push(
@@ -96,9 +111,12 @@ struct Merge<'a> {
 
 impl Merge<'_> {
     fn tables(&mut self, into: &mut Table, from: Table, path: &mut Vec<String>) {
+        let there = into.members.iter().enumerate();
+        let there: HashMap<String, usize> = there.map(|(at, member)| (member.key.clone(), at)).collect();
         for member in from.members {
             path.push(member.key.clone());
-            match into.get_mut(&member.key) {
+            match there.get(&member.key).and_then(|at| into.members.get_mut(*at)) {
+                // One file gives each key once.
                 None => into.members.push(member),
                 Some(existing) => self.members(existing, member, path),
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::de::DeValue;
 
-use super::tree::{Member, Node, Origin, Table, Value};
+use super::tree::{DEEPEST, Member, Node, Origin, Table, Value, deeper_than};
 use crate::code;
 use crate::error::Finding;
 use crate::spec::nearest::nearest;
@@ -78,6 +78,7 @@ fn value(key: &str, variable: &str, text: &str) -> Node {
         .contains(&key)
         .then(|| DeValue::parse(text).ok())
         .flatten()
+        .filter(|value| deeper_than(value, DEEPEST).is_none())
         .map(|value| Node::from_toml(&value, 0));
     let mut node = parsed.unwrap_or_else(|| Node {
         value: Value::Text(text.to_owned()),

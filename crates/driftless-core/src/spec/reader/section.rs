@@ -1,5 +1,7 @@
 //! One table being read: typed settings out, findings collected, and what nobody asked for reported as unknown.
 
+use std::collections::HashSet;
+
 use super::tree::{Member, Node, Origin, Table, Value};
 use crate::code::{self, Code};
 use crate::error::{Finding, Span};
@@ -306,10 +308,11 @@ pub(super) fn texts(
         }
     };
     let mut result: Vec<Spanned<String>> = Vec::with_capacity(items.len());
+    let mut seen = HashSet::new();
     let mut whole = true;
     for item in items {
         match text(item, place, example, out) {
-            Some(text) if result.iter().any(|earlier| earlier.value == text.value) => {
+            Some(text) if !seen.insert(text.value.clone()) => {
                 let message = format!("`{}` is listed twice", text.value);
                 out.push(
                     item.error(code::DUPLICATE_SETTING, place, message)

@@ -159,6 +159,27 @@ pub(super) fn span(file: u32, range: &std::ops::Range<usize>) -> Span {
     }
 }
 
+/// Tables and lists that may stand in each other. The parser bounds brackets and each dotted key, not both together, and
+/// everything that walks the tree does so level by level on its stack. Real mappings have a dozen.
+pub(super) const DEEPEST: usize = 128;
+
+/// Where a value stands deeper than anything may, if one does.
+pub(super) fn too_deep(table: &DeTable<'_>) -> Option<std::ops::Range<usize>> {
+    table.values().find_map(|value| deeper_than(value, DEEPEST))
+}
+
+/// The same for a single value.
+pub(super) fn deeper_than(value: &TomlSpanned<DeValue<'_>>, levels: usize) -> Option<std::ops::Range<usize>> {
+    let Some(left) = levels.checked_sub(1) else {
+        return Some(value.span());
+    };
+    match value.get_ref() {
+        DeValue::Array(items) => items.iter().find_map(|item| deeper_than(item, left)),
+        DeValue::Table(table) => table.values().find_map(|value| deeper_than(value, left)),
+        _ => None,
+    }
+}
+
 /// Decimal digits, whatever base it was written in. PostgreSQL before 16 reads no other.
 fn integer(number: &DeInteger<'_>) -> String {
     i128::from_str_radix(number.as_str(), number.radix())

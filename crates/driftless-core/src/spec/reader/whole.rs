@@ -1,9 +1,11 @@
 //! What can only be said of the whole mapping: names that refer to entities, and things that contradict each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
+use super::MOST_FINDINGS;
 use crate::code;
 use crate::error::{Finding, Span};
+use crate::name::QualifiedName;
 use crate::spec::nearest::nearest;
 use crate::spec::placeholder::scan;
 use crate::spec::{
@@ -18,7 +20,12 @@ pub(super) fn check(
     ignored: &[IgnoreSpec],
     out: &mut Vec<Finding>,
 ) {
-    let names = Names { declared };
+    let names = Names {
+        declared,
+        set: declared.iter().copied().collect(),
+    };
+    let left_out = ignored.iter().filter(|one| one.column.is_none());
+    let left_out: HashSet<&QualifiedName> = left_out.map(|one| &one.relation).collect();
     for column in defaults {
         names.column(column, "[defaults]", out);
     }
@@ -26,7 +33,7 @@ pub(super) fn check(
         names.entity(entity, out);
         ids(entity, out);
         placeholders(entity, out);
-        ignored_source(entity, ignored, out);
+        ignored_source(entity, &left_out, out);
     }
     same_as(entities, out);
     derivations(entities, out);
@@ -39,6 +46,7 @@ fn place(entity: &EntitySpec) -> String {
 /// Which entities there are.
 struct Names<'a> {
     declared: &'a [&'a str],
+    set: HashSet<&'a str>,
 }
 
 impl Names<'_> {
@@ -84,10 +92,12 @@ impl Names<'_> {
     }
 
     fn known(&self, name: &str, span: Span, place: &str, out: &mut Vec<Finding>) {
-        if self.declared.contains(&name) {
+        if self.set.contains(name) {
             return;
         }
-        let remedy = match nearest(name, self.declared.iter().copied()) {
+        // Where everything is wrong, what was meant is looked for as long as anybody is going to read it.
+        let meant = (out.len() < MOST_FINDINGS).then(|| nearest(name, self.declared.iter().copied()));
+        let remedy = match meant.flatten() {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("add `[entities.{name}]`, or name an entity that is there"),
         };
@@ -190,12 +200,11 @@ fn placeholders(entity: &EntitySpec, out: &mut Vec<Finding>) {
 }
 
 /// What is ignored is not read.
-fn ignored_source(entity: &EntitySpec, ignored: &[IgnoreSpec], out: &mut Vec<Finding>) {
+fn ignored_source(entity: &EntitySpec, left_out: &HashSet<&QualifiedName>, out: &mut Vec<Finding>) {
     let From::Relation(relation) = &entity.from.value else {
         return;
     };
-    let whole = |one: &IgnoreSpec| one.column.is_none() && one.relation == *relation;
-    if ignored.iter().any(whole) {
+    if left_out.contains(relation) {
         out.push(
             Finding::error(
                 code::INVALID_VALUE,
