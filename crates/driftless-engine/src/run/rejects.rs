@@ -385,6 +385,7 @@ async fn prove(
     let target = &prepared.target_catalog;
     found.add(&proof::late_uniqueness(&mut session, &scope, &plan, target).await?);
     let foreign = proof::foreign_sites(&plan, target, &[], silencing);
-    found.add(&proof::references(&mut session, &scope, &plan, target, &foreign).await?);
+    let sessions = std::slice::from_mut(&mut session);
+    found.add(&proof::references(sessions, &scope, &plan, target, &foreign, &[]).await?);
     settle::count(&session, &scope, &found).await
 }

@@ -1,8 +1,8 @@
 //! Expressions over a whole batch in one round trip, answered by the target.
 //!
 //! The evaluating session is read-only by default, so whatever an expression calls, nothing of it stays. When an expression
-//! fails for some row the whole query fails; one more round trip then evaluates row by row under an exception handler (a
-//! temporary function in a transaction that is rolled back) and says which rows fail, and a last one answers for the rest.
+//! fails for some row the whole query fails; a temporary function, in a transaction that is rolled back, then finds the rows that
+//! fail by halving under an exception handler, and a last query answers for the rest.
 
 use std::collections::BTreeSet;
 
@@ -216,7 +216,9 @@ async fn failing(
     rows: &[usize],
 ) -> Result<Vec<RowFault>> {
     let tx = session.begin(BeginMode::RolledBack).await?;
-    tx.batch(&function(evaluation)).await?;
+    if !evaluation.inputs.is_empty() {
+        tx.batch(&lending(evaluation)).await?;
+    }
     for (table, part) in params.chunks(ASKED_COLUMNS).enumerate() {
         let numbers: Vec<String> = (1..=part.len()).map(|number| format!("${number}")).collect();
         let sql = format!(
@@ -225,8 +227,16 @@ async fn failing(
         );
         tx.execute(&sql, part).await?;
     }
+    tx.batch(&format!(
+        "{}{}",
+        self::rows(evaluation, rows.len()),
+        function(evaluation)
+    ))
+    .await?;
+    // Of several outputs that fail for a row the first one tells.
     let sql = format!(
-        "SELECT row_number, output, state, message FROM pg_temp.driftless_failing({}::int8)",
+        "SELECT DISTINCT ON (row_number) row_number, output, state, message \
+           FROM pg_temp.driftless_failing({}::int8) ORDER BY row_number, output",
         rows.len()
     );
     let found = tx.query(&sql, &[]).await?;
@@ -285,62 +295,97 @@ fn fault(row: usize, output: &EvaluationOutput, state: String, message: &str) ->
 /// Arrays are lent to the function by tables of one row: PostgreSQL takes no more than 100 arguments.
 const ASKED: &str = "driftless_asked";
 
-/// Columns of one of these tables: the pointers to as many large arrays fit into a row.
+/// The rows of these arrays, by number.
+const ROWS: &str = "driftless_rows";
+
+/// Columns of one of these tables: the pointers to as many large values fit into a row.
 const ASKED_COLUMNS: usize = 100;
 
-/// The tables, and the function that evaluates row by row, output by output, and returns what fails.
-fn function(evaluation: &Evaluation) -> String {
-    let mut columns = Vec::new();
-    let mut arrays = Vec::new();
-    let mut names = Vec::new();
-    let mut shown = Vec::new();
-    for (number, input) in evaluation.inputs.iter().enumerate() {
-        let name = quote_ident(&input.name);
-        let cast = input
-            .cast
-            .as_ref()
-            .map_or(String::new(), |cast| format!("::{cast}"));
-        columns.push(format!("p{number} {}", array_type(input.array)));
-        arrays.push(format!("pg_catalog.unnest(p{number})"));
-        shown.push(format!("(one.{name}){cast} AS {name}"));
-        names.push(name);
-    }
+/// The number of a row of the batch, from 1.
+const ORDINAL: &str = "\"driftless ord\"";
+
+/// The tables that arrays are lent by.
+fn lending(evaluation: &Evaluation) -> String {
+    let columns: Vec<String> = (evaluation.inputs.iter().enumerate())
+        .map(|(number, input)| format!("p{number} {}", array_type(input.array)))
+        .collect();
     let tables = columns.chunks(ASKED_COLUMNS).enumerate().map(|(table, columns)| {
         let columns = columns.join(", ");
         format!("CREATE TEMPORARY TABLE {ASKED}{table} ({columns}) ON COMMIT DROP;\n")
     });
-    let tables: String = tables.collect();
-    let lent: String = (0..columns.len().div_ceil(ASKED_COLUMNS))
-        .map(|table| format!("pg_temp.{ASKED}{table}, "))
-        .collect();
-    let source = if arrays.is_empty() {
-        "SELECT ord AS \"driftless ord\" FROM pg_catalog.generate_series(1::int8, rows) AS ord".to_owned()
-    } else {
+    tables.collect()
+}
+
+/// The arrays as rows: as many tables as there are of arrays, and at least one.
+fn rows(evaluation: &Evaluation, rows: usize) -> String {
+    if evaluation.inputs.is_empty() {
+        return format!(
+            "CREATE TEMPORARY TABLE {ROWS}0 ON COMMIT DROP AS \
+             SELECT ord AS {ORDINAL} FROM pg_catalog.generate_series(1::int8, {rows}::int8) AS ord;\n"
+        );
+    }
+    let numbers: Vec<usize> = (0..evaluation.inputs.len()).collect();
+    let tables = numbers.chunks(ASKED_COLUMNS).enumerate().map(|(table, part)| {
+        let arrays: Vec<String> = part
+            .iter()
+            .map(|number| format!("pg_catalog.unnest(p{number})"))
+            .collect();
+        let names: Vec<String> = part.iter().map(|number| format!("c{number}")).collect();
         format!(
-            "SELECT u.* FROM {lent}ROWS FROM ({}) WITH ORDINALITY AS u({}, \"driftless ord\")",
+            "CREATE TEMPORARY TABLE {ROWS}{table} ON COMMIT DROP AS SELECT u.* FROM pg_temp.{ASKED}{table}, \
+             ROWS FROM ({}) WITH ORDINALITY AS u({}, {ORDINAL});\n\
+             CREATE UNIQUE INDEX ON pg_temp.{ROWS}{table} ({ORDINAL});\n",
             arrays.join(", "),
             names.join(", ")
         )
+    });
+    tables.collect()
+}
+
+/// The function that says which rows fail, output by output. It evaluates as many rows at once as went well the last time, and
+/// twice as many after that; where something fails half as many, down to the one that fails.
+fn function(evaluation: &Evaluation) -> String {
+    let shown = |(number, input): (usize, &EvaluationInput)| {
+        let cast = input
+            .cast
+            .as_ref()
+            .map_or(String::new(), |cast| format!("::{cast}"));
+        let table = number / ASKED_COLUMNS;
+        format!("(r{table}.c{number}){cast} AS {}", quote_ident(&input.name))
     };
-    let outputs: Vec<String> = evaluation
-        .outputs
-        .iter()
-        .enumerate()
+    let shown: Vec<String> = evaluation.inputs.iter().enumerate().map(shown).collect();
+    let joined: String = (1..evaluation.inputs.len().div_ceil(ASKED_COLUMNS))
+        .map(|table| format!(" JOIN pg_temp.{ROWS}{table} AS r{table} USING ({ORDINAL})"))
+        .collect();
+    let outputs: Vec<String> = (evaluation.outputs.iter().enumerate())
         .map(|(number, output)| {
             format!(
-                "output := {number}; PERFORM {} FROM (SELECT {}) AS s;",
+                "low := 1; wide := rows;
+                 WHILE low <= rows LOOP
+                     high := LEAST(low + wide - 1, rows);
+                     BEGIN
+                         PERFORM {} FROM (SELECT {} FROM pg_temp.{ROWS}0 AS r0{joined}
+                                           WHERE r0.{ORDINAL} BETWEEN bounds.low AND bounds.high) AS s;
+                         low := high + 1; wide := wide * 2;
+                     EXCEPTION WHEN OTHERS THEN
+                         IF low = high THEN
+                             row_number := low; output := {number}; state := SQLSTATE; message := SQLERRM; RETURN NEXT;
+                             low := high + 1;
+                         ELSE
+                             wide := (high - low + 1) / 2;
+                         END IF;
+                     END;
+                 END LOOP;",
                 output.sql,
                 shown.join(", ")
             )
         })
         .collect();
     format!(
-        "{tables}CREATE FUNCTION pg_temp.driftless_failing(rows int8) \
+        "CREATE FUNCTION pg_temp.driftless_failing(rows int8) \
          RETURNS TABLE (row_number int8, output int4, state text, message text) LANGUAGE plpgsql AS $driftless$ \
          #variable_conflict use_column\n\
-         DECLARE one record; BEGIN FOR one IN {source} LOOP BEGIN {} \
-         EXCEPTION WHEN OTHERS THEN row_number := one.\"driftless ord\"; state := SQLSTATE; message := SQLERRM; RETURN NEXT; \
-         END; END LOOP; END $driftless$",
+         <<bounds>> DECLARE low int8; high int8; wide int8; BEGIN {} END $driftless$",
         outputs.join("\n")
     )
 }

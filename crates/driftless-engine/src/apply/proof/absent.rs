@@ -10,13 +10,16 @@ use crate::store::aside::Scope;
 /// Keys of rejects that are turned into target keys at a time.
 const PAGE: i64 = 10_000;
 
-/// Makes the session's table of absent rows, if it is not there. It belongs to the session: what is lost with it is
-/// only how a child's reject names its parent's.
+/// Makes the session's tables of absent rows and of rows that have left since the proof began, if they are not there. They
+/// belong to the session: what is lost with the first is only how a child's reject names its parent's, and a proof that begins
+/// anew looks at everything.
 pub(super) async fn make(session: &Session) -> Result<()> {
     session
         .batch(
             "CREATE TEMPORARY TABLE IF NOT EXISTS driftless_absent
-                 (entity text, key text, target text COLLATE pg_catalog.\"C\", PRIMARY KEY (target, entity))",
+                 (entity text, key text, target text COLLATE pg_catalog.\"C\", PRIMARY KEY (target, entity));
+             CREATE TEMPORARY TABLE IF NOT EXISTS driftless_left (entity text, target text COLLATE pg_catalog.\"C\", step int4);
+             TRUNCATE pg_temp.driftless_left",
         )
         .await?;
     Ok(())

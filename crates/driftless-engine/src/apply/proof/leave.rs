@@ -86,6 +86,16 @@ impl Leaving<'_> {
         )
     }
 
+    /// Notes the target keys as those of rows that left in this step of the proof.
+    pub(super) fn note_left(&self, step: i32) -> String {
+        format!(
+            "INSERT INTO pg_temp.driftless_left (entity, target, step) SELECT {}, {}, {step} FROM {}",
+            quote_literal(&self.plan.name),
+            self.target_text(),
+            self.rows,
+        )
+    }
+
     /// Records the rejects that `select` gives: key, state, stage, code, sqlstate, message, column_name,
     /// constraint_name, parent_entity, parent_key. One per key: to be read again goes before rejected.
     pub(super) fn record(&self, select: &str) -> String {

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_core::catalog::Catalog;
 use driftless_core::code;
@@ -11,6 +11,7 @@ use super::leave::{Leaving, literal_or_null};
 use super::merged::merged;
 use super::site::{ForeignSite, Missing, Site, sites_of};
 use super::{Corrections, Tally, absent};
+use crate::apply::aside::spread;
 use crate::apply::guarded;
 use crate::apply::referrer::{Along, referrers, refuse};
 use crate::error::{InContext as _, Result};
@@ -18,55 +19,65 @@ use crate::store::aside::Scope;
 use crate::store::{Store, identity};
 
 /// Proves every foreign key of the plan's tables and every reference of the plan, and corrects what breaks them, to a
-/// fixpoint. One transaction per entity and round.
+/// fixpoint. Everything is looked at once, over all sessions; after that only what may refer to rows that have left
+/// meanwhile (semi-naive evaluation, as of recursive queries). One transaction per entity and step. `proven` are foreign keys
+/// that the server has just validated.
 ///
 /// # Errors
 /// A lost lease or connection, or what the server refuses: what is committed by then stands, and starting again goes on.
 pub async fn references(
-    session: &mut Session,
+    sessions: &mut [Session],
     scope: &Scope<'_>,
     plan: &Plan,
     target: &Catalog,
     foreign: &[ForeignSite],
+    proven: &[ForeignSite],
 ) -> Result<Corrections> {
-    let sites: Vec<(&EntityPlan, Vec<Site>)> = plan
+    let mut watched: Vec<(&EntityPlan, Vec<Watched>)> = plan
         .entities
         .iter()
         .filter(|entity| !entity.identity.key.is_empty())
-        .map(|entity| (entity, sites_of(plan, entity, target, foreign, scope.store)))
+        .map(|entity| {
+            let sites = sites_of(plan, entity, target, foreign, scope.store);
+            let watched = sites.into_iter().map(|site| Watched::new(site, entity, proven));
+            (entity, watched.collect())
+        })
         .collect();
-    let parents: BTreeSet<&str> = sites
+    look_at_all(sessions, &mut watched).await?;
+    let parents: BTreeSet<&str> = watched
         .iter()
         .flat_map(|(_, sites)| sites)
-        .flat_map(|site| site.parents.iter().map(String::as_str))
+        .flat_map(|watched| watched.site.parents.iter().map(String::as_str))
         .collect();
+    let Some(session) = sessions.first_mut() else {
+        return Ok(Corrections::default());
+    };
     absent::make(session).await?;
     absent::fill(session, scope, plan, &parents).await?;
     let mut corrections = Corrections::default();
-    // Everything is looked at once; after that only what refers to something that has left meanwhile.
-    let mut shrunk: Option<BTreeSet<String>> = None;
+    let mut left = Left::default();
     loop {
-        let mut leaving = BTreeSet::new();
-        for (entity, sites) in &sites {
-            let due: Vec<&Site> = sites
-                .iter()
-                .filter(|site| is_due(site, shrunk.as_ref()))
-                .collect();
+        let mut whole = true;
+        for (entity, sites) in &mut watched {
+            let mut due: Vec<&mut Watched> = sites.iter_mut().filter(|one| left.concerns(one)).collect();
             if due.is_empty() {
                 continue;
             }
-            let tally = correct(session, scope, plan, entity, &due)
+            whole = false;
+            left.step += 1;
+            let tally = correct(session, scope, plan, entity, &due, left.step)
                 .await
                 .context(format!("proof of references of entity {}", entity.name))?;
             if tally.rejected + tally.parked > 0 {
-                leaving.insert(entity.name.clone());
+                left.last.insert(entity.name.clone(), left.step);
             }
+            // Rows that left in this very step were not looked for everywhere.
+            due.iter_mut().for_each(|one| one.seen = Some(left.step - 1));
             corrections.add(&Corrections::of(&entity.name, tally));
         }
-        if leaving.is_empty() {
+        if whole {
             break;
         }
-        shrunk = Some(leaving);
     }
     for entity in &plan.entities {
         merged(session, scope, entity).await?;
@@ -74,8 +85,92 @@ pub async fn references(
     Ok(corrections)
 }
 
-fn is_due(site: &Site, shrunk: Option<&BTreeSet<String>>) -> bool {
-    shrunk.is_none_or(|shrunk| site.parents.iter().any(|parent| shrunk.contains(parent)))
+/// A site, and how far it is known to be whole.
+#[derive(Debug)]
+struct Watched {
+    site: Site,
+    /// The last step of the proof whose leaving rows it was looked at for; none where it has orphans, or may have some.
+    seen: Option<i32>,
+}
+
+impl Watched {
+    fn new(site: Site, entity: &EntityPlan, proven: &[ForeignSite]) -> Watched {
+        let is_proven = proven
+            .iter()
+            .any(|key| key.table == entity.into && site.constraint.as_ref() == Some(&key.name));
+        Watched {
+            site,
+            seen: is_proven.then_some(0),
+        }
+    }
+
+    /// What a statement begins with that looks only at the rows that refer to what has left since, as `suspect`; none where all
+    /// rows may be orphans.
+    fn suspects(&self, entity: &EntityPlan) -> Option<String> {
+        let (seen, refers) = (self.seen?, self.site.refers.as_ref()?);
+        // A row that is told by its place is told by columns that `*` leaves out.
+        if entity.identity.mint == Mint::Place {
+            return None;
+        }
+        let parents: Vec<String> = self
+            .site
+            .parents
+            .iter()
+            .map(|parent| quote_literal(parent))
+            .collect();
+        Some(format!(
+            "departed AS MATERIALIZED (
+                 SELECT g.target FROM pg_temp.driftless_left AS g
+                  WHERE g.step > {seen} AND g.entity = ANY (ARRAY[{}]::text[])),
+             suspect AS MATERIALIZED (
+                 SELECT c.* FROM {} AS c WHERE EXISTS (SELECT FROM departed AS g WHERE {refers})),
+             ",
+            parents.join(", "),
+            entity.into.sql(),
+        ))
+    }
+}
+
+/// Rows that have left since the proof began, counted in steps.
+#[derive(Debug, Default)]
+struct Left {
+    step: i32,
+    /// The last step in which rows of an entity left.
+    last: BTreeMap<String, i32>,
+}
+
+impl Left {
+    fn concerns(&self, watched: &Watched) -> bool {
+        let Some(seen) = watched.seen else { return true };
+        let mut parents = watched.site.parents.iter();
+        parents.any(|parent| self.last.get(parent).is_some_and(|last| *last > seen))
+    }
+}
+
+/// Looks for orphans everywhere where nothing is known yet. The statements that correct write, and PostgreSQL plans what writes
+/// without parallel workers; these read, and are all that there is to do where the references are whole.
+async fn look_at_all(sessions: &mut [Session], watched: &mut [(&EntityPlan, Vec<Watched>)]) -> Result<()> {
+    let open = watched.iter_mut().flat_map(|(entity, sites)| {
+        let open = sites.iter_mut().filter(|one| one.seen.is_none());
+        open.map(|one| (*entity, one))
+    });
+    let mut open: Vec<(&EntityPlan, &mut Watched)> = open.collect();
+    let questions: Vec<(usize, String)> = open
+        .iter()
+        .enumerate()
+        .map(|(number, (entity, one))| (number, orphans_sql(entity, &one.site)))
+        .collect();
+    let whole = spread(sessions, &questions, async |session, (number, sql)| {
+        let entity = &open[*number].0.name;
+        let asked = session.query_one(sql, &[]).await;
+        let counted = asked.context(format!("proof of references of entity {entity}"))?;
+        Ok((*number, counted.get::<i64>(0)? == 0))
+    })
+    .await?;
+    for (number, _) in whole.into_iter().filter(|(_, whole)| *whole) {
+        open[number].1.seen = Some(0);
+    }
+    Ok(())
 }
 
 async fn correct(
@@ -83,13 +178,21 @@ async fn correct(
     scope: &Scope<'_>,
     plan: &Plan,
     entity: &EntityPlan,
-    sites: &[&Site],
+    sites: &[&mut Watched],
+    step: i32,
 ) -> Result<Tally> {
     let tx = guarded::rows(session, scope).await?;
-    let proof = Proof { scope, plan, entity };
     let mut tally = Tally::default();
-    for site in sites {
-        if !has_orphans(&tx, entity, site).await? {
+    for watched in sites {
+        let site = &watched.site;
+        let proof = Proof {
+            scope,
+            plan,
+            entity,
+            step,
+            suspects: watched.suspects(entity),
+        };
+        if watched.seen.is_some() && !proof.finds(&tx, site).await? {
             continue;
         }
         match &site.missing {
@@ -109,13 +212,6 @@ async fn correct(
     }
     tx.commit().await?;
     Ok(tally)
-}
-
-/// Whether a site has any orphan. The statements that correct write, and PostgreSQL plans what writes without parallel
-/// workers; this one reads, and is all that there is to do where the references are whole.
-async fn has_orphans(tx: &Transaction<'_>, entity: &EntityPlan, site: &Site) -> Result<bool> {
-    let sql = orphans_sql(entity, site);
-    Ok(tx.query_one(&sql, &[]).await?.get::<i64>(0)? > 0)
 }
 
 /// Counts the orphans of a site.
@@ -140,7 +236,15 @@ pub fn questions(
         return Vec::new();
     }
     let sites = sites_of(plan, entity, target, foreign, store);
-    let question = |site: &Site| (site.parent_label.clone(), orphans_sql(entity, site));
+    let question = |site: &Site| {
+        // Where all rows are in the target, validation tells the same.
+        let when = if site.constraint.is_some() {
+            ", where rows were left out"
+        } else {
+            ""
+        };
+        (format!("{}{when}", site.parent_label), orphans_sql(entity, site))
+    };
     sites.iter().map(question).collect()
 }
 
@@ -149,12 +253,21 @@ struct Proof<'a> {
     scope: &'a Scope<'a>,
     plan: &'a Plan,
     entity: &'a EntityPlan,
+    step: i32,
+    /// As `Watched::suspects` has it.
+    suspects: Option<String>,
 }
 
 impl Proof<'_> {
+    /// Whether there is an orphan.
+    async fn finds(&self, tx: &Transaction<'_>, site: &Site) -> Result<bool> {
+        let sql = format!("WITH {} SELECT count(*) FROM orphan", self.orphans(site));
+        Ok(tx.query_one(&sql, &[]).await?.get::<i64>(0)? > 0)
+    }
+
     async fn leave(&self, tx: &Transaction<'_>, site: &Site, parked: bool, tally: &mut Tally) -> Result<()> {
         self.ask(tx, site).await?;
-        let sql = leave_sql(self.scope, self.entity, site, parked);
+        let sql = self.leave_sql(site, parked);
         let rows = tx.execute(&sql, &[]).await?;
         if parked {
             tally.parked += rows;
@@ -164,74 +277,59 @@ impl Proof<'_> {
         Ok(())
     }
 
-    /// Refuses where rows of others refer to rows that would leave.
-    async fn ask(&self, tx: &Transaction<'_>, site: &Site) -> Result<()> {
-        let (store, entity) = (self.scope.store, self.entity);
-        let referrers = referrers(tx, store, self.plan, &entity.into, Along::Lost).await?;
-        let leaving = Leaving {
-            scope: self.scope,
-            plan: entity,
-            rows: "orphan",
-            prefix: "",
+    /// The orphans of a site that the identities know as loaded: first those of the table, which are few, then their identities.
+    fn orphans(&self, site: &Site) -> String {
+        let (scope, entity) = (self.scope, self.entity);
+        let (suspects, table) = match &self.suspects {
+            Some(suspects) => (suspects.as_str(), "suspect".to_owned()),
+            None => ("", entity.into.sql()),
         };
-        let with = format!("WITH {}", orphans(self.scope, entity, site));
-        let from = format!(
-            "orphan JOIN {} AS p ON {}",
-            entity.into.sql(),
-            leaving.same_row("p")
-        );
-        refuse(tx, &referrers, &with, &from).await
-    }
-}
-
-/// The orphans of a site that the identities know as loaded: first those of the table, which are few, then their identities.
-fn orphans(scope: &Scope<'_>, entity: &EntityPlan, site: &Site) -> String {
-    let own: Vec<String> = entity
-        .identity
-        .target
-        .iter()
-        .zip(identity::target_columns(entity))
-        .map(|((column, _), name)| format!("c.{} AS {name}", quote_ident(column)))
-        .collect();
-    let targets = identity::target_columns(entity);
-    let same: Vec<String> = targets
-        .iter()
-        .map(|name| format!("i.{name} = l.{name}"))
-        .collect();
-    let columns: Vec<String> = identity::key_columns(entity)
-        .into_iter()
-        .chain(targets)
-        .map(|name| format!("i.{name}"))
-        .collect();
-    format!(
-        "loose AS MATERIALIZED (
+        let own: Vec<String> = entity
+            .identity
+            .target
+            .iter()
+            .zip(identity::target_columns(entity))
+            .map(|((column, _), name)| format!("c.{} AS {name}", quote_ident(column)))
+            .collect();
+        let targets = identity::target_columns(entity);
+        let same: Vec<String> = targets
+            .iter()
+            .map(|name| format!("i.{name} = l.{name}"))
+            .collect();
+        let columns: Vec<String> = identity::key_columns(entity)
+            .into_iter()
+            .chain(targets)
+            .map(|name| format!("i.{name}"))
+            .collect();
+        format!(
+        "{suspects}loose AS MATERIALIZED (
              SELECT {own}, {value} AS value FROM {table} AS c WHERE {orphaned}),
          orphan AS MATERIALIZED (
              SELECT {columns}, l.value FROM loose AS l JOIN {identities} AS i ON {same} WHERE i.status = {live})",
         own = own.join(", "),
         value = site.value,
-        table = entity.into.sql(),
         orphaned = site.orphaned,
         columns = columns.join(", "),
         identities = scope.store.identity_table(&entity.name).sql(),
         same = same.join(" AND "),
         live = identity::LIVE,
     )
-}
+    }
 
-fn leave_sql(scope: &Scope<'_>, entity: &EntityPlan, site: &Site, parked: bool) -> String {
-    let leaving = Leaving {
-        scope,
-        plan: entity,
-        rows: "orphan",
-        prefix: "",
-    };
-    let parents: Vec<String> = site.parents.iter().map(|parent| quote_literal(parent)).collect();
-    let what = match &site.column {
-        Some(column) => format!("column {column}"),
-        None => "it".to_owned(),
-    };
-    let select = format!(
+    fn leave_sql(&self, site: &Site, parked: bool) -> String {
+        let (scope, entity) = (self.scope, self.entity);
+        let leaving = Leaving {
+            scope,
+            plan: entity,
+            rows: "orphan",
+            prefix: "",
+        };
+        let parents: Vec<String> = site.parents.iter().map(|parent| quote_literal(parent)).collect();
+        let what = match &site.column {
+            Some(column) => format!("column {column}"),
+            None => "it".to_owned(),
+        };
+        let select = format!(
         "SELECT {key}, '{state}'::text, 'reference'::text, CASE WHEN a.key IS NULL THEN '{missing}' ELSE '{rejected}' END,
                 {sqlstate},
                 CASE WHEN a.key IS NULL THEN {is_missing} ELSE {is_rejected} END,
@@ -250,18 +348,40 @@ fn leave_sql(scope: &Scope<'_>, entity: &EntityPlan, site: &Site, parked: bool) 
         constraint = literal_or_null(site.constraint.as_deref()),
         parents = parents.join(", "),
     );
-    format!(
-        "WITH {orphans},
+        format!(
+            "WITH {orphans},
               gone AS ({rows}),
               forgotten AS ({identities}),
-              remembered AS ({remembered})
+              remembered AS ({remembered}),
+              noted AS ({noted})
          {record}",
-        orphans = orphans(scope, entity, site),
-        rows = leaving.delete_rows(),
-        identities = leaving.delete_identities(),
-        remembered = leaving.remember("true"),
-        record = leaving.record(&select),
-    )
+            orphans = self.orphans(site),
+            rows = leaving.delete_rows(),
+            identities = leaving.delete_identities(),
+            remembered = leaving.remember("true"),
+            noted = leaving.note_left(self.step),
+            record = leaving.record(&select),
+        )
+    }
+
+    /// Refuses where rows of others refer to rows that would leave.
+    async fn ask(&self, tx: &Transaction<'_>, site: &Site) -> Result<()> {
+        let (store, entity) = (self.scope.store, self.entity);
+        let referrers = referrers(tx, store, self.plan, &entity.into, Along::Lost).await?;
+        let leaving = Leaving {
+            scope: self.scope,
+            plan: entity,
+            rows: "orphan",
+            prefix: "",
+        };
+        let with = format!("WITH {}", self.orphans(site));
+        let from = format!(
+            "orphan JOIN {} AS p ON {}",
+            entity.into.sql(),
+            leaving.same_row("p")
+        );
+        refuse(tx, &referrers, &with, &from).await
+    }
 }
 
 /// References that become null.
@@ -276,7 +396,7 @@ struct Nulling<'a> {
 
 impl Nulling<'_> {
     async fn run(&self, tx: &Transaction<'_>, tally: &mut Tally) -> Result<()> {
-        let orphans = orphans(self.scope, self.entity, self.site);
+        let orphans = self.proof.orphans(self.site);
         tx.batch("SAVEPOINT site").await?;
         if self.entity.identity.mint == Mint::Place {
             return self.one_by_one(tx, tally).await;
@@ -303,7 +423,7 @@ impl Nulling<'_> {
 
     /// Where a constraint does not bear the null in some row, that row has to go.
     async fn one_by_one(&self, tx: &Transaction<'_>, tally: &mut Tally) -> Result<()> {
-        let orphans = orphans(self.scope, self.entity, self.site);
+        let orphans = self.proof.orphans(self.site);
         let before = tx
             .query_one(&format!("WITH {orphans} SELECT count(*) FROM orphan"), &[])
             .await?;

@@ -83,6 +83,8 @@ pub(super) struct Site {
     pub(super) orphaned: String,
     /// The value that refers, as text in the order of the parent's target key.
     pub(super) value: String,
+    /// True where a row refers to a target key `g.target` of one of the parents, which is a text; where that can be told.
+    pub(super) refers: Option<String>,
     /// Entities that write what is referred to.
     pub(super) parents: Vec<String>,
     /// What is referred to, in the operator's words.
@@ -129,7 +131,7 @@ pub(super) fn sites_of(
         .refs
         .iter()
         .filter(|site| !own.iter().any(|key| covers(key, site)))
-        .filter_map(|site| recorded_site(plan, entity, site, store));
+        .filter_map(|site| recorded_site(plan, entity, target, site, store));
     keys.chain(refs).collect()
 }
 
@@ -161,6 +163,10 @@ fn foreign_site(plan: &Plan, entity: &EntityPlan, target: &Catalog, site: &Forei
     Site {
         orphaned: foreign_condition(target, site, &columns),
         value: text_of(&in_order_of(parents.first().copied(), key, &columns)),
+        refers: match (columns.as_slice(), key.parent_columns.as_slice()) {
+            ([column], [parent]) => refers(target, entity, (&key.columns[0], column), &parents, parent),
+            _ => None,
+        },
         parents: parents.iter().map(|parent| parent.name.clone()).collect(),
         parent_label: key.parent.to_string(),
         constraint: Some(site.name.clone()),
@@ -170,6 +176,28 @@ fn foreign_site(plan: &Plan, entity: &EntityPlan, target: &Catalog, site: &Forei
         },
         missing: missing(entity, &refs),
     }
+}
+
+/// Types of which two values are equal just when their texts are.
+const TOLD_BY_TEXT: [u32; 4] = [builtin::UUID, builtin::INT2, builtin::INT4, builtin::INT8];
+
+/// True where a column refers to the text of a parent's target key, if that is the referenced column alone and of one type with
+/// it.
+fn refers(
+    target: &Catalog,
+    entity: &EntityPlan,
+    (name, column): (&str, &str),
+    parents: &[&EntityPlan],
+    parent_column: &str,
+) -> Option<String> {
+    let own = target.relation(&entity.into)?.column(name)?;
+    let written = entity.columns.iter().find(|column| column.name == name)?;
+    let alike = |parent: &&EntityPlan| {
+        matches!(parent.identity.target.as_slice(), [(column, data_type)]
+            if column == parent_column && *data_type == written.type_sql)
+    };
+    let told = !parents.is_empty() && TOLD_BY_TEXT.contains(&own.data_type.base().oid);
+    (told && parents.iter().all(alike)).then(|| format!("{column} = g.target::{}", written.type_sql))
 }
 
 /// The referring columns in the order of the parent's target key, where they refer to just that.
@@ -245,7 +273,13 @@ fn equality(data_type: Option<&TypeRef>) -> String {
 }
 
 /// A reference that no foreign key covers: proven against the identities of the entities that it may mean.
-fn recorded_site(plan: &Plan, entity: &EntityPlan, site: &RefSite, store: &Store) -> Option<Site> {
+fn recorded_site(
+    plan: &Plan,
+    entity: &EntityPlan,
+    target: &Catalog,
+    site: &RefSite,
+    store: &Store,
+) -> Option<Site> {
     let column = format!("c.{}", quote_ident(&site.column));
     let value = if site.path.is_empty() {
         column
@@ -259,10 +293,16 @@ fn recorded_site(plan: &Plan, entity: &EntityPlan, site: &RefSite, store: &Store
         .type_sql
         .as_str();
     let mut absent = vec![format!("{value} IS NOT NULL")];
+    // What stands in a document is a text, of the default collation.
+    let mut by_text = !site.path.is_empty();
+    let mut by_type = !by_text;
     for parent in &site.parents {
-        let target = &plan.entity(&parent.entity)?.identity.target;
-        let number = target.iter().position(|(column, _)| *column == parent.column)?;
-        let pair = if site.path.is_empty() && target[number].1 == own_type {
+        let parent_plan = plan.entity(&parent.entity)?;
+        let key = &parent_plan.identity.target;
+        let number = key.iter().position(|(column, _)| *column == parent.column)?;
+        by_text &= key.len() == 1;
+        by_type &= refers(target, entity, (&site.column, ""), &[parent_plan], &parent.column).is_some();
+        let pair = if site.path.is_empty() && key[number].1 == own_type {
             format!("p.t{} = {value}", number + 1)
         } else {
             format!("p.t{}::text = {value}::text", number + 1)
@@ -271,9 +311,15 @@ fn recorded_site(plan: &Plan, entity: &EntityPlan, site: &RefSite, store: &Store
         absent.push(format!("NOT EXISTS (SELECT FROM {identities} AS p WHERE {pair})"));
     }
     let parents: Vec<String> = site.parents.iter().map(|parent| parent.entity.clone()).collect();
+    let refers = match (by_type, by_text) {
+        (true, _) => Some(format!("{value} = g.target::{own_type}")),
+        (_, true) => Some(format!("{value} COLLATE pg_catalog.\"C\" = g.target")),
+        _ => None,
+    };
     Some(Site {
         orphaned: absent.join(" AND "),
         value: format!("{value}::text"),
+        refers,
         parent_label: parents.join(" or "),
         parents,
         constraint: None,
