@@ -1,14 +1,19 @@
-//! Mapping files and files of variables: any text is a mapping or findings.
+//! Mapping files and files of variables: any text is a mapping or findings, and those can be shown. What stands behind a zero
+//! byte is the file of variables; without one the text is both.
 #![no_main]
 
 use std::collections::BTreeMap;
 
-use driftless_core::spec::{SourceFile, Sources, includes, read};
+use driftless_core::error::blocks;
+use driftless_core::spec::{SourceFile, Sources, Style, includes, read, render};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let variables: BTreeMap<String, String> = dotenvy::from_read_iter(bytes).map_while(Result::ok).collect();
-    let Ok(text) = std::str::from_utf8(bytes) else {
+    let mut parts = bytes.splitn(2, |byte| *byte == 0);
+    let mapping = parts.next().unwrap_or_default();
+    let lines = parts.next().unwrap_or(mapping);
+    let variables: BTreeMap<String, String> = dotenvy::from_read_iter(lines).map_while(Result::ok).collect();
+    let Ok(text) = std::str::from_utf8(mapping) else {
         return;
     };
     let file = SourceFile {
@@ -18,7 +23,13 @@ fuzz_target!(|bytes: &[u8]| {
     let patterns = includes(&file);
     assert!(patterns.is_ok() || patterns.is_err_and(|findings| !findings.is_empty()));
     let sources = Sources { files: vec![file] };
-    if let Err(findings) = read(&sources, &variables) {
-        assert!(!findings.is_empty(), "refused without a reason");
-    }
+    let findings = match read(&sources, &variables) {
+        Ok((_, findings)) => findings,
+        Err(findings) => {
+            assert!(blocks(&findings), "refused without a reason");
+            findings
+        }
+    };
+    let shown = render(&findings, &sources, Style::default());
+    assert_eq!(shown.is_empty(), findings.is_empty());
 });

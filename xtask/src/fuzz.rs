@@ -4,7 +4,15 @@ use std::process::{Command, ExitCode};
 use crate::workspace;
 
 /// The fuzz targets, which are called as their files.
-const TARGETS: [&str; 4] = ["copy_frames", "values", "mapping", "connection"];
+const TARGETS: [&str; 7] = [
+    "copy_frames",
+    "values",
+    "rows",
+    "mapping",
+    "connection",
+    "files",
+    "server",
+];
 
 /// What is run.
 struct Wishes {
