@@ -292,42 +292,4 @@ fn supabase_pooler(host: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refusals_of_poolers_are_understood_by_their_words() {
-        for (state, message, expected) in [
-            (
-                "28P01",
-                "password authentication failed for user \"a\"",
-                Meaning::Refused,
-            ),
-            ("XX000", "Tenant or user not found", Meaning::Refused),
-            (
-                "XX000",
-                "Circuit breaker open: too many authentication errors",
-                Meaning::Refused,
-            ),
-            ("08P01", "SASL authentication failed", Meaning::Refused),
-            ("XX000", "Max client connections reached", Meaning::Full),
-            ("53300", "sorry, too many clients already", Meaning::Full),
-            (
-                "08P01",
-                "no more connections allowed (max_client_conn)",
-                Meaning::Full,
-            ),
-            ("08P01", "no such database: d", Meaning::NoDatabase),
-            ("08P01", "database \"d\" does not exist", Meaning::NoDatabase),
-            ("3D000", "database \"d\" does not exist", Meaning::NoDatabase),
-            ("57P03", "the database system is starting up", Meaning::Unknown),
-        ] {
-            let server = ServerError {
-                sqlstate: state.to_owned(),
-                message: message.to_owned(),
-                ..ServerError::default()
-            };
-            assert_eq!(meaning(&server), expected, "{message}");
-        }
-    }
-}
+mod tests;

@@ -218,10 +218,10 @@ fn array<T: FromRaw>(mut bytes: &[u8]) -> Option<Vec<T>> {
     };
     let (dimensions, _flags, _element) = (word()?, word()?, word()?);
     if dimensions == 0 {
-        return Some(Vec::new());
+        return bytes.is_empty().then(Vec::new);
     }
     let (length, _lower_bound) = (word()?, word()?);
-    if dimensions != 1 {
+    if dimensions != 1 || length < 0 {
         return None;
     }
     let mut values = Vec::new();
@@ -235,7 +235,8 @@ fn array<T: FromRaw>(mut bytes: &[u8]) -> Option<Vec<T>> {
                 bytes = rest;
                 Some(value)
             }
-            Err(_) => None,
+            Err(_) if size == -1 => None,
+            Err(_) => return None,
         };
         values.push(T::from_raw(value)?);
     }
@@ -244,6 +245,11 @@ fn array<T: FromRaw>(mut bytes: &[u8]) -> Option<Vec<T>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{Just, any, prop_assert, prop_assert_eq, proptest};
+    use proptest::sample::Index;
+    use proptest::{option, prop_oneof};
+
     use super::*;
     use crate::param::Param;
 
@@ -287,5 +293,46 @@ mod tests {
         bytes.push(0);
         assert_eq!(Vec::<i32>::from_raw(Some(&bytes)), None);
         assert_eq!(Vec::<i32>::from_raw(Some(&bytes[..21])), None);
+        // Lengths of arrays and elements that cannot be, and something behind an array without elements.
+        let array = |words: &[i32]| {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+            Vec::<Option<i32>>::from_raw(Some(&bytes))
+        };
+        assert_eq!(array(&[1, 1, 23, 1, 1, -1]), Some(vec![None]));
+        assert_eq!(array(&[1, 1, 23, 1, 1, -2]), None);
+        assert_eq!(array(&[1, 0, 23, -1, 1]), None);
+        assert_eq!(array(&[0, 0, 23]), Some(vec![]));
+        assert_eq!(array(&[0, 0, 23, 1]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn arrays_of_texts_read_back_and_none_is_read_in_part(values in vec(option::of("\\PC{0,6}"), 1..6), cut in any::<Index>()) {
+            let elements = values.iter().map(|value| value.as_deref().map(str::as_bytes));
+            let param = Param::array(25, 1009, elements);
+            let bytes = param.value().map(|bytes| bytes.to_vec()).unwrap();
+            let part = &bytes[..cut.index(bytes.len())];
+            prop_assert_eq!(Vec::<Option<String>>::from_raw(Some(part)), None);
+            prop_assert_eq!(Vec::<Option<String>>::from_raw(Some(&bytes)), Some(values));
+        }
+
+        #[test]
+        fn no_bytes_make_a_value_panic(
+            header in prop_oneof![Just(Vec::new()), Just([0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 25].to_vec())],
+            rest in vec(prop_oneof![Just(0u8), Just(1), Just(255), any::<u8>()], 0..40),
+        ) {
+            let bytes = [header, rest].concat();
+            let most = bytes.len() / 4;
+            let raw = Some(bytes.as_slice());
+            prop_assert!(Vec::<Option<String>>::from_raw(raw).is_none_or(|values| values.len() <= most));
+            prop_assert!(Vec::<Vec<u8>>::from_raw(raw).is_none_or(|values| values.len() <= most));
+            prop_assert!(Vec::<bool>::from_raw(raw).is_none_or(|values| values.len() <= most));
+            prop_assert!(Vec::<char>::from_raw(raw).is_none_or(|values| values.len() <= most));
+            prop_assert!(Vec::<Uuid>::from_raw(raw).is_none_or(|values| values.len() <= most));
+            // Values of a fixed size are read from that size alone.
+            prop_assert_eq!(i64::from_raw(raw).is_some(), bytes.len() == 8);
+            prop_assert_eq!(f32::from_raw(raw).is_some(), bytes.len() == 4);
+            prop_assert_eq!(Uuid::from_raw(raw).is_some(), bytes.len() == 16);
+        }
     }
 }

@@ -131,6 +131,14 @@ proptest! {
     }
 
     #[test]
+    fn a_stream_that_is_cut_is_not_at_its_end((columns, rows) in rows(), sizes in sizes(), cut in any::<proptest::sample::Index>()) {
+        let stream = encoded(&rows);
+        let decoded = decode(&stream[..cut.index(stream.len())], columns, 1 << 20, &sizes).unwrap();
+        prop_assert!(!decoded.at_end);
+        prop_assert!(rows.starts_with(&decoded.rows));
+    }
+
+    #[test]
     fn noise_is_refused(noise in vec(any::<u8>(), 19..200), sizes in sizes()) {
         if !noise.starts_with(SIGNATURE) {
             prop_assert!(decode(&noise, 3, 1 << 20, &sizes).is_err());

@@ -184,3 +184,6 @@ fn copy_misused(wire: &Wire) -> PgError {
         "a COPY was sent as an ordinary statement",
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,7 +80,33 @@ fn field(text: &str) -> Option<(String, Option<&str>)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
     use super::*;
+
+    proptest! {
+        /// With backslashes before what has a meaning, every name and password is found again, between lines of any kind.
+        #[test]
+        fn what_is_written_is_found(
+            before in "(#\\PC{0,9}\n|[a-z:*\\\\]{0,9}\n){0,3}",
+            host in "[a-z:\\\\*é]{1,6}",
+            user in "[a-z:\\\\*é]{1,6}",
+            password in "\\PC{1,9}",
+        ) {
+            let escaped = |text: &str| text.replace('\\', "\\\\").replace(':', "\\:").replace('*', "\\*");
+            let line = format!("{}:5432:d\\:b:{}:{}\n", escaped(&host), escaped(&user), escaped(&password));
+            // A line before it may fit as well, with stars.
+            if ask(&before, &host, &user).is_none() {
+                prop_assert_eq!(ask(&format!("{before}{line}"), &host, &user), Some(password));
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_password_file(text in any::<String>(), lines in "[*:h5432du\\\\#\n]{0,40}") {
+            ask(&text, "h", "u");
+            ask(&lines, "h", "u");
+        }
+    }
 
     fn ask(text: &str, host: &str, user: &str) -> Option<String> {
         let asked = Asked {

@@ -90,7 +90,36 @@ fn section(text: &str, name: &str) -> Result<Option<Vec<(String, String)>>, usiz
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
     use super::section;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            name in "[a-z ]{1,5}",
+            pairs in vec(("[a-r_]{1,6}", "[a-z=#\\[\\] ]{0,5}[a-z]"), 0..5),
+            others in "(#[a-z]{0,5}\n|\\[X[a-z]{0,3}\\]\n|y=z\n){0,4}",
+        ) {
+            let lines: String = pairs.iter().map(|(keyword, value)| format!("{keyword}={value}\n")).collect();
+            let text = format!("{others}[{name}]\n{lines}\n{others}[Z]\n{others}");
+            let mut expected = pairs;
+            // What stands behind the section, up to the next, is of it too.
+            let behind = others.lines().take_while(|line| !line.starts_with('[')).filter(|line| line.starts_with('y'));
+            expected.extend(behind.map(|_| ("y".to_owned(), "z".to_owned())));
+            prop_assert_eq!(section(&text, &name), Ok(Some(expected)));
+        }
+
+        #[test]
+        fn any_text_is_a_service_file(text in any::<String>(), lines in "[\\[\\]a=#\n]{0,40}") {
+            for text in [text, lines] {
+                if let Err(line) = section(&text, "a") {
+                    prop_assert!(line <= text.lines().count());
+                }
+            }
+        }
+    }
 
     #[test]
     fn one_section_is_read() {

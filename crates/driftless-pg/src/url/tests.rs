@@ -1,4 +1,59 @@
+use proptest::collection::vec;
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
 use super::*;
+
+/// Every byte but letters and digits as `%` and two digits.
+fn percent_encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_in_both_forms(user in "\\PC{1,9}", secret in "\\PC{1,9}", database in "\\PC{1,9}", port in 1u16..) {
+        let url = format!(
+            "postgres://{}:{}@h:{port}/{}",
+            percent_encoded(&user),
+            percent_encoded(&secret),
+            percent_encoded(&database)
+        );
+        let words = format!(
+            "host=h port={port} user={} password = {}\tdbname={}",
+            quoted(&user),
+            quoted(&secret),
+            quoted(&database)
+        );
+        for text in [url, words] {
+            let config = parse(&text);
+            prop_assert_eq!((config.user(), config.database(), config.port()), (&*user, &*database, port));
+            prop_assert_eq!(password(&text), secret.clone());
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(
+        text in any::<String>(),
+        parts in vec(proptest::sample::select(vec![
+            "postgres://", "postgresql://", "@", "/", ":", "?", "&", "=", "%", "%4", "%41", "%00", "[", "]", "::1", ",", "'", "\\", " ", "é",
+            "user=u", "host=", "port=", "5432", "hostaddr=1.1.1.1", "sslmode=", "require", "service=s", "passfile=/none", "\0", "\n",
+        ]), 0..12),
+    ) {
+        for text in [text, parts.concat()] {
+            match ConnectConfig::parse(&text) {
+                Ok(config) => prop_assert!(!config.place().is_empty()),
+                Err(error) => prop_assert_eq!(error.kind(), ErrorKind::Url),
+            }
+        }
+    }
+}
 
 fn parse(text: &str) -> ConnectConfig {
     ConnectConfig::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))

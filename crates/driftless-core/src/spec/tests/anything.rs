@@ -134,4 +134,106 @@ proptest! {
         let text = format!("{}{}", &whole[..cut(start)], &whole[cut(start + length)..]);
         check(&Sources::single("a.toml", text))?;
     }
+
+    /// The example, with pieces of it left out, said twice, moved elsewhere, or replaced by what TOML reads otherwise.
+    #[test]
+    fn the_dental_lab_with_changes(file in 0..LAB.len(), changes in prop::collection::vec(change(), 1..6)) {
+        let mut sources = Sources::default();
+        for (number, text) in LAB.iter().enumerate() {
+            let mine = changes.iter().filter(|_| number == file);
+            let text = mine.fold((*text).to_owned(), |text, change| change.made(&text));
+            sources.add(format!("{number}.toml"), text);
+        }
+        check(&sources)?;
+    }
+}
+
+const LAB: [&str; 5] = [
+    include_str!("../../../../../examples/dental-lab/driftless.toml"),
+    include_str!("../../../../../examples/dental-lab/entities/orders.toml"),
+    include_str!("../../../../../examples/dental-lab/entities/people.toml"),
+    include_str!("../../../../../examples/dental-lab/entities/stock.toml"),
+    include_str!("../../../../../examples/dental-lab/entities/talk.toml"),
+];
+
+/// Pieces that change how the text around them is read.
+const TOKENS: [&str; 30] = [
+    "\"",
+    "'",
+    "\"\"\"",
+    "'''",
+    "[",
+    "]",
+    "[[",
+    "{",
+    "}",
+    "=",
+    ".",
+    ",",
+    "\n",
+    "#",
+    "\\",
+    "\r",
+    "\0",
+    "${",
+    "${A}",
+    ":",
+    "true",
+    "1e9",
+    "-1",
+    "nan",
+    "1979-05-27",
+    "é",
+    "\u{202e}",
+    "ref",
+    "columns",
+    "entities",
+];
+
+/// What is done to a text.
+#[derive(Debug, Clone)]
+struct Change {
+    kind: usize,
+    at: prop::sample::Index,
+    length: usize,
+    elsewhere: prop::sample::Index,
+    token: &'static str,
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let places = (
+        any::<prop::sample::Index>(),
+        0usize..40,
+        any::<prop::sample::Index>(),
+    );
+    (0..5usize, places, prop::sample::select(TOKENS.to_vec())).prop_map(
+        |(kind, (at, length, elsewhere), token)| Change {
+            kind,
+            at,
+            length,
+            elsewhere,
+            token,
+        },
+    )
+}
+
+impl Change {
+    fn made(&self, text: &str) -> String {
+        let boundary = |at: usize| text.floor_char_boundary(at.min(text.len()));
+        let start = boundary(self.at.index(text.len() + 1));
+        let end = boundary(start + self.length);
+        let (before, piece, after) = (&text[..start], &text[start..end], &text[end..]);
+        let token = self.token;
+        match self.kind {
+            0 => format!("{before}{after}"),
+            1 => format!("{before}{piece}{piece}{after}"),
+            2 => format!("{before}{token}{piece}{after}"),
+            3 => format!("{before}{token}{after}"),
+            _ => {
+                let rest = format!("{before}{after}");
+                let place = rest.floor_char_boundary(self.elsewhere.index(rest.len() + 1));
+                format!("{}{piece}{}", &rest[..place], &rest[place..])
+            }
+        }
+    }
 }
