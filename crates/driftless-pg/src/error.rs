@@ -180,7 +180,7 @@ impl PgError {
         PgError(Box::new(Inner {
             kind,
             place: place.into(),
-            cause: cause.into(),
+            cause: one_line(&cause.into()),
             remedy: None,
             server: None,
             source: None,
@@ -443,6 +443,13 @@ mod tests {
         let shown = format!("{error} {:?}", error.remedy());
         assert!(!shown.contains(char::is_control), "{shown:?}");
         assert!(shown.contains("a\u{fffd}[31m"), "{shown:?}");
+        // What a server says of its settings, or as a part of a stream, stands in causes of ours.
+        let error = PgError::new(
+            ErrorKind::Setting,
+            "",
+            "timezone was set to `UTC` and is `U\u{14}C`",
+        );
+        assert_eq!(error.cause(), "timezone was set to `UTC` and is `U\u{fffd}C`");
     }
 
     #[test]

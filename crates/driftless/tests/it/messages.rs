@@ -10,6 +10,7 @@ mod right;
 mod row;
 mod run;
 mod size;
+mod outside;
 mod connection;
 
 pub(crate) use told::{FullDisk, Names, Scene};

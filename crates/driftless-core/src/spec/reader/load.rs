@@ -55,11 +55,18 @@ pub(super) fn parse(file: u32, text: &str) -> Result<Table, Vec<Finding>> {
     if errors.is_empty() {
         return Ok(Table::from_toml(table.get_ref(), file));
     }
-    Err(errors
-        .iter()
-        .take(SYNTAX_ERRORS_PER_FILE)
-        .map(|error| syntax(file, text, error))
-        .collect())
+    // The parser repeats itself where brackets stay open.
+    let mut findings: Vec<Finding> = Vec::new();
+    for error in &errors {
+        let finding = syntax(file, text, error);
+        if findings.last() != Some(&finding) {
+            findings.push(finding);
+        }
+        if findings.len() == SYNTAX_ERRORS_PER_FILE {
+            break;
+        }
+    }
+    Err(findings)
 }
 
 fn syntax(file: u32, text: &str, error: &TomlError) -> Finding {

@@ -106,6 +106,11 @@ impl Drop for FullDisk {
 }
 
 impl Names {
+    /// Nothing that differs from run to run.
+    pub(crate) fn none() -> Names {
+        Names(Vec::new())
+    }
+
     pub(crate) fn of(source: &TestDatabase, target: &TestDatabase) -> Names {
         let names = [(source, "SOURCE"), (target, "TARGET")];
         Names(
