@@ -109,6 +109,11 @@ impl Batch {
         self.cells[row * self.width + column] = Cell::NULL;
     }
 
+    /// Puts another value in the place of that of a row and column.
+    pub fn replace(&mut self, row: usize, column: usize, bytes: &[u8]) {
+        self.cells[row * self.width + column] = append(&mut self.arena, Some(bytes));
+    }
+
     /// Forgets all rows, keeps the memory.
     pub fn clear(&mut self) {
         self.arena.clear();

@@ -4,6 +4,8 @@
 pub mod snapshot;
 /// How an entity is cut into chunks.
 pub mod chunks;
+/// Texts of sources that vouch for no encoding.
+pub mod raw_text;
 /// The SQL that reads a range of an entity.
 pub mod select;
 /// How many rows there are to read.

@@ -62,6 +62,7 @@ pub async fn validate_plan(
         .remedy("run `driftless migrate` first"));
     }
     let source = source.begin(BeginMode::ReadOnlySnapshot(None)).await?;
+    snapshot::raw_bytes(&source).await?;
     snapshot::keep(&source).await?;
     let target = target.begin(BeginMode::ReadOnlySnapshot(None)).await?;
     let exported = target

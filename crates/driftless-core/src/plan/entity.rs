@@ -63,6 +63,8 @@ pub struct Origin {
     pub relation: Option<QualifiedName>,
     /// The filter, in SQL.
     pub filter: Option<String>,
+    /// Whether the source vouches for no encoding of its texts (SQL_ASCII).
+    pub raw_text: bool,
 }
 
 /// How an entity is cut into chunks.

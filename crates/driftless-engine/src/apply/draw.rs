@@ -4,7 +4,7 @@
 use driftless_core::plan::EntityPlan;
 use driftless_pg::{Session, Transaction};
 
-use super::survey::{has_key, key_text, transfer};
+use super::survey::{has_key, transfer};
 use crate::error::Result;
 use crate::extract::select::{self, Rows};
 use crate::store::{Store, identity};
@@ -24,7 +24,7 @@ pub async fn draw(source: &Session, tx: &Transaction<'_>, store: &Store, plan: &
     condition.push_str(if condition.is_empty() { " WHERE " } else { " AND " });
     let query = format!(
         "SELECT {} FROM {}{condition}{}",
-        key_text(plan),
+        select::key_text(plan),
         plan.origin.sql,
         has_key(plan)
     );

@@ -6,7 +6,7 @@ use driftless_core::plan::{EntityPlan, Merge};
 use driftless_pg::{Session, Transaction};
 
 use super::found::{MEMBERS, MERGED};
-use super::survey::{has_key, key_text, transfer};
+use super::survey::{has_key, transfer};
 use crate::error::{InContext as _, Result};
 use crate::extract::select::{self, Rows};
 use crate::store::Store;
@@ -38,7 +38,7 @@ pub(super) async fn groups(
 }
 
 fn members(plan: &EntityPlan, merge: &Merge) -> String {
-    let key = key_text(plan);
+    let key = select::key_text(plan);
     let mut condition = select::condition(plan, Rows::All);
     condition.push_str(if condition.is_empty() { " WHERE " } else { " AND " });
     condition.push_str(&has_key(plan));

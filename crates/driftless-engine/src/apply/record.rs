@@ -114,19 +114,7 @@ pub async fn read_column(
 
 /// Canonical key text and UUID of every row that has both.
 fn keys_and_uuids(plan: &EntityPlan, column: &str) -> String {
-    let texts: Vec<String> = plan
-        .identity
-        .key
-        .iter()
-        .map(|part| format!("{}::pg_catalog.text", quote_ident(&part.column)))
-        .collect();
-    let text = match texts.as_slice() {
-        [single] => single.clone(),
-        several => format!(
-            "pg_catalog.to_json(ARRAY[{}])::pg_catalog.text",
-            several.join(", ")
-        ),
-    };
+    let text = select::key_text(plan);
     let mut condition = select::condition(plan, Rows::All);
     condition.push_str(if condition.is_empty() { " WHERE " } else { " AND " });
     let keys: Vec<String> = plan

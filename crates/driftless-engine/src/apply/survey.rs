@@ -48,23 +48,6 @@ pub(super) async fn transfer(
     }
 }
 
-/// SQL of the canonical key text of a source row.
-pub(super) fn key_text(plan: &EntityPlan) -> String {
-    let texts: Vec<String> = plan
-        .identity
-        .key
-        .iter()
-        .map(|part| format!("{}::pg_catalog.text", quote_ident(&part.column)))
-        .collect();
-    match texts.as_slice() {
-        [single] => single.clone(),
-        several => format!(
-            "pg_catalog.to_json(ARRAY[{}])::pg_catalog.text",
-            several.join(", ")
-        ),
-    }
-}
-
 /// SQL that is true of a source row that has a key.
 pub(super) fn has_key(plan: &EntityPlan) -> String {
     let parts: Vec<String> = plan

@@ -3,6 +3,7 @@
 use driftless_core::name::{quote_ident, quote_literal};
 use driftless_core::plan::{Chunking, EntityPlan, Path};
 
+use super::raw_text;
 use crate::store::chunk::Chunk;
 
 /// The collation of keys that identities hold as text.
@@ -88,7 +89,7 @@ pub fn keys(plan: &EntityPlan, rows: Rows<'_>, span: Option<&Span>, without: &[S
     // Under other names than the columns have, which the order means.
     let texts: Vec<String> = (1..)
         .zip(&columns)
-        .map(|(number, column)| format!("{column}::pg_catalog.text AS \"driftless key {number}\""))
+        .map(|(number, column)| format!("{} AS \"driftless key {number}\"", part_text(plan, column)))
         .collect();
     format!(
         "SELECT {} FROM {} WHERE {} ORDER BY {}",
@@ -195,9 +196,9 @@ fn keyed_place(plan: &EntityPlan, rows: Rows<'_>, span: Option<&Span>, without: 
     parts.push(format!("NOT {}", keyless(plan)));
     let columns = key_columns(plan).join(", ");
     if let Some(span) = span {
-        parts.push(format!("({columns}) >= {}", literal_row(&span.from)));
+        parts.push(format!("({columns}) >= {}", literal_row(plan, &span.from)));
         let below = span.below.iter();
-        parts.extend(below.map(|key| format!("({columns}) < {}", literal_row(key))));
+        parts.extend(below.map(|key| format!("({columns}) < {}", literal_row(plan, key))));
     }
     parts.extend(not_among(plan, without));
     parts
@@ -210,13 +211,45 @@ fn not_among(plan: &EntityPlan, keys: &[SourceKey]) -> Option<String> {
 
 /// True of rows with these keys.
 pub fn among(plan: &EntityPlan, keys: &[SourceKey]) -> String {
-    let rows: Vec<String> = keys.iter().map(|key| literal_row(key)).collect();
+    let rows: Vec<String> = keys.iter().map(|key| literal_row(plan, key)).collect();
     format!("({}) IN ({})", key_columns(plan).join(", "), rows.join(", "))
 }
 
-fn literal_row(key: &[String]) -> String {
-    let literals: Vec<String> = key.iter().map(|part| quote_literal(part)).collect();
+fn literal_row(plan: &EntityPlan, key: &[String]) -> String {
+    let literals: Vec<String> = key.iter().map(|part| literal(plan, part)).collect();
     format!("({})", literals.join(", "))
+}
+
+/// The text of a part of a key as records show it.
+fn literal(plan: &EntityPlan, shown: &str) -> String {
+    if plan.origin.raw_text {
+        raw_text::literal(shown)
+    } else {
+        quote_literal(shown)
+    }
+}
+
+/// SQL of the text of a part of a key, as records show it, over an expression of the source.
+pub fn part_text(plan: &EntityPlan, sql: &str) -> String {
+    let text = format!("({sql})::pg_catalog.text");
+    if plan.origin.raw_text {
+        raw_text::shown_sql(&text)
+    } else {
+        text
+    }
+}
+
+/// SQL of the canonical key text of a source row.
+pub fn key_text(plan: &EntityPlan) -> String {
+    let columns = key_columns(plan);
+    let texts: Vec<String> = columns.iter().map(|column| part_text(plan, column)).collect();
+    match texts.as_slice() {
+        [single] => single.clone(),
+        several => format!(
+            "pg_catalog.to_json(ARRAY[{}])::pg_catalog.text",
+            several.join(", ")
+        ),
+    }
 }
 
 fn key_columns(plan: &EntityPlan) -> Vec<String> {
@@ -265,21 +298,24 @@ fn keyed(plan: &EntityPlan, keys: &[String]) -> String {
     if keys.is_empty() {
         return "false".to_owned();
     }
-    let rows: Vec<String> = keys.iter().map(|key| literals(key, columns.len())).collect();
+    let rows: Vec<String> = keys
+        .iter()
+        .map(|key| literals(plan, key, columns.len()))
+        .collect();
     format!("({}) IN ({})", columns.join(", "), rows.join(", "))
 }
 
 /// A canonical key as a row of literals. A text that is no JSON array cannot be a composite key, and equals none.
-fn literals(key: &str, columns: usize) -> String {
+fn literals(plan: &EntityPlan, key: &str, columns: usize) -> String {
     if columns == 1 {
-        return format!("({})", quote_literal(key));
+        return format!("({})", literal(plan, key));
     }
     let parts: Vec<String> = serde_json::from_str(key).unwrap_or_default();
     let texts: Vec<String> = (0..columns)
         .map(|number| {
             parts
                 .get(number)
-                .map_or_else(|| "NULL".to_owned(), |part| quote_literal(part))
+                .map_or_else(|| "NULL".to_owned(), |part| literal(plan, part))
         })
         .collect();
     format!("({})", texts.join(", "))

@@ -35,6 +35,7 @@ impl Snapshot {
             .batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             .await?;
         let row = session.query_one(SNAPSHOT, &[]).await?;
+        raw_bytes(&session).await?;
         keep(&session).await?;
         Ok(Snapshot {
             id: row.get(0)?,
@@ -64,6 +65,11 @@ impl Snapshot {
             .await?;
         Ok(session)
     }
+}
+
+/// Lets a transaction read the texts of a database in SQL_ASCII as they are.
+pub async fn raw_bytes(session: &Session) -> Result<()> {
+    Ok(session.batch(RAW_BYTES).await?)
 }
 
 /// From now on [`recover`] brings a session back to here: what it sees stays, whatever statement fails.

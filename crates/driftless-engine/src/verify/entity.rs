@@ -13,7 +13,7 @@ use super::report::{Check, EntityCounts, EntityValidation};
 use super::rows::{self, SourceRows};
 use super::sums::Columns;
 use crate::error::{EngineError, Result};
-use crate::extract::reader::Extracted;
+use crate::extract::reader::{self, Extracted};
 use crate::extract::select::Rows;
 use crate::extract::withheld::{Withheld, cannot_give, is_of_one_row};
 use crate::shape::Shaping;
@@ -129,7 +129,7 @@ impl Sides<'_> {
             source.append_to(&mut batch);
             if batch.rows() >= entity.batch_rows || batch.bytes() >= entity.batch_bytes {
                 let full = std::mem::replace(&mut batch, Batch::new(entity.inputs.len()));
-                let shaped = shaping.shape(self.evaluator, extracted(full)).await?;
+                let shaped = shaping.shape(self.evaluator, extracted(entity, full)).await?;
                 expect(&shaping, &shaped, &mut columns, &mut refused);
                 columns.settle(self.lookup).await?;
             }
@@ -140,7 +140,7 @@ impl Sides<'_> {
                 .map_err(|error| misordered(entity, error))?;
         }
         if !batch.is_empty() {
-            let shaped = shaping.shape(self.evaluator, extracted(batch)).await?;
+            let shaped = shaping.shape(self.evaluator, extracted(entity, batch)).await?;
             expect(&shaping, &shaped, &mut columns, &mut refused);
             columns.settle(self.lookup).await?;
         }
@@ -158,11 +158,13 @@ fn row_limit(plan: &Plan) -> usize {
         .saturating_add(KEY_BYTES)
 }
 
-fn extracted(batch: Batch) -> Extracted {
+fn extracted(entity: &EntityPlan, mut batch: Batch) -> Extracted {
+    let mut faults = Vec::new();
+    reader::unreadable(&mut batch, entity, &mut faults);
     Extracted {
         bytes: batch.bytes(),
         batch,
-        faults: Vec::new(),
+        faults,
     }
 }
 

@@ -130,7 +130,7 @@ fn key(plan: &EntityPlan, order: KeyOrder) -> String {
     }
     // Rejects record a null part under this text.
     let texts: Vec<String> = selects
-        .map(|select| format!("coalesce(({select})::pg_catalog.text, 'null')"))
+        .map(|select| format!("coalesce({}, 'null')", select::part_text(plan, select)))
         .collect();
     let text = match texts.as_slice() {
         [single] => single.clone(),

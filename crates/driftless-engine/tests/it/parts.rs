@@ -20,3 +20,4 @@ mod recorded;
 mod repeated;
 mod versions;
 mod withheld;
+mod raw_text;

@@ -36,6 +36,7 @@ pub(crate) fn load(schema: &str, name: &str) -> EntityPlan {
             label: String::new(),
             relation: None,
             filter: None,
+            raw_text: false,
         },
         into: QualifiedName::new(schema, name),
         path: Path::Load,

@@ -115,6 +115,7 @@ fn entity(relation: &Relation, path: Path) -> EntityPlan {
             label: String::new(),
             relation: None,
             filter: None,
+            raw_text: false,
         },
         into: relation.name.clone(),
         path,

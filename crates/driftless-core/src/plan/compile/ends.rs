@@ -194,18 +194,21 @@ impl<'a> Compiler<'a> {
 
     pub(super) fn origin(&self, from: &Relation) -> Origin {
         let filter = self.entity.filter.as_ref().map(|filter| filter.value.clone());
+        let raw_text = self.world.source.encoding == "SQL_ASCII";
         match &self.entity.from.value {
             From::Relation(name) => Origin {
                 sql: name.sql(),
                 label: name.to_string(),
                 relation: Some(from.name.clone()),
                 filter,
+                raw_text,
             },
             From::Query(sql) => Origin {
                 sql: format!("({sql}\n) AS \"driftless query\""),
                 label: format!("query of {}", self.entity.name),
                 relation: None,
                 filter,
+                raw_text,
             },
         }
     }

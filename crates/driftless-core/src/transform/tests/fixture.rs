@@ -37,6 +37,7 @@ pub(super) fn entity(inputs: &[(&str, Oid)]) -> EntityPlan {
             label: "patients".into(),
             relation: None,
             filter: None,
+            raw_text: false,
         },
         into: QualifiedName::new("public", "patients"),
         path: Path::Load,

@@ -75,7 +75,7 @@ async fn as_the_source_is(pair: &Pair, there: &[Vec<Option<String>>]) {
     assert_eq!(pair.count("SELECT count(*) FROM driftless.rejects").await, 0);
 }
 
-async fn is_proven(pair: &Pair, mapping: &str) {
+pub(super) async fn is_proven(pair: &Pair, mapping: &str) {
     let validation = validate(&pair.spec(mapping), &[]).await.expect("a report");
     let differences: Vec<String> = validation
         .differences()
