@@ -23,7 +23,7 @@ use x509_cert::der::oid::db::rfc5912::{
 };
 
 use crate::error::{ErrorKind, PgError};
-use crate::url::{ConnectConfig, SslMode, TlsVersion};
+use crate::url::{ConnectConfig, SslMode, TlsVersion, outside};
 
 /// How far the server's certificate is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,10 +85,10 @@ fn unreadable(place: &str, keyword: &str, path: &Path, why: &dyn std::fmt::Displ
 }
 
 fn certificates(place: &str, keyword: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, PgError> {
-    let read = || -> Result<Vec<_>, rustls::pki_types::pem::Error> {
-        CertificateDer::pem_file_iter(path)?.collect()
-    };
-    let found = read().map_err(|error| unreadable(place, keyword, path, &error))?;
+    let bytes = outside::whole(path).map_err(|error| unreadable(place, keyword, path, &error))?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
+        .collect::<Result<_, _>>()
+        .map_err(|error| unreadable(place, keyword, path, &error))?;
     if found.is_empty() {
         return Err(unreadable(place, keyword, path, &"it holds no certificate"));
     }
@@ -105,7 +105,8 @@ fn private_key(place: &str, path: &Path) -> Result<PrivateKeyDer<'static>, PgErr
             );
         }
     }
-    PrivateKeyDer::from_pem_file(path).map_err(|error| unreadable(place, "sslkey", path, &error))
+    let bytes = outside::whole(path).map_err(|error| unreadable(place, "sslkey", path, &error))?;
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| unreadable(place, "sslkey", path, &error))
 }
 
 /// Checks the server's certificate as far as was demanded, and always that the server holds its key.
@@ -337,7 +338,33 @@ pub(crate) fn server_end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u
 mod tests {
     use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, SignatureAlgorithm};
 
+    use proptest::prelude::{any, prop, proptest};
+
     use super::*;
+
+    proptest! {
+        /// The certificate is looked at before anything is known of the server that sent it.
+        #[test]
+        fn any_bytes_are_a_certificate_or_none(
+            noise in prop::collection::vec(any::<u8>(), 0..80),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            server_end_point(&CertificateDer::from(noise));
+            let mut bytes = CERTIFICATE.with(|certificate| certificate.to_vec());
+            assert!(server_end_point(&CertificateDer::from(bytes.as_slice())).is_some());
+            assert_eq!(server_end_point(&CertificateDer::from(&bytes[..cut.index(bytes.len())])), None);
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            server_end_point(&CertificateDer::from(bytes));
+        }
+    }
+
+    thread_local! {
+        static CERTIFICATE: CertificateDer<'static> = self_signed(&PKCS_ECDSA_P384_SHA384);
+    }
 
     fn self_signed(algorithm: &'static SignatureAlgorithm) -> CertificateDer<'static> {
         let key = KeyPair::generate_for(algorithm).unwrap();

@@ -1,6 +1,6 @@
 mod draft;
 mod judge;
-mod outside;
+pub(crate) mod outside;
 mod parse;
 mod passwords;
 mod services;

@@ -176,7 +176,33 @@ fn extent(weight: i32, groups: &[u8]) -> Option<(i32, i32)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{any, prop, proptest};
+
     use super::*;
+
+    proptest! {
+        /// A value that is cut is none; one that is changed is another or none, and printed in as much room as it needs.
+        #[test]
+        fn what_is_cut_is_no_numeric(
+            groups in prop::collection::vec(0u16..10_000, 0..6),
+            weight in -5i16..5,
+            scale in 0u16..30,
+            cut in any::<prop::sample::Index>(),
+            change in (any::<prop::sample::Index>(), any::<u8>()),
+        ) {
+            let mut bytes = sent(weight, 0, scale, &groups);
+            assert!(printed(&bytes).bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
+            assert_eq!(Numeric::read(&bytes[..cut.index(bytes.len())]), None);
+            let at = change.0.index(bytes.len());
+            bytes[at] = change.1;
+            if let Some(numeric) = Numeric::read(&bytes) {
+                let mut out = Vec::new();
+                numeric.write(&mut out);
+                // 32,768 groups before the point, 16,383 digits behind it.
+                assert!(out.is_ascii() && out.len() <= 4 * 32_768 + 16_383 + 2);
+            }
+        }
+    }
 
     /// Header and groups as PostgreSQL sends them.
     fn sent(weight: i16, sign: u16, scale: u16, groups: &[u16]) -> Vec<u8> {

@@ -146,7 +146,29 @@ fn shortest(scientific: &str, most_whole_digits: i32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{any, prop, proptest};
+
     use super::*;
+
+    proptest! {
+        /// Values have the sizes that their types have; of those sizes all are read but times that no day has.
+        #[test]
+        fn any_bytes_are_a_text_or_none(bytes in prop::collection::vec(any::<u8>(), 0..14)) {
+            let length = bytes.len();
+            assert_eq!(date(&bytes).is_some(), length == 4);
+            assert_eq!(timestamp(&bytes, "+00").is_some(), length == 8);
+            assert_eq!(float(&bytes).is_some(), matches!(length, 4 | 8));
+            assert!(time(&bytes).is_none() || matches!(length, 8 | 12));
+        }
+
+        #[test]
+        fn floats_read_back_as_what_they_were(bits in any::<u64>()) {
+            let double = f64::from_bits(bits);
+            let text = float(&double.to_be_bytes()).expect("a double");
+            let read: f64 = text.parse().expect("a number");
+            assert!(read == double || (read.is_nan() && double.is_nan()), "{text}");
+        }
+    }
 
     #[test]
     fn dates_are_those_of_the_calendar() {

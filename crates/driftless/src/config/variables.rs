@@ -80,7 +80,33 @@ fn refuse(path: &Path, message: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
     use std::fs;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_variables_or_refused(
+            noise in prop::collection::vec(any::<u8>(), 0..60),
+            lines in "([A-C ]{0,2}=?['\"$\\\\#{}a \n]{0,9}\n){0,5}",
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(".env");
+            for bytes in [noise.as_slice(), lines.as_bytes()] {
+                fs::write(&path, bytes).unwrap();
+                if let Err(failure) = of_file(&path) {
+                    prop_assert!(!failure.findings()[0].remedy.is_empty());
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_quoted_is_read_as_it_is(value in "([^'\\x00\r]{0,20}[^'\\\\\\x00\r])?") {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(".env");
+            fs::write(&path, format!("A='{value}'\n")).unwrap();
+            prop_assert_eq!(of_file(&path).unwrap().remove("A"), Some(value));
+        }
+    }
 
     #[test]
     fn a_file_gives_its_variables_and_a_broken_one_shows_none() {

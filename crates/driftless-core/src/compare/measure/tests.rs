@@ -141,3 +141,28 @@ fn sent(number: i32) -> Vec<u8> {
         .flat_map(|field: &u16| field.to_be_bytes())
         .collect()
 }
+
+proptest! {
+    /// Whatever the bytes: a figure or nothing, and what is compared with itself is equal.
+    #[test]
+    fn any_bytes_are_values_or_none(values in prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..20)), 0..8)) {
+        for kind in [
+            Kind::Nulls,
+            Kind::Integer,
+            Kind::Numeric,
+            Kind::Float4,
+            Kind::Float8,
+            Kind::Date,
+            Kind::Timestamp,
+            Kind::TimestampTz,
+            Kind::Time,
+        ] {
+            let mut measure = Measure::new(kind);
+            for value in &values {
+                measure.add(value.as_deref());
+            }
+            let summary = measure.summary();
+            assert_eq!(differing(kind, &summary, &summary), Vec::<&str>::new());
+        }
+    }
+}
