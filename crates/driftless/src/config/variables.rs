@@ -109,6 +109,16 @@ mod tests {
     }
 
     #[test]
+    fn a_backslash_at_the_end_stands_between_double_quotes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".env");
+        fs::write(&path, "A=\"a\\\\\"\n").unwrap();
+        assert_eq!(of_file(&path).unwrap()["A"], "a\\");
+        fs::write(&path, "A='a\\'\n").unwrap();
+        assert!(of_file(&path).is_err());
+    }
+
+    #[test]
     fn a_file_gives_its_variables_and_a_broken_one_shows_none() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(".env");
