@@ -1,6 +1,6 @@
 //! Finds the rows of a batch that the target refuses, and writes the others.
 //!
-//! The batch goes into a temporary table without constraints, and from there row by row under an exception handler, in one
+//! The batch goes into a temporary table without constraints, and from there, by halving under an exception handler, in one
 //! round trip. Only batches that a COPY has refused come here.
 
 use driftless_core::code;
@@ -45,12 +45,11 @@ pub(super) async fn write(
     rows: &[usize],
     way: Way,
 ) -> Result<Vec<Refused>> {
-    let statement = match way {
-        Way::Insert => insertion(plan),
-        Way::Update => change(plan),
+    let function = match way {
+        Way::Insert => by_halves(plan),
+        Way::Update => function("", &format!("BEGIN {}; {CAUGHT} END;", change(plan))),
     };
-    let each = format!("BEGIN {statement}; {CAUGHT} END;");
-    by_function(tx, plan, shaper, (shaped, rows), &function("", &each)).await
+    by_function(tx, plan, shaper, (shaped, rows), &function).await
 }
 
 /// Copies rows into the temporary table and lets a function take them from there; those that it does not take come back.
@@ -185,10 +184,46 @@ fn stage_table(plan: &EntityPlan) -> String {
     )
 }
 
-/// What a row that is refused becomes. What is no fault of the row (a deadlock, a full disk) ends the function.
-pub(super) const CAUGHT: &str = "EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, \
-     on_constraint = CONSTRAINT_NAME, on_column = COLUMN_NAME; \
-     IF pg_catalog.left(state, 2) IN ('40', '53', '55', '57') THEN RAISE; END IF; row_number := one.n; RETURN NEXT;";
+/// What is known of a refusal. What is no fault of the row (a deadlock, a full disk) ends the function.
+macro_rules! caught {
+    ($then:literal) => {
+        concat!(
+            "EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, \
+             on_constraint = CONSTRAINT_NAME, on_column = COLUMN_NAME; \
+             IF pg_catalog.left(state, 2) IN ('40', '53', '55', '57') THEN RAISE; END IF; ",
+            $then
+        )
+    };
+}
+
+/// What a row that is refused becomes.
+pub(super) const CAUGHT: &str = caught!("row_number := one.n; RETURN NEXT;");
+
+/// Where several rows at once are refused half as many are tried, down to the one that is refused.
+const CAUGHT_AMONG: &str = caught!(
+    "IF low = high THEN row_number := low; RETURN NEXT; low := high + 1; ELSE wide := (high - low + 1) / 2; END IF;"
+);
+
+/// The function that inserts the rows of the temporary table in order: as many at once as went well the last time, and twice as
+/// many after that.
+fn by_halves(plan: &EntityPlan) -> String {
+    let (names, values) = insertion_lists(plan, "s");
+    let table = plan.into.sql();
+    // Columns of the table go before the variables of the function, wherever a statement could mean either.
+    format!(
+        "CREATE FUNCTION pg_temp.driftless_insert() \
+         RETURNS TABLE (row_number int8, state text, message text, on_constraint text, on_column text) LANGUAGE plpgsql AS $driftless$ \
+         #variable_conflict use_column\n\
+         <<bounds>> DECLARE low int8; high int8; last int8; wide int8; BEGIN \
+         CREATE INDEX ON pg_temp.driftless_stage (n); \
+         SELECT pg_catalog.min(s.n), pg_catalog.max(s.n) INTO low, last FROM pg_temp.driftless_stage AS s; \
+         wide := last - low + 1; \
+         WHILE low <= last LOOP high := LEAST(low + wide - 1, last); BEGIN \
+         INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM pg_temp.driftless_stage AS s \
+         WHERE s.n BETWEEN bounds.low AND bounds.high ORDER BY s.n; \
+         low := high + 1; wide := wide * 2; {CAUGHT_AMONG} END; END LOOP; END $driftless$"
+    )
+}
 
 /// The function that does something with each row `one` of the temporary table, in order.
 pub(super) fn function(variables: &str, each: &str) -> String {
@@ -202,18 +237,22 @@ pub(super) fn function(variables: &str, each: &str) -> String {
 
 /// The insertion of row `one`.
 pub(super) fn insertion(plan: &EntityPlan) -> String {
+    let (names, values) = insertion_lists(plan, "one");
+    format!(
+        "INSERT INTO {} ({names}) OVERRIDING SYSTEM VALUE VALUES ({values})",
+        plan.into.sql()
+    )
+}
+
+/// The columns that are written, and what stands for them in the temporary table.
+fn insertion_lists(plan: &EntityPlan, alias: &str) -> (String, String) {
     let (names, values): (Vec<String>, Vec<String>) = plan
         .columns
         .iter()
         .enumerate()
-        .map(|(number, column)| (quote_ident(&column.name), format!("one.c{number}")))
+        .map(|(number, column)| (quote_ident(&column.name), format!("{alias}.c{number}")))
         .unzip();
-    format!(
-        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})",
-        plan.into.sql(),
-        names.join(", "),
-        values.join(", ")
-    )
+    (names.join(", "), values.join(", "))
 }
 
 fn change(plan: &EntityPlan) -> String {
