@@ -1,7 +1,7 @@
 //! Speaks PostgreSQL: connection strings, TLS, sessions, statements, binary COPY. Knows nothing of mappings.
 //!
 //! The wire protocol is spoken here directly (message formats and SCRAM come from `postgres-protocol`); why, says
-//! `docs/adr/0004-own-wire.md`. Every statement is unnamed and takes one round trip, no
+//! `docs/adr/0004-own-wire.md`. Every statement is unnamed and takes one round trip or shares one with others, no
 //! operation runs a query that its caller did not ask for, and no driver type shows in this crate's interface.
 //!
 //! The modules stand in the order in which data flows; a module uses only modules declared before it.
@@ -27,21 +27,18 @@ mod wire;
 /// Start-up and authentication.
 mod login;
 
-/// COPYs that are sent as a whole, one behind the other, without waiting for answers in between: over a far server that
-/// saves two round trips each, and a near one always has the next to work on.
-///
-/// The protocol allows it: data that follows a refused COPY is passed over by the server, and each statement is answered by one
-/// ReadyForQuery. What was refused is told by whichever call reads the answers.
-mod ahead;
-
-/// One statement at a time on a wire.
-mod gate;
-
 /// Statement parameters in binary form.
 pub mod param;
 
 /// Result rows in binary form.
 pub mod row;
+
+/// Statements that are sent one behind the other without waiting for answers in between: over a far server each one but the
+/// last saves a round trip, and a near one always has the next to work on.
+mod pipeline;
+
+/// Who may send, and who reads the answers.
+mod gate;
 
 /// Binary COPY: the format, and streams in either direction.
 pub mod copy;
@@ -63,9 +60,9 @@ pub use copy::{CopyEncoder, CopyIn, CopyOut, RowRead};
 pub use driftless_core::name::{quote_ident, quote_literal};
 pub use error::{ErrorKind, PgError, ServerError};
 pub use param::{ArrayBuilder, Param};
+pub use pipeline::Copied;
 pub use pool::{Pool, PoolLimits};
 pub use row::{Column, FromRaw, Row};
 pub use session::{BeginMode, Canceller, Description, Session, Transaction};
 pub use sqlstate::{Disposition, disposition};
 pub use url::{ConnectConfig, Secret, Surroundings};
-pub use wire::Copied;

@@ -14,16 +14,15 @@ pub use cancel::Canceller;
 pub use statement::Description;
 pub use transaction::{BeginMode, Transaction};
 
-use crate::ahead;
 use crate::copy::{CopyIn, CopyOut};
 use crate::error::{ErrorKind, PgError};
 use crate::gate::Gate;
 use crate::login::log_in;
 use crate::param::Param;
+use crate::pipeline::{Copied, Pipeline, Request};
 use crate::row::Row;
 use crate::socket::{Address, Socket};
 use crate::url::{ConnectConfig, SessionAttrs, SslMode};
-use crate::wire::{Copied, Wire};
 use settings::Settled;
 pub(crate) use settings::transaction_pooler;
 
@@ -34,8 +33,9 @@ const ROW_LIMIT: usize = 64 * 1024 * 1024;
 /// floats, no timeouts, no silent row security, and nothing but `pg_catalog` on the search path, so that every
 /// other name must be qualified.
 ///
-/// Statements of several tasks queue. A method's future may be dropped at any await: the statement goes on in the
-/// server, and the session's next statement waits for its end ([`Session::canceller`] shortens that). After a lost
+/// Statements of several tasks are sent one behind the other and answered in that order: those that do not depend on each
+/// other share a round trip where they are awaited together. A method's future may be dropped at any await: the statement goes on in
+/// the server, and the session's next statement waits for its end ([`Session::canceller`] shortens that). After a lost
 /// connection every call returns what ended it; make a new session.
 ///
 /// A session that came from a [`Pool`](crate::Pool) goes back there when it is dropped at rest.
@@ -120,11 +120,12 @@ impl Session {
         let opening = async {
             let (socket, address) = Socket::open(&config).await?;
             let encrypted = socket.is_encrypted();
-            let mut login = log_in(&config, socket, &name).await?;
-            let server = settings::set_up(&mut login.wire, &config, &name, login.process_id).await?;
+            let login = log_in(&config, socket, &name).await?;
+            let mut pipeline = Pipeline::new(login.wire);
+            let server = settings::set_up(&mut pipeline, &config, &name, login.process_id, None).await?;
             let open = Open {
                 place: config.place(),
-                gate: Gate::new(login.wire),
+                gate: Gate::new(pipeline),
                 config: config.clone(),
                 address,
                 process_id: login.process_id,
@@ -149,7 +150,7 @@ impl Session {
     }
 
     /// The wire as it stands.
-    fn wire(&mut self) -> &mut Wire {
+    fn pipeline(&mut self) -> &mut Pipeline {
         self.inner_mut().gate.own()
     }
 
@@ -169,11 +170,10 @@ impl Session {
             ..
         } = self.inner_mut();
         let name = application_name(config, purpose);
-        let wire = gate.own();
+        let pipeline = gate.own();
         let renewing = async {
-            wire.settle().await?;
-            statement::batch(wire, "DISCARD ALL").await?;
-            settings::set_up(wire, config, &name, *process_id).await
+            pipeline.settle().await?;
+            settings::set_up(pipeline, config, &name, *process_id, Some("DISCARD ALL")).await
         };
         *server = within(config, renewing).await?;
         Ok(())
@@ -225,17 +225,21 @@ impl Session {
     /// # Errors
     /// The first refusal; what follows it was not run.
     pub async fn batch(&self, sql: &str) -> Result<(), PgError> {
-        let mut wire = self.inner().gate.enter().await?;
-        statement::batch(&mut wire, sql).await.map(drop)
+        self.inner().gate.run(Request::Batch(sql)).await.map(drop)
     }
 
-    /// Runs one statement; its rows in binary form. One round trip, and no prepared statement is left behind.
+    /// Runs one statement; its rows in binary form. One round trip at most, and no prepared statement is left behind.
     ///
     /// # Errors
     /// What the server refuses.
     pub async fn query(&self, sql: &str, params: &[Param]) -> Result<Vec<Row>, PgError> {
-        let mut wire = self.inner().gate.enter().await?;
-        Ok(statement::run(&mut wire, sql, params, true).await?.rows)
+        let keep_rows = true;
+        let request = Request::Run {
+            sql,
+            params,
+            keep_rows,
+        };
+        Ok(self.inner().gate.run(request).await?.rows)
     }
 
     /// Runs one statement that gives one row at most.
@@ -265,8 +269,13 @@ impl Session {
     /// # Errors
     /// What the server refuses.
     pub async fn execute(&self, sql: &str, params: &[Param]) -> Result<u64, PgError> {
-        let mut wire = self.inner().gate.enter().await?;
-        Ok(statement::run(&mut wire, sql, params, false).await?.affected)
+        let keep_rows = false;
+        let request = Request::Run {
+            sql,
+            params,
+            keep_rows,
+        };
+        Ok(self.inner().gate.run(request).await?.affected)
     }
 
     /// What a statement wants and gives, without running it: types of its parameters (those beyond `param_types`,
@@ -275,8 +284,8 @@ impl Session {
     /// # Errors
     /// What the server refuses.
     pub async fn describe(&self, sql: &str, param_types: &[u32]) -> Result<Description, PgError> {
-        let mut wire = self.inner().gate.enter().await?;
-        statement::describe(&mut wire, sql, param_types).await
+        let request = Request::Describe { sql, param_types };
+        Ok(self.inner().gate.run(request).await?.into())
     }
 
     /// Starts a `COPY … TO STDOUT (FORMAT binary)`. Rows whose fields have more than 64 MiB together are marked.
@@ -312,11 +321,16 @@ impl Session {
     /// # Errors
     /// What an earlier one was refused for, or a lost connection. [`ErrorKind::Usage`] outside of a transaction.
     pub async fn copy_ahead(&self, sql: &str, stream: Bytes, rows: u64) -> Result<(), PgError> {
-        let mut wire = self.inner().gate.enter_ahead().await?;
-        if !wire.in_transaction() {
-            return Err(self.usage("a COPY was sent ahead outside of a transaction".to_owned()));
-        }
-        ahead::send(&mut wire, sql, stream, rows).await
+        self.inner().gate.copy(sql, stream, rows).await
+    }
+
+    /// Sends a statement with the next one that somebody waits for, or with the commit: its rows are thrown away, and what it
+    /// is refused for is told by whichever call reads the answer. In a transaction only, which a refusal fails.
+    ///
+    /// # Errors
+    /// What was sent ahead before and refused, or a lost connection. [`ErrorKind::Usage`] outside of a transaction.
+    pub async fn ahead(&self, sql: &str, params: &[Param]) -> Result<(), PgError> {
+        self.inner().gate.ahead(sql, params).await
     }
 
     /// Waits for the answers to all COPYs that were sent ahead: what became of those since this was asked last.
@@ -324,8 +338,7 @@ impl Session {
     /// # Errors
     /// What one of them was refused for, or a lost connection.
     pub async fn copied(&self) -> Result<Vec<Copied>, PgError> {
-        let mut wire = self.inner().gate.enter().await?;
-        Ok(wire.take_copied())
+        self.inner().gate.copied().await
     }
 
     /// What stops this session's running statement from elsewhere.

@@ -21,8 +21,8 @@ const MAX_MESSAGE_BYTES: usize = 0x4000_0000;
 /// Before the log-in is done nothing is known of whoever answers there, and nothing that it has to say is long.
 const MAX_LOGIN_BYTES: usize = 64 * 1024;
 
-/// How much may be read ahead while writing. Only errors, notices and short answers to COPYs come then, and notices are dropped
-/// at once.
+/// How much may be read ahead while writing, unless answers are due: those are kept by whoever asked. Only errors and notices come
+/// then, and notices are dropped at once.
 const READ_AHEAD_BYTES: usize = 1024 * 1024;
 
 /// Where a COPY stands, so that one that was dropped half-way can be ended.
@@ -44,15 +44,6 @@ pub(crate) enum CopyFrame {
     Done,
 }
 
-/// What became of a COPY that was sent ahead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Copied {
-    /// Rows that the stream held.
-    pub sent: u64,
-    /// Rows that the server says it wrote.
-    pub taken: u64,
-}
-
 /// Messages over a socket.
 ///
 /// All state lives here and not in futures, so that any operation may be dropped at any await: what was not sent
@@ -70,10 +61,8 @@ pub(crate) struct Wire {
     /// Whether the statement under way was sent by the extended protocol, where an error skips to the next Sync.
     extended: bool,
     copying: Copying,
-    /// COPYs that were sent ahead and are not answered. They are all that is owed while there are any.
-    ahead: VecDeque<Copied>,
-    /// Those that were answered.
-    copied: Vec<Copied>,
+    /// Whether answers are due that come while more is sent.
+    piped: bool,
     /// `I` idle, `T` in a transaction, `E` in a failed one.
     status: u8,
     rollback_due: bool,
@@ -99,8 +88,7 @@ impl Wire {
             owed: 0,
             extended: false,
             copying: Copying::No,
-            ahead: VecDeque::new(),
-            copied: Vec::new(),
+            piped: false,
             status: b'I',
             rollback_due: false,
             loss: None,
@@ -132,9 +120,34 @@ impl Wire {
         quiet && !self.rollback_due && !self.in_transaction() && self.is_alive()
     }
 
+    /// Whether all that was sent only has to be read.
+    pub(crate) fn is_only_read(&mut self) -> bool {
+        self.unsent() == 0 && self.copying == Copying::No && !self.rollback_due && self.is_alive()
+    }
+
     /// Has a ROLLBACK sent before the next statement, if a transaction is open by then.
     pub(crate) fn roll_back_later(&mut self) {
         self.rollback_due = true;
+    }
+
+    /// Whether a transaction was dropped that may be open yet.
+    pub(crate) fn is_rollback_due(&self) -> bool {
+        self.rollback_due
+    }
+
+    /// Whether the connection is known to have ended.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.loss.is_some()
+    }
+
+    /// Says whether answers are due that come while more is sent.
+    pub(crate) fn set_piped(&mut self, piped: bool) {
+        self.piped = piped;
+    }
+
+    /// Says by which protocol the statement was sent whose answer is read now.
+    pub(crate) fn answers(&mut self, extended: bool) {
+        self.extended = extended;
     }
 
     /// Puts messages into the outbox. Nothing is sent before [`Wire::flush`]; nothing is put in if one cannot be made.
@@ -176,38 +189,6 @@ impl Wire {
     pub(crate) fn expect_ready(&mut self, extended: bool) {
         self.owed += 1;
         self.extended = extended;
-    }
-
-    /// The same for one that is answered later: see [`Wire::ahead`].
-    pub(crate) fn post_ahead(&mut self, sql: &str, rows: u64) -> Result<(), PgError> {
-        self.post_simple(sql)?;
-        self.ahead.push_back(Copied { sent: rows, taken: 0 });
-        Ok(())
-    }
-
-    /// How many COPYs were sent ahead and are not answered.
-    pub(crate) fn ahead(&self) -> usize {
-        self.ahead.len()
-    }
-
-    /// Notes how many rows the COPY wrote that is being answered.
-    pub(crate) fn note_taken(&mut self, rows: u64) {
-        if let Some(answered) = self.ahead.front_mut() {
-            answered.taken = rows;
-        }
-    }
-
-    /// Makes ready for one more COPY behind those that are not answered: what was not sent of them is sent.
-    pub(crate) async fn queue_up(&mut self) -> Result<(), PgError> {
-        if self.ahead.is_empty() || self.rollback_due || self.loss.is_some() {
-            return self.settle().await;
-        }
-        self.flush().await
-    }
-
-    /// What became of those that were answered since this was asked last.
-    pub(crate) fn take_copied(&mut self) -> Vec<Copied> {
-        std::mem::take(&mut self.copied)
     }
 
     /// Puts bytes into the outbox behind what was posted, without copying them.
@@ -253,7 +234,7 @@ impl Wire {
             if self.outbox.is_empty() {
                 return pin!(&mut self.socket).poll_flush(cx);
             }
-            if self.inbox.len() >= READ_AHEAD_BYTES {
+            if self.inbox.len() >= READ_AHEAD_BYTES && !self.piped {
                 return Poll::Pending;
             }
             match self.poll_fill(cx) {
@@ -271,12 +252,12 @@ impl Wire {
             }
             self.inbox.advance(size);
         }
-        if !self.ahead.is_empty() {
+        if self.piped && self.inbox.len() < READ_AHEAD_BYTES {
             self.drop_notices_between();
         }
     }
 
-    /// Drops what stands behind answers to COPYs that were sent ahead, which nobody reads while more is sent.
+    /// Drops what stands behind answers that nobody reads while more is sent.
     fn drop_notices_between(&mut self) {
         let (mut at, mut answers) = (0, Vec::new());
         let mut asides = 0;
@@ -362,7 +343,6 @@ impl Wire {
                 Some(Message::ErrorResponse(body)) => return Err(self.refused(&body)),
                 Some(Message::ReadyForQuery(body)) => {
                     self.owed = self.owed.saturating_sub(1);
-                    self.copied.extend(self.ahead.pop_front());
                     self.status = body.status();
                     return Ok(Message::ReadyForQuery(body));
                 }
@@ -486,8 +466,6 @@ impl Wire {
                 self.consume(arrived);
             }
             match self.recv().await {
-                // Its data and its end were sent with it.
-                Ok(Message::CopyInResponse(_)) if !self.ahead.is_empty() => {}
                 Ok(Message::CopyInResponse(_)) => {
                     self.fail_copy("no data was meant to be sent")?;
                     self.flush().await?;

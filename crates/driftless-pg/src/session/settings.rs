@@ -1,9 +1,8 @@
 use driftless_core::name::quote_literal;
 
-use super::statement;
 use crate::error::{ErrorKind, PgError};
+use crate::pipeline::{Pipeline, Request};
 use crate::url::{ConnectConfig, SessionAttrs};
-use crate::wire::Wire;
 
 /// What every session is set to, as the server prints it. Set after the log-in and read back, because poolers drop
 /// what is said at start-up.
@@ -37,46 +36,49 @@ pub(super) struct Settled {
     pub(super) in_recovery: bool,
 }
 
-/// Makes the settings under the session's name, reads them back, and checks that the server is in the state that was asked for.
+/// Makes the settings under the session's name, behind what is to be run before, reads them back, and checks that the server is in
+/// the state that was asked for. One round trip.
 pub(super) async fn set_up(
-    wire: &mut Wire,
+    pipeline: &mut Pipeline,
     config: &ConnectConfig,
     application_name: &str,
     met_pid: i32,
+    before: Option<&str>,
 ) -> Result<Settled, PgError> {
-    let mut sql = format!("SET application_name = {};", quote_literal(application_name));
-    for (name, value) in SETTINGS {
-        // DateStyle is a list: one string in quotes would be one element of it.
-        let value = if *name == "datestyle" {
-            (*value).to_owned()
-        } else {
-            format!("'{value}'")
-        };
-        sql.push_str(&format!("SET {name} = {value};"));
+    let made = made(application_name);
+    let asked = asked();
+    let ask = Request::Run {
+        sql: &asked,
+        params: &[],
+        keep_rows: true,
+    };
+    let mut pending = Vec::new();
+    for request in before
+        .map(Request::Batch)
+        .into_iter()
+        .chain([Request::Batch(&made), ask])
+    {
+        pending.push(pipeline.post_request(&request)?);
     }
-    sql.push_str(NEWER_TIMEOUTS);
-    statement::batch(wire, &sql).await?;
+    pipeline.flush().await;
+    let mut rows = Vec::new();
+    for one in &mut pending {
+        rows = pipeline.wait(one).await?.rows;
+    }
+    let place = pipeline.place();
 
-    let mut sql =
-        "SELECT pg_catalog.current_setting('server_version_num')::int4, pg_catalog.pg_backend_pid(), \
-         pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only') = 'on'"
-            .to_owned();
-    for (name, _) in SETTINGS {
-        sql.push_str(&format!(", pg_catalog.current_setting('{name}')"));
-    }
-    let rows = statement::run(wire, &sql, &[], true).await?.rows;
     let row = rows
         .first()
-        .ok_or_else(|| PgError::protocol(wire.place(), "no answer to a question about settings"))?;
+        .ok_or_else(|| PgError::protocol(place, "no answer to a question about settings"))?;
     for (index, (name, wanted)) in SETTINGS.iter().enumerate() {
         let found: String = row.get(index + 4)?;
         if found != *wanted {
             let cause = format!("{name} was set to `{wanted}` and is `{found}`");
             return Err(if row.get::<i32>(1)? == met_pid {
-                PgError::new(ErrorKind::Setting, wire.place(), cause)
+                PgError::new(ErrorKind::Setting, place, cause)
                     .remedy_is("let the role change this setting, or use another role")
             } else {
-                transaction_pooler(wire.place(), &cause)
+                transaction_pooler(place, &cause)
             });
         }
     }
@@ -89,6 +91,34 @@ pub(super) async fn set_up(
     };
     check_attrs(config, settled.in_recovery, read_only)?;
     Ok(settled)
+}
+
+/// What makes the settings.
+fn made(application_name: &str) -> String {
+    let mut sql = format!("SET application_name = {};", quote_literal(application_name));
+    for (name, value) in SETTINGS {
+        // DateStyle is a list: one string in quotes would be one element of it.
+        let value = if *name == "datestyle" {
+            (*value).to_owned()
+        } else {
+            format!("'{value}'")
+        };
+        sql.push_str(&format!("SET {name} = {value};"));
+    }
+    sql.push_str(NEWER_TIMEOUTS);
+    sql
+}
+
+/// What reads them back.
+fn asked() -> String {
+    let mut sql =
+        "SELECT pg_catalog.current_setting('server_version_num')::int4, pg_catalog.pg_backend_pid(), \
+         pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only') = 'on'"
+            .to_owned();
+    for (name, _) in SETTINGS {
+        sql.push_str(&format!(", pg_catalog.current_setting('{name}')"));
+    }
+    sql
 }
 
 /// A pooler gives transactions of one session to several of its own.

@@ -2,9 +2,9 @@ use std::ops::Deref;
 
 use driftless_core::name::quote_literal;
 
-use super::{Session, statement};
-use crate::ahead;
+use super::Session;
 use crate::error::{ErrorKind, PgError};
+use crate::pipeline::Request;
 
 /// What a transaction may do and see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,30 +29,35 @@ pub struct Transaction<'s> {
 
 impl<'s> Transaction<'s> {
     pub(super) async fn begin(session: &'s mut Session, mode: BeginMode) -> Result<Transaction<'s>, PgError> {
-        let sql = match &mode {
+        let mut statements = match &mode {
             BeginMode::ReadWrite | BeginMode::RolledBack => {
-                "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE".to_owned()
+                vec!["BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE".to_owned()]
             }
-            BeginMode::ReadOnlySnapshot(None) => {
-                "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY".to_owned()
+            BeginMode::ReadOnlySnapshot(_) => {
+                vec!["BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY".to_owned()]
             }
-            BeginMode::ReadOnlySnapshot(Some(id)) => format!(
-                "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {}",
-                quote_literal(id)
-            ),
         };
-        session.wire().settle().await?;
-        if session.wire().in_transaction() {
+        if let BeginMode::ReadOnlySnapshot(Some(id)) = &mode {
+            statements.push(format!("SET TRANSACTION SNAPSHOT {}", quote_literal(id)));
+        }
+        session.pipeline().settle().await?;
+        if session.pipeline().in_transaction() {
             return Err(session.usage("a transaction was begun within another".to_owned()));
         }
-        session.wire().take_copied();
+        session.pipeline().take_copied();
+        let imports = statements.len() > 1;
         // From here on: whether this fails or is dropped half-way, nothing stays open.
         let transaction = Transaction {
             session,
             mode,
             ended: false,
         };
-        statement::batch(transaction.session.wire(), &sql).await?;
+        let pipeline = transaction.session.pipeline();
+        pipeline.post_begin(&statements)?;
+        if imports {
+            // A snapshot that is gone is told here.
+            pipeline.collect().await?;
+        }
         Ok(transaction)
     }
 
@@ -63,19 +68,26 @@ impl<'s> Transaction<'s> {
     /// (SQLSTATE 25P02, although the server itself calls that a success). [`ErrorKind::CommitUnknown`] if the
     /// connection ended before the answer. [`ErrorKind::Usage`] for one that is only to be rolled back.
     pub async fn commit(mut self) -> Result<(), PgError> {
-        let wire = self.session.wire();
-        // What was sent ahead or dropped half-way may fail here, before anything is committed.
-        ahead::collect(wire).await?;
-        wire.settle().await?;
         if self.mode == BeginMode::RolledBack {
             return Err(self
                 .session
                 .usage("a transaction for trying things was to be committed".to_owned()));
         }
-        let answer = statement::batch(wire, "COMMIT").await;
-        self.ended = true;
+        let pipeline = self.session.pipeline();
+        let commit = Request::Run {
+            sql: "COMMIT",
+            params: &[],
+            keep_rows: false,
+        };
+        // What was sent before and fails is told in its place, and nothing is committed then.
+        pipeline.queue_up(&commit).await?;
+        let mut pending = pipeline.post_request(&commit)?;
+        pipeline.flush().await;
+        let answer = pipeline.wait(&mut pending).await;
+        // Passed over behind something that was refused it has ended nothing.
+        self.ended = !pipeline.in_transaction();
         match answer {
-            Ok(tag) if tag == "COMMIT" => Ok(()),
+            Ok(answer) if answer.tag == "COMMIT" => Ok(()),
             Ok(_) => Err(PgError::new(
                 ErrorKind::Server,
                 self.session.place(),
@@ -88,15 +100,21 @@ impl<'s> Transaction<'s> {
         }
     }
 
-    /// Rolls back.
+    /// Rolls back. Nothing is waited for: the session's next statement follows behind.
     ///
     /// # Errors
     /// If the connection is lost, with which everything is rolled back too.
     pub async fn rollback(mut self) -> Result<(), PgError> {
-        let wire = self.session.wire();
-        wire.settle().await?;
-        statement::batch(wire, "ROLLBACK").await?;
+        let pipeline = self.session.pipeline();
+        if pipeline.is_lost() {
+            return pipeline.settle().await;
+        }
+        pipeline.post_rollback()?;
         self.ended = true;
+        pipeline.flush().await;
+        if pipeline.is_lost() {
+            return pipeline.settle().await;
+        }
         Ok(())
     }
 }
@@ -112,7 +130,7 @@ impl Deref for Transaction<'_> {
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.session.wire().roll_back_later();
+            self.session.pipeline().roll_back_later();
         }
     }
 }
