@@ -191,6 +191,22 @@ impl Pipeline {
         self.refusal.take().map_or(Ok(()), Err)
     }
 
+    /// Makes ready for a transaction to begin: nothing is due but ends of others, and none is open behind them.
+    ///
+    /// # Errors
+    /// A lost connection; [`ErrorKind::Usage`] within a transaction.
+    pub(crate) async fn queue_up_begin(&mut self) -> Result<(), PgError> {
+        let ended = |due: &Due| matches!(due.what, What::Rollback);
+        if self.due.is_empty() || !self.due.iter().all(ended) || self.wire.is_rollback_due() {
+            self.settle().await?;
+            if self.wire.in_transaction() {
+                let cause = "a transaction was begun within another";
+                return Err(PgError::new(ErrorKind::Usage, self.wire.place(), cause));
+            }
+        }
+        Ok(())
+    }
+
     /// Puts a statement into the outbox.
     pub(crate) fn post_request(&mut self, request: &Request<'_>) -> Result<Pending, PgError> {
         match request {
@@ -223,7 +239,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Puts the beginning of a transaction into the outbox, and what belongs to it. All is answered by then.
+    /// Puts the beginning of a transaction into the outbox, and what belongs to it.
     pub(crate) fn post_begin(&mut self, statements: &[String]) -> Result<(), PgError> {
         for sql in statements {
             self.post_run(sql, &[], false)?;
@@ -232,8 +248,10 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Puts the end of a transaction into the outbox of which nothing stays.
+    /// Puts the end of a transaction into the outbox of which nothing stays. In a group of its own: whatever failed before, it is
+    /// not passed over.
     pub(crate) fn post_rollback(&mut self) -> Result<(), PgError> {
+        self.close()?;
         self.post_run("ROLLBACK", &[], true)?;
         self.wire.expect_ready(true);
         self.push(What::Rollback, true, true);

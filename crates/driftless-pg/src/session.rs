@@ -278,6 +278,21 @@ impl Session {
         Ok(self.inner().gate.run(request).await?.affected)
     }
 
+    /// Runs statements without parameters one behind the other, all in one round trip, and throws their rows away. Unlike
+    /// [`Session::batch`] it does not wait for the beginning of its transaction. In a transaction only.
+    ///
+    /// # Errors
+    /// The first refusal; what follows it was not run.
+    pub async fn each<S: AsRef<str>>(&self, statements: &[S]) -> Result<(), PgError> {
+        let Some((last, before)) = statements.split_last() else {
+            return Ok(());
+        };
+        for statement in before {
+            self.ahead(statement.as_ref(), &[]).await?;
+        }
+        self.execute(last.as_ref(), &[]).await.map(drop)
+    }
+
     /// What a statement wants and gives, without running it: types of its parameters (those beyond `param_types`,
     /// and those that are 0 there, are inferred) and columns of its result. Several statements are refused.
     ///

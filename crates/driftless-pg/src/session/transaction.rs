@@ -40,10 +40,7 @@ impl<'s> Transaction<'s> {
         if let BeginMode::ReadOnlySnapshot(Some(id)) = &mode {
             statements.push(format!("SET TRANSACTION SNAPSHOT {}", quote_literal(id)));
         }
-        session.pipeline().settle().await?;
-        if session.pipeline().in_transaction() {
-            return Err(session.usage("a transaction was begun within another".to_owned()));
-        }
+        session.pipeline().queue_up_begin().await?;
         session.pipeline().take_copied();
         let imports = statements.len() > 1;
         // From here on: whether this fails or is dropped half-way, nothing stays open.
