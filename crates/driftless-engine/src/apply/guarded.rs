@@ -10,23 +10,31 @@ use crate::store::aside::Scope;
 /// A transaction for DDL. Functions in index expressions may count on the role's own search path; everything that we
 /// write is qualified.
 pub(super) async fn ddl<'s>(session: &'s mut Session, scope: &Scope<'_>) -> Result<Transaction<'s>> {
-    let settings = format!("SET LOCAL search_path TO DEFAULT; {}", busy::patience_sql());
-    begin(session, scope, &settings).await
+    let patience = busy::patience_sql();
+    begin(session, scope, &["SET LOCAL search_path TO DEFAULT", &patience]).await
 }
 
 /// A transaction for corrections of rows: no trigger fires, nothing cascades.
 pub(super) async fn rows<'s>(session: &'s mut Session, scope: &Scope<'_>) -> Result<Transaction<'s>> {
-    let silence = match scope.silencing {
-        Silencing::ReplicaRole => "; SET LOCAL session_replication_role = replica",
-        Silencing::EachTrigger => "",
-    };
-    let settings = format!("{}; SET CONSTRAINTS ALL IMMEDIATE{silence}", busy::patience_sql());
+    let patience = busy::patience_sql();
+    let mut settings = vec![patience.as_str(), "SET CONSTRAINTS ALL IMMEDIATE"];
+    if scope.silencing == Silencing::ReplicaRole {
+        settings.push("SET LOCAL session_replication_role = replica");
+    }
     begin(session, scope, &settings).await
 }
 
-async fn begin<'s>(session: &'s mut Session, scope: &Scope<'_>, settings: &str) -> Result<Transaction<'s>> {
+/// The guard and the settings go with the transaction's first statement, and nothing behind a guard that fails is run.
+async fn begin<'s>(
+    session: &'s mut Session,
+    scope: &Scope<'_>,
+    settings: &[&str],
+) -> Result<Transaction<'s>> {
     let tx = session.begin(BeginMode::ReadWrite).await?;
-    tx.batch(&format!("{};\n{settings}", scope.guard)).await?;
+    tx.ahead(scope.guard, &[]).await?;
+    for setting in settings {
+        tx.ahead(setting, &[]).await?;
+    }
     Ok(tx)
 }
 

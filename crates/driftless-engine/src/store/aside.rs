@@ -100,11 +100,11 @@ async fn records(session: &Session, store: &Store) -> Result<Vec<AsideRecord>> {
         .collect()
 }
 
-/// Records items in the caller's transaction. What earlier runs dropped and did not put back stays as it is; what they put
+/// Records items in the caller's transaction, with its next statement or its commit. What earlier runs dropped and did not put back stays as it is; what they put
 /// back, or recorded and never dropped, stands in place and is recorded as it stands now.
 pub async fn record(tx: &Session, scope: &Scope<'_>, items: &[AsideItem]) -> Result<()> {
     let table = scope.store.table("set_aside").sql();
-    tx.execute(
+    tx.ahead(
         &format!("DELETE FROM {table} WHERE pipeline = $1 AND state IN ('restored', 'recorded')"),
         &[Param::text(scope.store.pipeline())],
     )
@@ -129,11 +129,11 @@ pub async fn record(tx: &Session, scope: &Scope<'_>, items: &[AsideItem]) -> Res
         Param::text_array(&columns.drops),
         Param::text_array(&columns.items),
     ];
-    tx.execute(&sql, &params).await?;
+    tx.ahead(&sql, &params).await?;
     Ok(())
 }
 
-/// Sets the state of items in the caller's transaction.
+/// Sets the state of items in the caller's transaction, with its next statement or its commit.
 pub async fn mark(
     tx: &Session,
     scope: &Scope<'_>,
@@ -153,7 +153,7 @@ pub async fn mark(
         Param::text_or_null(error),
         Param::int8(scope.execution),
     ];
-    tx.execute(&sql, &params).await?;
+    tx.ahead(&sql, &params).await?;
     Ok(())
 }
 
@@ -178,7 +178,7 @@ async fn set_reload_owed(tx: &Session, scope: &Scope<'_>, owed: bool) -> Result<
     let sql = scope.store.sql(&format!(
         "UPDATE {{state}}.pipeline SET reload_owed = {owed} WHERE reload_owed <> {owed}"
     ));
-    tx.execute(&sql, &[]).await?;
+    tx.ahead(&sql, &[]).await?;
     Ok(())
 }
 

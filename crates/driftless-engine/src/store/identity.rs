@@ -120,8 +120,8 @@ pub fn copy_sql(store: &Store, plan: &EntityPlan) -> String {
     )
 }
 
-/// Statements that index the identity table: each may run beside the others, each is a no-op where it has run.
-pub fn index(store: &Store, plan: &EntityPlan) -> Vec<String> {
+/// Statements that index the identity table, index by index: each may run beside the others, each is a no-op where it has run.
+pub fn index(store: &Store, plan: &EntityPlan) -> Vec<Vec<String>> {
     let table = store.identity_table(&plan.name);
     let unique = |suffix: &str, columns: &[String]| {
         let name = quote_ident(&index_name(&table, suffix));
@@ -141,11 +141,11 @@ pub fn index(store: &Store, plan: &EntityPlan) -> Vec<String> {
         // A transaction's number has no order.
         targets.pop();
     }
-    let mut by_target = unique("t", &targets);
+    let mut by_target = vec![unique("t", &targets)];
     if is_looked_up(plan) {
-        by_target.push_str(&format!("; {}", drop(&table, "s")));
+        by_target.push(drop(&table, "s"));
     }
-    vec![unique("k", &key_columns(plan)), by_target]
+    vec![vec![unique("k", &key_columns(plan))], by_target]
 }
 
 /// Whether each batch asks which rows of the target the entity has written already: beside rows of others, where a

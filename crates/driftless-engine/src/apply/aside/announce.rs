@@ -8,12 +8,14 @@ use crate::store::aside::{Scope, reload_owed, reload_told};
 /// not see ours. What was owed before a crash is told by whoever restores next. `whole` says that nothing is missing any
 /// more: otherwise it is told again when the rest is back.
 pub(super) async fn run(session: &mut Session, scope: &Scope<'_>, whole: bool) -> Result<()> {
-    if !reload_owed(session, scope.store).await? {
+    let silenced = async { Ok(session.query_one(SILENCED, &[]).await?) };
+    let (owed, silenced) = tokio::try_join!(reload_owed(session, scope.store), silenced)?;
+    if !owed {
         return Ok(());
     }
     let tx = guarded::ddl(session, scope).await?;
-    if tx.query_one(SILENCED, &[]).await?.get(0)? {
-        tx.batch("NOTIFY pgrst, 'reload schema'").await?;
+    if silenced.get(0)? {
+        tx.ahead("NOTIFY pgrst, 'reload schema'", &[]).await?;
     }
     if whole {
         reload_told(&tx, scope).await?;

@@ -8,11 +8,12 @@ use driftless_pg::{Session, Transaction};
 use super::presence::Presence;
 use super::{Failure, Work};
 use crate::apply::guarded;
-use crate::error::Result;
+use crate::error::{InContext as _, Result};
 use crate::preflight::busy;
 use crate::store::aside::{AsideRecord, AsideState, Scope, mark};
 
-/// Runs the quick statements of everything in one transaction, each thing behind a savepoint.
+/// Runs the quick statements of everything in one transaction: nearly always everything goes through at once, and only otherwise
+/// each thing goes behind a savepoint.
 pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut Work) -> Result<()> {
     let mut order: Vec<&(AsideRecord, Presence)> = work
         .pending
@@ -23,6 +24,9 @@ pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut 
     order.sort_by_key(|(record, _)| Reverse((record.item.kind, record.seq)));
     let control = &mut sessions[0];
     let tables = tables(&order);
+    if at_once(control, scope, &order, &tables).await? {
+        return Ok(());
+    }
     let tx = guarded::ddl(control, scope).await?;
     if let Err(error) = tx.batch(&busy::lock_sql(&tables)).await {
         tx.rollback().await?;
@@ -36,8 +40,7 @@ pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut 
     let mut failures = Vec::new();
     for (record, presence) in order {
         match tx.batch(&behind_savepoint(&record.item, presence)).await {
-            Ok(()) if record.item.validate.is_some() && !presence.is_validated(&record.item) => {}
-            Ok(()) => done.push(record.seq),
+            Ok(()) => done.extend(is_whole(record, presence).then_some(record.seq)),
             Err(error) if guarded::concerns_item(&error) => {
                 tx.batch("ROLLBACK TO SAVEPOINT item").await?;
                 failures.push(Failure::refused(record, &error));
@@ -51,6 +54,38 @@ pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut 
     conclude(tx, scope, &done, &failures).await?;
     work.failures.extend(failures);
     Ok(())
+}
+
+/// Tries everything together; false where something was refused, which leaves no trace.
+async fn at_once(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    order: &[&(AsideRecord, Presence)],
+    tables: &[&QualifiedName],
+) -> Result<bool> {
+    let tx = guarded::ddl(session, scope).await?;
+    if !tables.is_empty() {
+        tx.ahead(&busy::lock_sql(tables), &[]).await?;
+    }
+    let mut done = Vec::new();
+    for (record, presence) in order {
+        for statement in placed(&record.item, presence) {
+            tx.ahead(&statement, &[]).await?;
+        }
+        done.extend(is_whole(record, presence).then_some(record.seq));
+    }
+    mark(&tx, scope, &done, AsideState::Restored, None).await?;
+    match tx.commit().await {
+        Ok(()) => Ok(true),
+        Err(error) if guarded::concerns_item(&error) => Ok(false),
+        Err(error) if busy::timed_out(&error) => Err(busy::error(session, tables).await?),
+        Err(error) => Err(error).context("putting constraints and triggers back"),
+    }
+}
+
+/// Whether a thing is back when its quick statements have run.
+fn is_whole(record: &AsideRecord, presence: &Presence) -> bool {
+    record.item.validate.is_none() || presence.is_validated(&record.item)
 }
 
 async fn conclude(tx: Transaction<'_>, scope: &Scope<'_>, done: &[i32], failures: &[Failure]) -> Result<()> {
@@ -73,11 +108,16 @@ fn tables<'r>(order: &[&'r (AsideRecord, Presence)]) -> Vec<&'r QualifiedName> {
 }
 
 fn behind_savepoint(item: &AsideItem, presence: &Presence) -> String {
+    let statements = placed(item, presence).join(";\n");
+    format!("SAVEPOINT item;\n{statements};\nRELEASE SAVEPOINT item")
+}
+
+/// What is left to run, in the tablespace that it was in.
+fn placed(item: &AsideItem, presence: &Presence) -> Vec<String> {
     let tablespace = quote_literal(&item.tablespace);
-    let statements = statements(item, presence).join(";\n");
-    format!(
-        "SAVEPOINT item; SET LOCAL default_tablespace = {tablespace};\n{statements};\nRELEASE SAVEPOINT item"
-    )
+    let mut placed = vec![format!("SET LOCAL default_tablespace = {tablespace}")];
+    placed.extend(statements(item, presence).iter().cloned());
+    placed
 }
 
 /// What is left to run: a constraint that is back already is not added again, what is said of it is said again.

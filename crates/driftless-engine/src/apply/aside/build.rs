@@ -76,25 +76,20 @@ async fn build(session: &mut Session, scope: &Scope<'_>, record: &AsideRecord) -
     };
     let tx = guarded::ddl(session, scope).await?;
     let tablespace = quote_literal(&record.item.tablespace);
-    let statements = format!("SET LOCAL default_tablespace = {tablespace};\n{create}");
-    match tx.batch(&statements).await {
-        Ok(()) => {
-            if record.item.restore.is_empty() {
-                mark(&tx, scope, &[record.seq], AsideState::Restored, None).await?;
-            }
-            tx.commit().await?;
-            Ok(None)
-        }
+    tx.ahead(&format!("SET LOCAL default_tablespace = {tablespace}"), &[])
+        .await?;
+    tx.ahead(create, &[]).await?;
+    if record.item.restore.is_empty() {
+        mark(&tx, scope, &[record.seq], AsideState::Restored, None).await?;
+    }
+    match tx.commit().await {
+        Ok(()) => Ok(None),
         Err(error) if guarded::concerns_item(&error) => {
-            tx.rollback().await?;
             let failure = Failure::refused(record, &error);
             note(session, scope, &failure).await?;
             Ok(Some(failure))
         }
-        Err(error) => {
-            tx.rollback().await?;
-            Err(super::stopped(session, error, record).await?)
-        }
+        Err(error) => Err(super::stopped(session, error, record).await?),
     }
 }
 

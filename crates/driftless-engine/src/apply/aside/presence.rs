@@ -62,7 +62,7 @@ pub(super) async fn look(session: &mut Session, records: &[AsideRecord]) -> Resu
         Param::text_array(&names),
     ];
     let tx = session.begin(BeginMode::RolledBack).await?;
-    tx.batch("SET LOCAL search_path = pg_catalog").await?;
+    tx.ahead("SET LOCAL search_path = pg_catalog", &[]).await?;
     let rows = tx.query(LOOK, &params).await?;
     tx.rollback().await?;
     rows.iter().map(read).collect()

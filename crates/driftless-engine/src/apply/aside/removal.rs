@@ -31,7 +31,12 @@ pub async fn set_aside(session: &mut Session, scope: &Scope<'_>, items: &[AsideI
         .into_iter()
         .filter(|record| record.state != AsideState::Restored)
         .collect();
-    let there = presence::look(session, &records).await?;
+    // What nobody has begun to drop is all there.
+    let there = if records.iter().all(|record| record.state == AsideState::Recorded) {
+        vec![Presence::default(); records.len()]
+    } else {
+        presence::look(session, &records).await?
+    };
     let mut due: Vec<AsideRecord> = records
         .into_iter()
         .zip(there)
@@ -61,17 +66,18 @@ async fn remove(session: &mut Session, scope: &Scope<'_>, records: &[AsideRecord
         .collect();
     let seqs: Vec<i32> = records.iter().map(|record| record.seq).collect();
     let tx = guarded::ddl(session, scope).await?;
-    let statements = format!("{};\n{}", busy::lock_sql(&tables), drops.join(";\n"));
-    match tx.batch(&statements).await {
-        Ok(()) => {
-            mark(&tx, scope, &seqs, AsideState::Dropped, None).await?;
-            if scope.silencing == Silencing::ReplicaRole {
-                owe_reload(&tx, scope).await?;
-            }
-            Ok(tx.commit().await?)
-        }
+    tx.ahead(&busy::lock_sql(&tables), &[]).await?;
+    for drop in drops {
+        tx.ahead(drop, &[]).await?;
+    }
+    mark(&tx, scope, &seqs, AsideState::Dropped, None).await?;
+    if scope.silencing == Silencing::ReplicaRole {
+        owe_reload(&tx, scope).await?;
+    }
+    // What of all this is refused is told here, and then nothing of it stays.
+    match tx.commit().await {
+        Ok(()) => Ok(()),
         Err(error) if busy::timed_out(&error) => {
-            tx.rollback().await?;
             let parents = records.iter().filter_map(|record| record.item.foreign.as_ref());
             let concerned: Vec<_> = tables.into_iter().chain(parents.map(|key| &key.parent)).collect();
             Err(busy::error(session, &concerned).await?)

@@ -36,21 +36,15 @@ async fn validate(session: &mut Session, scope: &Scope<'_>, record: &AsideRecord
         return Ok(None);
     };
     let tx = guarded::ddl(session, scope).await?;
-    match tx.batch(statement).await {
-        Ok(()) => {
-            mark(&tx, scope, &[record.seq], AsideState::Restored, None).await?;
-            tx.commit().await?;
-            Ok(None)
-        }
+    tx.ahead(statement, &[]).await?;
+    mark(&tx, scope, &[record.seq], AsideState::Restored, None).await?;
+    match tx.commit().await {
+        Ok(()) => Ok(None),
         Err(error) if guarded::concerns_item(&error) => {
-            tx.rollback().await?;
             let failure = Failure::refused(record, &error);
             note(session, scope, &failure).await?;
             Ok(Some(failure))
         }
-        Err(error) => {
-            tx.rollback().await?;
-            Err(super::stopped(session, error, record).await?)
-        }
+        Err(error) => Err(super::stopped(session, error, record).await?),
     }
 }

@@ -18,7 +18,7 @@ enum Job<'p> {
     /// A statement that has nothing to do with the identities.
     Beside(&'p str),
     /// An index of an entity's identities.
-    Index(&'p EntityPlan, String),
+    Index(&'p EntityPlan, Vec<String>),
 }
 
 /// Builds the indexes of all identities over all sessions, and removes what contradicts their uniqueness until the builds
@@ -72,7 +72,7 @@ pub async fn settle_identities(
 /// Removes the twins of an entity until its indexes can be built.
 async fn settle(session: &mut Session, scope: &Scope<'_>, entity: &EntityPlan) -> Result<Corrections> {
     let mut corrections = Corrections::default();
-    let statements = identity::index(scope.store, entity).join(";\n");
+    let statements = identity::index(scope.store, entity).concat();
     while !index(session, scope, entity, &statements).await? {
         let found = twins(session, scope, entity).await?;
         if found.is_empty() {
@@ -93,18 +93,15 @@ async fn index(
     session: &mut Session,
     scope: &Scope<'_>,
     entity: &EntityPlan,
-    statements: &str,
+    statements: &[String],
 ) -> Result<bool> {
     let tx = guarded::ddl(session, scope).await?;
-    match tx.batch(statements).await {
-        Ok(()) => {
-            tx.commit().await?;
-            Ok(true)
-        }
-        Err(error) if error.sqlstate() == Some("23505") => {
-            tx.rollback().await?;
-            Ok(false)
-        }
+    for statement in statements {
+        tx.ahead(statement, &[]).await?;
+    }
+    match tx.commit().await {
+        Ok(()) => Ok(true),
+        Err(error) if error.sqlstate() == Some("23505") => Ok(false),
         Err(error) => Err(error).context(format!("indexes of the identities of entity {}", entity.name)),
     }
 }
