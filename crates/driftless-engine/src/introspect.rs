@@ -67,18 +67,36 @@ impl Wanted {
 /// When the server fails, or one of the wanted relations stays locked exclusively by somebody else.
 pub async fn introspect(session: &Session, wanted: &Wanted) -> Result<Catalog> {
     // Catalogs that were never analysed look expensive, and compiling a query then takes longer than running it.
-    session.batch("SET jit = off").await?;
-    let mut catalog = server::facts(session).await?;
-    let mut found = relation::relations(session, wanted).await?;
-    let types = relation::columns(session, &mut found).await?;
-    detail::constraints(session, &mut found).await?;
-    detail::indexes(session, &mut found).await?;
-    detail::triggers(session, &mut found).await?;
-    detail::references(session, &mut found).await?;
-    around::rules(session, &mut found).await?;
-    around::heirs(session, &mut found).await?;
-    around::publications(session, &mut found).await?;
-    rows::rows(session, wanted, &mut found).await?;
+    let plain = async { Ok(session.batch("SET jit = off").await?) };
+    let ((), mut catalog, mut found, patience) = tokio::try_join!(
+        plain,
+        server::facts(session),
+        relation::relations(session, wanted),
+        rows::patience(session)
+    )?;
+    let oids = [oid_array(found.keys())];
+    let ask = async |sql: &str| Ok(session.query(sql, &oids).await?);
+    let indexes = detail::indexes_sql(session);
+    let (columns, constraints, indexes, triggers, references, rules, heirs, publications, seen) = tokio::try_join!(
+        ask(relation::COLUMNS),
+        ask(detail::CONSTRAINTS),
+        ask(&indexes),
+        ask(detail::TRIGGERS),
+        ask(detail::REFERENCES),
+        ask(around::RULES),
+        ask(around::HEIRS),
+        ask(around::PUBLICATIONS),
+        rows::look(session, wanted, &found, &patience)
+    )?;
+    let types = relation::columns(session, &columns, &mut found).await?;
+    detail::constraints(&constraints, &mut found)?;
+    detail::indexes(&indexes, &mut found)?;
+    detail::triggers(&triggers, &mut found)?;
+    detail::references(&references, &mut found)?;
+    around::rules(&rules, &mut found)?;
+    around::heirs(&heirs, &mut found)?;
+    around::publications(&publications, &mut found)?;
+    seen.note(&mut found)?;
     catalog.types = types
         .own()?
         .into_iter()

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::backoff::Backoff;
@@ -53,6 +54,8 @@ struct State {
     breaker: Breaker,
     /// Whether somebody closes idle sessions when their time has come.
     tended: bool,
+    /// Sessions that are opened before somebody asks for them, by their purpose.
+    coming: Vec<(&'static str, JoinHandle<Option<Session>>)>,
 }
 
 impl Pool {
@@ -85,6 +88,16 @@ impl Pool {
     /// server are none, [`ErrorKind::Resting`] if it was silent too often; else as [`Session::connect`].
     pub async fn session(&self, purpose: &str) -> Result<Session, PgError> {
         let until = Instant::now() + self.0.limits.acquire;
+        if let Some(coming) = self.0.take_coming(purpose)
+            && let Ok(Some(session)) = coming.await
+            && !session.is_closed()
+        {
+            return Ok(session);
+        }
+        if self.0.permits.available_permits() == 0 {
+            // What was opened for others keeps nobody waiting.
+            self.0.state().coming.clear();
+        }
         let permit = timeout_at(until, self.0.permits.clone().acquire_owned())
             .await
             .ok()
@@ -98,6 +111,27 @@ impl Pool {
             }
         }
         Ok(self.open(purpose, until).await?.at_home(home))
+    }
+
+    /// Opens sessions for these purposes, side by side, while the caller does something else: whoever asks for one then has it at
+    /// once. As far as there is room, and only where a session was had before; what fails is not tried again here, and told to
+    /// whoever asks.
+    pub fn open_ahead(&self, purposes: impl IntoIterator<Item = &'static str>) {
+        let Some(config) = self.0.state().found.clone() else {
+            return;
+        };
+        for purpose in purposes {
+            let Ok(permit) = self.0.permits.clone().try_acquire_owned() else {
+                return;
+            };
+            let home = home(Arc::downgrade(&self.0), permit);
+            let config = config.clone();
+            let opening = tokio::spawn(async move {
+                let session = Session::connect(&config, purpose).await.ok()?;
+                Some(session.at_home(home))
+            });
+            self.0.state().coming.push((purpose, opening));
+        }
     }
 
     async fn open(&self, purpose: &str, until: Instant) -> Result<Session, PgError> {
@@ -179,6 +213,13 @@ impl Shared {
     /// The session that was used last: the others may go when their time has come.
     fn take_idle(&self) -> Option<Session> {
         self.state().idle.pop_back().map(|(_, session)| session)
+    }
+
+    /// One that is being opened for this purpose.
+    fn take_coming(&self, purpose: &str) -> Option<JoinHandle<Option<Session>>> {
+        let mut state = self.state();
+        let place = state.coming.iter().position(|(coming, _)| *coming == purpose)?;
+        Some(state.coming.swap_remove(place).1)
     }
 
     fn take_back(self: &Arc<Shared>, session: Session, runtime: &Handle) {

@@ -21,7 +21,9 @@ pub async fn entities(
     cut: &[(&EntityPlan, Vec<Chunk>)],
 ) -> Result<()> {
     let tx = session.begin(BeginMode::ReadWrite).await?;
-    tx.batch(&lease.guard()).await?;
+    tx.ahead(&lease.guard(), &[]).await?;
+    let plans: Vec<&EntityPlan> = cut.iter().map(|(plan, _)| *plan).collect();
+    identity::refuse_kept(&tx, store, &plans).await?;
     for (plan, chunks) in cut {
         entity::begin(&tx, store, plan, execution).await?;
         chunk::record(&tx, store, &plan.name, chunks).await?;
@@ -50,7 +52,7 @@ pub async fn uuids(
         return Ok(());
     }
     let tx = session.begin(BeginMode::ReadWrite).await?;
-    tx.batch(&lease.guard()).await?;
+    tx.ahead(&lease.guard(), &[]).await?;
     if finds {
         found::forget(&tx, store, plan).await?;
     }
@@ -89,7 +91,7 @@ pub async fn matches(
         return Ok(());
     };
     let tx = session.begin(BeginMode::ReadWrite).await?;
-    tx.batch(&lease.guard()).await?;
+    tx.ahead(&lease.guard(), &[]).await?;
     found::begin_again(&tx).await?;
     natural::find(
         (source, &tx),
@@ -113,7 +115,7 @@ pub async fn advance(
     phase: Phase,
 ) -> Result<()> {
     let tx = session.begin(BeginMode::ReadWrite).await?;
-    tx.batch(guard).await?;
+    tx.ahead(guard, &[]).await?;
     for plan in plans {
         entity::advance(&tx, store, &plan.name, phase).await?;
     }

@@ -151,8 +151,8 @@ impl ChunkWork<'_, '_> {
         };
         let writing = async {
             let tx = writer.begin(BeginMode::ReadWrite).await?;
-            tx.batch(&format!("{};\n{}", self.lease.guard(), care.settings()))
-                .await?;
+            let guard = self.lease.guard();
+            tx.each(&[guard.as_str(), care.settings()]).await?;
             let to = Writing {
                 store: self.store,
                 shaping: self.shaping,
@@ -174,22 +174,23 @@ impl ChunkWork<'_, '_> {
         // A channel that closes looks the same at the end and after a failure: only when all three are well is it the end.
         let ((), bytes, (tx, mut counts)) = tokio::try_join!(reading, shaping, writing)?;
         confirm(&tx, &plan.name).await?;
-        self.fence.target_kept(&tx).await?;
         counts.bytes = bytes;
         counts.duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
         let entity = plan.name.as_str();
         crate::crash::point("before-checkpoint");
-        chunk::done(
-            &tx,
-            self.store,
-            entity,
-            chunk.number,
-            self.snapshot,
-            self.execution,
-            &counts,
-        )
-        .await?;
-        execution::count(&tx, self.store, self.execution, entity, &counts).await?;
+        tokio::try_join!(
+            self.fence.target_kept(&tx),
+            chunk::done(
+                &tx,
+                self.store,
+                entity,
+                chunk.number,
+                self.snapshot,
+                self.execution,
+                &counts,
+            ),
+            execution::count(&tx, self.store, self.execution, entity, &counts)
+        )?;
         crate::crash::point("before-commit");
         tx.commit().await?;
         crate::crash::point("after-commit");

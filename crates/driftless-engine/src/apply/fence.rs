@@ -60,7 +60,10 @@ impl Fence {
     /// # Errors
     /// `SCHEMA_CHANGED`.
     pub async fn source_kept(&self, source: &Session, plan: &EntityPlan) -> Result<()> {
-        let found = source.describe(&select::select(plan, Rows::All), &[]).await?;
+        let reading = select::select(plan, Rows::All);
+        // Locks that the description takes are there when the second question is answered.
+        let (found, rewritten) =
+            tokio::try_join!(source.describe(&reading, &[]), source.query_opt(REWRITTEN, &[]))?;
         for (place, (input, column)) in plan.inputs.iter().zip(&found.columns).enumerate() {
             let moved = self.source.as_ref().is_some_and(|(oid, numbers)| {
                 column.table_oid != 0 && (column.table_oid, column.table_column) != (*oid, numbers[place])
@@ -74,7 +77,7 @@ impl Fence {
                 return Err(changed(format!("source {}", plan.origin.label), what));
             }
         }
-        match source.query_opt(REWRITTEN, &[]).await? {
+        match rewritten {
             None => Ok(()),
             Some(row) => Err(changed(
                 format!("source {}", row.get::<String>(0)?),

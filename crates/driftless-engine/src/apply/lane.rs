@@ -25,12 +25,14 @@ pub struct Lane {
 pub async fn writer(target: &Pool, lease: &Lease, silencing: Silencing) -> Result<Session> {
     let session = target.session("writer").await?;
     // Functions in CHECK constraints count on the role's own search path; every name of ours is qualified.
-    session.batch("SET search_path TO DEFAULT").await?;
-    if silencing == Silencing::ReplicaRole {
-        replica_role::set(&session).await?;
-    }
-    busy::be_patient(&session).await?;
-    lease.enlist(&session).await?;
+    let path = async { Ok(session.batch("SET search_path TO DEFAULT").await?) };
+    let silent = async {
+        if silencing == Silencing::ReplicaRole {
+            replica_role::set(&session).await?;
+        }
+        Ok(())
+    };
+    tokio::try_join!(path, silent, busy::be_patient(&session), lease.enlist(&session))?;
     Ok(session)
 }
 
@@ -43,15 +45,23 @@ impl Lane {
         lease: &Lease,
         silencing: Silencing,
     ) -> Result<Lane> {
-        let reader = snapshot.reader(source, "reader").await?;
-        busy::be_patient(&reader).await?;
-        snapshot::keep(&reader).await?;
+        let reader = async {
+            let reader = snapshot.reader(source, "reader").await?;
+            tokio::try_join!(busy::be_patient(&reader), snapshot::keep(&reader))?;
+            Ok(reader)
+        };
+        let (source, writer, evaluator) = tokio::try_join!(
+            reader,
+            writer(target, lease, silencing),
+            evaluate::connect(target)
+        )?;
         Ok(Lane {
-            source: reader,
-            writer: writer(target, lease, silencing).await?,
-            evaluator: evaluate::connect(target).await?,
+            source,
+            writer,
+            evaluator,
         })
     }
+
     /// Makes it fit for other work after the source refused a statement: the snapshot stays, the locks go.
     pub async fn recover(&self) -> Result<()> {
         snapshot::recover(&self.source).await

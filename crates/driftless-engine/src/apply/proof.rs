@@ -126,8 +126,12 @@ pub async fn late_uniqueness(
     if scope.silencing != Silencing::ReplicaRole {
         return Ok(corrections);
     }
+    let late = late_keys(plan, target);
+    if late.is_empty() {
+        return Ok(corrections);
+    }
     let records = outstanding(session, scope.store).await?;
-    for item in late_keys(plan, target) {
+    for item in late {
         let aside = |own: &AsideItem| own.table == item.table && own.name == item.name;
         if !records.iter().any(|record| aside(&record.item)) {
             corrections.add(&uniqueness(session, scope, plan, &item).await?);

@@ -31,12 +31,13 @@ impl Snapshot {
     /// Exports a snapshot of the source.
     pub async fn export(source: &Pool) -> Result<Snapshot> {
         let session = source.session("snapshot").await?;
-        session
-            .batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            .await?;
-        let row = session.query_one(SNAPSHOT, &[]).await?;
-        raw_bytes(&session).await?;
-        keep(&session).await?;
+        let begin = async {
+            Ok(session
+                .batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                .await?)
+        };
+        let export = async { Ok(session.query_one(SNAPSHOT, &[]).await?) };
+        let ((), row, (), ()) = tokio::try_join!(begin, export, raw_bytes(&session), keep(&session))?;
         Ok(Snapshot {
             id: row.get(0)?,
             text: row.get(1)?,

@@ -4,20 +4,19 @@ use std::collections::BTreeMap;
 
 use driftless_core::catalog::{Oid, Rule, RuleEvent};
 use driftless_core::name::QualifiedName;
-use driftless_pg::Session;
+use driftless_pg::Row;
 
 use super::detail::trigger_mode;
-use super::oid_array;
 use super::relation::Found;
 use crate::error::Result;
 
-const RULES: &str = include_str!("sql/rules.sql");
-const HEIRS: &str = include_str!("sql/heirs.sql");
-const PUBLICATIONS: &str = include_str!("sql/publications.sql");
+pub(super) const RULES: &str = include_str!("sql/rules.sql");
+pub(super) const HEIRS: &str = include_str!("sql/heirs.sql");
+pub(super) const PUBLICATIONS: &str = include_str!("sql/publications.sql");
 
 /// Fills in rules.
-pub(super) async fn rules(session: &Session, found: &mut BTreeMap<Oid, Found>) -> Result<()> {
-    for row in session.query(RULES, &[oid_array(found.keys())]).await? {
+pub(super) fn rules(rows: &[Row], found: &mut BTreeMap<Oid, Found>) -> Result<()> {
+    for row in rows {
         let rule = Rule {
             name: row.get(1)?,
             event: match row.get::<String>(2)?.as_str() {
@@ -35,8 +34,8 @@ pub(super) async fn rules(session: &Session, found: &mut BTreeMap<Oid, Found>) -
 }
 
 /// Fills in the tables that inherit.
-pub(super) async fn heirs(session: &Session, found: &mut BTreeMap<Oid, Found>) -> Result<()> {
-    for row in session.query(HEIRS, &[oid_array(found.keys())]).await? {
+pub(super) fn heirs(rows: &[Row], found: &mut BTreeMap<Oid, Found>) -> Result<()> {
+    for row in rows {
         let heir = QualifiedName::new(row.get::<String>(1)?, row.get::<String>(2)?);
         if let Some(found) = found.get_mut(&row.get(0)?) {
             found.relation.around.heirs.push(heir);
@@ -46,8 +45,8 @@ pub(super) async fn heirs(session: &Session, found: &mut BTreeMap<Oid, Found>) -
 }
 
 /// Fills in the publications.
-pub(super) async fn publications(session: &Session, found: &mut BTreeMap<Oid, Found>) -> Result<()> {
-    for row in session.query(PUBLICATIONS, &[oid_array(found.keys())]).await? {
+pub(super) fn publications(rows: &[Row], found: &mut BTreeMap<Oid, Found>) -> Result<()> {
+    for row in rows {
         let publication: String = row.get(1)?;
         if let Some(found) = found.get_mut(&row.get(0)?) {
             found.relation.around.publications.push(publication);

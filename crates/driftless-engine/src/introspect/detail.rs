@@ -6,23 +6,22 @@ use driftless_core::catalog::{Constraint, ConstraintKind, ForeignKey, Index, Oid
 use driftless_core::name::QualifiedName;
 use driftless_pg::{Row, Session};
 
-use super::oid_array;
 use super::relation::Found;
 use crate::error::Result;
 
-const CONSTRAINTS: &str = include_str!("sql/constraints.sql");
+pub(super) const CONSTRAINTS: &str = include_str!("sql/constraints.sql");
 const INDEXES: &str = include_str!("sql/indexes.sql");
-const TRIGGERS: &str = include_str!("sql/triggers.sql");
-const REFERENCES: &str = include_str!("sql/references.sql");
+pub(super) const TRIGGERS: &str = include_str!("sql/triggers.sql");
+pub(super) const REFERENCES: &str = include_str!("sql/references.sql");
 
 /// `pg_index.indnullsnotdistinct` is there from this version on.
 const NULLS_NOT_DISTINCT_SINCE: u32 = 150_000;
 
 /// Fills in constraints.
-pub(super) async fn constraints(session: &Session, found: &mut BTreeMap<Oid, Found>) -> Result<()> {
-    for row in session.query(CONSTRAINTS, &[oid_array(found.keys())]).await? {
+pub(super) fn constraints(rows: &[Row], found: &mut BTreeMap<Oid, Found>) -> Result<()> {
+    for row in rows {
         if let Some(found) = found.get_mut(&row.get(0)?) {
-            found.relation.constraints.extend(read_constraint(&row)?);
+            found.relation.constraints.extend(read_constraint(row)?);
         }
     }
     Ok(())
@@ -72,22 +71,26 @@ fn constraint_kind(contype: &str) -> ConstraintKind {
 }
 
 /// Fills in indexes, those behind constraints included.
-pub(super) async fn indexes(session: &Session, found: &mut BTreeMap<Oid, Found>) -> Result<()> {
-    let column = if session.server_version() >= NULLS_NOT_DISTINCT_SINCE {
-        "x.indnullsnotdistinct"
-    } else {
-        "false"
-    };
-    let sql = INDEXES.replace("{nulls_not_distinct}", column);
-    for row in session.query(&sql, &[oid_array(found.keys())]).await? {
+pub(super) fn indexes(rows: &[Row], found: &mut BTreeMap<Oid, Found>) -> Result<()> {
+    for row in rows {
         if let Some(found) = found.get_mut(&row.get(0)?) {
-            found.relation.indexes.extend(read_index(&row)?);
+            found.relation.indexes.extend(read_index(row)?);
         }
     }
     Ok(())
 }
 
 /// `None` if it was dropped while it was looked at.
+/// Asks for indexes: what the server's version has of them.
+pub(super) fn indexes_sql(session: &Session) -> String {
+    let column = if session.server_version() >= NULLS_NOT_DISTINCT_SINCE {
+        "x.indnullsnotdistinct"
+    } else {
+        "false"
+    };
+    INDEXES.replace("{nulls_not_distinct}", column)
+}
+
 fn read_index(row: &Row) -> Result<Option<Index>> {
     let Some(definition) = row.get::<Option<String>>(3)? else {
         return Ok(None);
@@ -117,8 +120,8 @@ fn read_index(row: &Row) -> Result<Option<Index>> {
 }
 
 /// Fills in user triggers.
-pub(super) async fn triggers(session: &Session, found: &mut BTreeMap<Oid, Found>) -> Result<()> {
-    for row in session.query(TRIGGERS, &[oid_array(found.keys())]).await? {
+pub(super) fn triggers(rows: &[Row], found: &mut BTreeMap<Oid, Found>) -> Result<()> {
+    for row in rows {
         let trigger = Trigger {
             name: row.get(1)?,
             mode: trigger_mode(&row.get::<String>(2)?),
@@ -143,8 +146,8 @@ pub(super) fn trigger_mode(enabled: &str) -> TriggerMode {
 }
 
 /// Fills in the foreign keys of other relations that refer to these.
-pub(super) async fn references(session: &Session, found: &mut BTreeMap<Oid, Found>) -> Result<()> {
-    for row in session.query(REFERENCES, &[oid_array(found.keys())]).await? {
+pub(super) fn references(rows: &[Row], found: &mut BTreeMap<Oid, Found>) -> Result<()> {
+    for row in rows {
         let child = QualifiedName::new(row.get::<String>(1)?, row.get::<String>(2)?);
         let constraint: String = row.get(3)?;
         if let Some(found) = found.get_mut(&row.get(0)?) {

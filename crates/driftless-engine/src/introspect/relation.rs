@@ -7,12 +7,12 @@ use driftless_core::code;
 use driftless_core::name::QualifiedName;
 use driftless_pg::{Param, Row, Session};
 
+use super::Wanted;
 use super::type_tree::TypeTree;
-use super::{Wanted, oid_array};
 use crate::error::{EngineError, Result};
 
 const RELATIONS: &str = include_str!("sql/relations.sql");
-const COLUMNS: &str = include_str!("sql/columns.sql");
+pub(super) const COLUMNS: &str = include_str!("sql/columns.sql");
 
 /// A relation under construction, with what decides whether its rows can be looked at.
 pub(super) struct Found {
@@ -81,14 +81,17 @@ fn read_relation(row: &Row) -> Result<Found> {
 }
 
 /// Fills in the columns, and gives every type that they use.
-pub(super) async fn columns(session: &Session, found: &mut BTreeMap<Oid, Found>) -> Result<TypeTree> {
-    let rows = session.query(COLUMNS, &[oid_array(found.keys())]).await?;
+pub(super) async fn columns(
+    session: &Session,
+    rows: &[Row],
+    found: &mut BTreeMap<Oid, Found>,
+) -> Result<TypeTree> {
     let used = rows
         .iter()
         .map(|row| Ok(row.get(3)?))
         .collect::<Result<BTreeSet<Oid>>>()?;
     let tree = TypeTree::load(session, &used).await?;
-    for row in &rows {
+    for row in rows {
         let column = read_column(row, &tree)?;
         if let Some(found) = found.get_mut(&row.get(0)?) {
             found.relation.columns.push(column);

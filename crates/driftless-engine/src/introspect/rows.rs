@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_core::catalog::{Oid, RelationKind};
 use driftless_core::code;
-use driftless_pg::{PgError, Session};
+use driftless_pg::{PgError, Row, Session};
+use futures_util::future::try_join_all;
 
 use super::relation::Found;
 use super::{Wanted, oid_array};
@@ -21,24 +22,77 @@ const LOCK_TIMEOUT: &str = "5s";
 /// SQLSTATE of a lock that did not come in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
-/// Fills in sizes and whether there are rows. Only relations named in `wanted` are opened; of the others sizes are the
-/// planner's, and `has_rows` stays true, as it does where rows cannot be looked at.
-pub(super) async fn rows(session: &Session, wanted: &Wanted, found: &mut BTreeMap<Oid, Found>) -> Result<()> {
+/// How long the session waits for locks otherwise.
+pub(super) async fn patience(session: &Session) -> Result<String> {
+    let sql = "SELECT pg_catalog.current_setting('lock_timeout')";
+    Ok(session.query_one(sql, &[]).await?.get(0)?)
+}
+
+/// Sizes of relations, and whether there are rows in them.
+#[derive(Default)]
+pub(super) struct Seen {
+    sizes: Vec<Row>,
+    filled: Vec<Row>,
+}
+
+/// Looks for sizes and rows, all in one round trip. Only relations named in `wanted` are opened; of the others sizes are the
+/// planner's. `patience` is what the session goes back to.
+pub(super) async fn look(
+    session: &Session,
+    wanted: &Wanted,
+    found: &BTreeMap<Oid, Found>,
+    patience: &str,
+) -> Result<Seen> {
     let named = named(wanted, found);
+    let params = [oid_array(found.keys()), oid_array(&named)];
     if named.is_empty() {
-        return sizes(session, &named, found).await;
+        let sizes = session.query(SIZES, &params).await?;
+        return Ok(Seen {
+            sizes,
+            ..Seen::default()
+        });
     }
-    let before: String = session
-        .query_one("SELECT pg_catalog.current_setting('lock_timeout')", &[])
-        .await?
-        .get(0)?;
-    session.batch(&set_lock_timeout(LOCK_TIMEOUT)).await?;
-    let looked = look(session, &named, found).await;
+    let visible: Vec<&Found> = named.iter().filter_map(|oid| found.get(oid)).collect();
+    let visible: Vec<&Found> = visible.into_iter().filter(|found| found.rows_visible).collect();
+    let questions = visible.chunks(LOOKED_AT_ONCE).map(|some| {
+        let parts: Vec<String> = some.iter().map(|found| exists(found)).collect();
+        parts.join(" UNION ALL ")
+    });
+    let questions: Vec<String> = questions.collect();
+    let (impatient, patient) = (set_lock_timeout(LOCK_TIMEOUT), set_lock_timeout(patience));
+    let (set, sizes, filled, restored) = tokio::join!(
+        session.batch(&impatient),
+        session.query(SIZES, &params),
+        try_join_all(questions.iter().map(|sql| session.query(sql, &[]))),
+        session.batch(&patient)
+    );
+    set?;
+    let seen = Seen {
+        sizes: sizes.map_err(busy)?,
+        filled: filled.map_err(busy)?.into_iter().flatten().collect(),
+    };
     // In a transaction that failed the setting goes back with it.
-    let restored = session.batch(&set_lock_timeout(&before)).await;
-    looked.map_err(busy)?;
     restored?;
-    Ok(())
+    Ok(seen)
+}
+
+impl Seen {
+    /// Fills in what was seen. `has_rows` stays true where rows cannot be looked at.
+    pub(super) fn note(self, found: &mut BTreeMap<Oid, Found>) -> Result<()> {
+        for row in self.sizes {
+            if let Some(found) = found.get_mut(&row.get(0)?) {
+                found.relation.estimated_rows = row.get(1)?;
+                found.relation.bytes = row.get(2)?;
+                found.relation.pages = row.get(3)?;
+            }
+        }
+        for row in self.filled {
+            if let Some(found) = found.get_mut(&row.get(0)?) {
+                found.relation.has_rows = row.get(1)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn set_lock_timeout(value: &str) -> String {
@@ -54,24 +108,6 @@ fn named(wanted: &Wanted, found: &BTreeMap<Oid, Found>) -> BTreeSet<Oid> {
         .collect()
 }
 
-async fn look(session: &Session, named: &BTreeSet<Oid>, found: &mut BTreeMap<Oid, Found>) -> Result<()> {
-    sizes(session, named, found).await?;
-    let visible: Vec<Oid> = named
-        .iter()
-        .copied()
-        .filter(|oid| found.get(oid).is_some_and(|found| found.rows_visible))
-        .collect();
-    for some in visible.chunks(LOOKED_AT_ONCE) {
-        let parts: Vec<String> = some.iter().filter_map(|oid| found.get(oid)).map(exists).collect();
-        for row in session.query(&parts.join(" UNION ALL "), &[]).await? {
-            if let Some(found) = found.get_mut(&row.get(0)?) {
-                found.relation.has_rows = row.get(1)?;
-            }
-        }
-    }
-    Ok(())
-}
-
 /// A partition root has no rows of its own; of an ordinary table only its own count, since only they are in the way.
 fn exists(found: &Found) -> String {
     let only = match found.relation.kind {
@@ -85,25 +121,13 @@ fn exists(found: &Found) -> String {
     )
 }
 
-async fn sizes(session: &Session, named: &BTreeSet<Oid>, found: &mut BTreeMap<Oid, Found>) -> Result<()> {
-    let params = [oid_array(found.keys()), oid_array(named)];
-    for row in session.query(SIZES, &params).await? {
-        if let Some(found) = found.get_mut(&row.get(0)?) {
-            found.relation.estimated_rows = row.get(1)?;
-            found.relation.bytes = row.get(2)?;
-            found.relation.pages = row.get(3)?;
-        }
-    }
-    Ok(())
-}
-
-fn busy(error: EngineError) -> EngineError {
-    if error.pg().and_then(PgError::sqlstate) != Some(LOCK_NOT_AVAILABLE) {
-        return error;
+fn busy(error: PgError) -> EngineError {
+    if error.sqlstate() != Some(LOCK_NOT_AVAILABLE) {
+        return error.into();
     }
     EngineError::new(
         code::TARGET_BUSY,
-        error.pg().map(PgError::place).unwrap_or_default(),
+        error.place(),
         format!("a table stayed locked by another session for {LOCK_TIMEOUT} while it was looked at"),
     )
     .remedy("find the session with pg_locks and pg_stat_activity, let it finish, and run the command again")

@@ -27,7 +27,9 @@ const SETTINGS: [&str; 8] = [
 
 /// A catalog without relations.
 pub(super) async fn facts(session: &Session) -> Result<Catalog> {
-    let row = session.query_one(SERVER, &[]).await?;
+    let server = async { Ok(session.query_one(SERVER, &[]).await?) };
+    let (row, settings, event_triggers) =
+        tokio::try_join!(server, settings(session), event_triggers(session))?;
     let version: i32 = row.get(0)?;
     let server_version = u32::try_from(version).map_err(|_| {
         EngineError::new(
@@ -49,8 +51,8 @@ pub(super) async fn facts(session: &Session) -> Result<Catalog> {
         server: ServerFacts {
             standby: row.get(9)?,
             supabase: row.get(10)?,
-            settings: settings(session).await?,
-            event_triggers: event_triggers(session).await?,
+            settings,
+            event_triggers,
             publications_of_all: row.get(11)?,
         },
         ..Catalog::default()

@@ -35,8 +35,9 @@ pub async fn findings(
     target: Side<'_>,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
-    of_source(plan, source, findings).await?;
-    of_target(plan, target, findings).await?;
+    let (of_source, of_target) = tokio::try_join!(of_source(plan, source), of_target(plan, target))?;
+    findings.extend(of_source);
+    findings.extend(of_target);
     if target.catalog.read_only {
         findings.push(
             Finding::error(
@@ -53,7 +54,8 @@ pub async fn findings(
     Ok(())
 }
 
-async fn of_source(plan: &Plan, source: Side<'_>, findings: &mut Vec<Finding>) -> Result<()> {
+async fn of_source(plan: &Plan, source: Side<'_>) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
     let role = &source.catalog.role;
     let from = |entity: &EntityPlan| source.catalog.relation(entity.origin.relation.as_ref()?);
     let named = plan.entities.iter().filter_map(from);
@@ -77,15 +79,16 @@ async fn of_source(plan: &Plan, source: Side<'_>, findings: &mut Vec<Finding>) -
             findings.push(hidden(entity, relation, role));
         }
     }
-    Ok(())
+    Ok(findings)
 }
 
-async fn of_target(plan: &Plan, target: Side<'_>, findings: &mut Vec<Finding>) -> Result<()> {
+async fn of_target(plan: &Plan, target: Side<'_>) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
     let role = &target.catalog.role;
     let into = |entity: &EntityPlan| target.catalog.relation(&entity.into);
     let closed = closed_schemas(target.session, plan.entities.iter().filter_map(into)).await?;
     findings.extend(closed.iter().map(|schema| no_usage("the target", schema, role)));
-    lookups(plan, target, findings).await?;
+    lookups(plan, target, &mut findings).await?;
     for entity in &plan.entities {
         let Some(relation) = into(entity).filter(|relation| !closed.contains(&relation.name.schema)) else {
             continue;
@@ -101,7 +104,7 @@ async fn of_target(plan: &Plan, target: Side<'_>, findings: &mut Vec<Finding>) -
             findings.extend(sequence(target.session, entity, column, role).await?);
         }
     }
-    Ok(())
+    Ok(findings)
 }
 
 /// What values are looked up in must be readable, and wholly.
@@ -167,6 +170,9 @@ async fn closed_schemas<'r>(
     relations: impl Iterator<Item = &'r Relation>,
 ) -> Result<BTreeSet<String>> {
     let schemas: BTreeSet<&str> = relations.map(|relation| relation.name.schema.as_str()).collect();
+    if schemas.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     let schemas: Vec<&str> = schemas.into_iter().collect();
     let rows = session
         .query(

@@ -41,22 +41,21 @@ pub async fn rehearse(
         return Ok(rehearsed);
     }
     let tx = session.begin(BeginMode::RolledBack).await?;
-    let settings = format!(
-        "SET LOCAL lock_timeout = {}; SET LOCAL search_path TO DEFAULT; SAVEPOINT start",
-        lock_timeout.as_millis()
-    );
-    tx.batch(&settings).await?;
+    let patience = format!("SET LOCAL lock_timeout = {}", lock_timeout.as_millis());
+    for statement in [&patience, "SET LOCAL search_path TO DEFAULT", "SAVEPOINT start"] {
+        tx.ahead(statement, &[]).await?;
+    }
     lock(&tx, &rehearsed.items).await?;
     let published = published(&tx, &rehearsed.items).await?;
     rehearsed.exclude(&published);
-    tx.batch("SAVEPOINT round").await?;
+    tx.ahead("SAVEPOINT round", &[]).await?;
     loop {
         let refused = round(&tx, &rehearsed.items).await?;
         if refused.is_empty() {
             break;
         }
         rehearsed.exclude(&refused);
-        tx.batch("ROLLBACK TO SAVEPOINT round").await?;
+        tx.ahead("ROLLBACK TO SAVEPOINT round", &[]).await?;
     }
     tx.rollback().await?;
     Ok(rehearsed)
@@ -85,7 +84,7 @@ impl Rehearsed {
 /// Takes every table's lock first, in one order, so that a busy table is named and nothing is waited for later.
 async fn lock(tx: &Transaction<'_>, items: &[AsideItem]) -> Result<()> {
     let tables: Vec<&QualifiedName> = tables(items).into_iter().collect();
-    match tx.batch(&busy::lock_sql(&tables)).await {
+    match tx.each(&[busy::lock_sql(&tables)]).await {
         Ok(()) => Ok(()),
         Err(error) => Err(refusal(tx, "start", error, &tables).await?),
     }

@@ -25,7 +25,7 @@ struct Trial<'p> {
 
 /// What the source's role cannot read although its own rights look sufficient: what views and functions need, and rows that
 /// row-level security would hide.
-pub async fn source(plan: &Plan, session: &mut Session, findings: &mut Vec<Finding>) -> Result<()> {
+pub async fn source(plan: &Plan, session: &mut Session, told: &[Finding]) -> Result<Vec<Finding>> {
     let trials = plan.entities.iter().map(|entity| Trial {
         entity,
         what: format!("reading {}", entity.origin.label),
@@ -33,15 +33,19 @@ pub async fn source(plan: &Plan, session: &mut Session, findings: &mut Vec<Findi
     });
     // As the load reads it: a standby has no transactions that may write.
     let tx = session.begin(BeginMode::ReadOnlySnapshot(None)).await?;
-    attempt(tx, "the source", trials.collect(), findings).await
+    attempt(tx, "the source", trials.collect(), told).await
 }
 
 /// What the target's role cannot write, and the temporary tables and functions that isolating rows takes.
-pub async fn target(plan: &Plan, session: &mut Session, findings: &mut Vec<Finding>) -> Result<()> {
+pub async fn target(plan: &Plan, session: &mut Session, told: &[Finding]) -> Result<Vec<Finding>> {
     let trials = plan.entities.iter().flat_map(written).collect();
     let tx = session.begin(BeginMode::RolledBack).await?;
-    attempt(tx, "the target", trials, findings).await?;
-    temporary(session, findings).await
+    let mut findings = attempt(tx, "the target", trials, told).await?;
+    let mut all = told.iter().chain(&findings);
+    if !all.any(|finding| finding.place == "the target" && is_about_rights(finding)) {
+        findings.extend(temporary(session).await?);
+    }
+    Ok(findings)
 }
 
 fn read(entity: &EntityPlan) -> String {
@@ -102,18 +106,21 @@ async fn attempt(
     tx: Transaction<'_>,
     side: &str,
     trials: Vec<Trial<'_>>,
-    findings: &mut Vec<Finding>,
-) -> Result<()> {
-    let told: Vec<String> = findings
+    told: &[Finding],
+) -> Result<Vec<Finding>> {
+    let told: Vec<String> = told
         .iter()
         .filter(|finding| is_about_rights(finding))
         .map(|finding| finding.place.clone())
         .collect();
     let open = |trial: &Trial<'_>| !told.contains(&place(trial));
     let trials: Vec<Trial<'_>> = trials.into_iter().filter(open).collect();
-    tx.batch(&format!("{LOCK_TIMEOUT}; SAVEPOINT trial")).await?;
+    let mut findings = Vec::new();
+    for statement in [LOCK_TIMEOUT, "SAVEPOINT trial"] {
+        tx.ahead(statement, &[]).await?;
+    }
     let all: Vec<String> = trials.iter().map(|trial| explain(&trial.sql)).collect();
-    if let Err(error) = tx.batch(&all.join(";\n")).await {
+    if let Err(error) = tx.each(&all).await {
         refused(error)?;
         for trial in &trials {
             tx.batch("ROLLBACK TO SAVEPOINT trial").await?;
@@ -123,7 +130,7 @@ async fn attempt(
         }
     }
     tx.rollback().await?;
-    Ok(())
+    Ok(findings)
 }
 
 fn is_about_rights(finding: &Finding) -> bool {
@@ -165,20 +172,15 @@ fn finding(error: &PgError, trial: &Trial<'_>, side: &str) -> Option<Finding> {
 }
 
 /// Rows that the target refuses are told apart in a temporary table, by a temporary function in PL/pgSQL.
-async fn temporary(session: &mut Session, findings: &mut Vec<Finding>) -> Result<()> {
-    if findings
-        .iter()
-        .any(|finding| finding.place == "the target" && is_about_rights(finding))
-    {
-        return Ok(());
-    }
+async fn temporary(session: &mut Session) -> Result<Option<Finding>> {
+    let mut finding = None;
     let tx = session.begin(BeginMode::RolledBack).await?;
     let made = tx
-        .batch(
-            "CREATE TEMPORARY TABLE driftless_trial (n int8) ON COMMIT DROP; \
-             CREATE FUNCTION pg_temp.driftless_trial() RETURNS int8 LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$; \
-             SELECT pg_temp.driftless_trial()",
-        )
+        .each(&[
+            "CREATE TEMPORARY TABLE driftless_trial (n int8) ON COMMIT DROP",
+            "CREATE FUNCTION pg_temp.driftless_trial() RETURNS int8 LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$",
+            "SELECT pg_temp.driftless_trial()",
+        ])
         .await;
     if let Err(error) = made {
         let error = refused(error)?;
@@ -186,7 +188,7 @@ async fn temporary(session: &mut Session, findings: &mut Vec<Finding>) -> Result
             .server()
             .map(|server| server.message.clone())
             .unwrap_or_default();
-        findings.push(
+        finding = Some(
             Finding::error(
                 code::PRIVILEGE_MISSING,
                 "the target",
@@ -196,5 +198,5 @@ async fn temporary(session: &mut Session, findings: &mut Vec<Finding>) -> Result
         );
     }
     tx.rollback().await?;
-    Ok(())
+    Ok(finding)
 }

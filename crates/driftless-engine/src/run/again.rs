@@ -3,6 +3,7 @@
 use driftless_core::plan::Plan;
 use driftless_core::plan::aside::Silencing;
 use driftless_pg::Session;
+use futures_util::future::try_join_all;
 
 use crate::apply::chunk::ChunkWork;
 use crate::apply::lane::Lane;
@@ -37,6 +38,20 @@ pub(super) async fn due(
     }
 }
 
+/// The entities of which something is due, asked for all of them at once.
+pub(super) async fn with_due<'w, 's, 'p>(
+    works: &[&'w ChunkWork<'s, 'p>],
+    lane: &Lane,
+    due: Due,
+) -> Result<Vec<&'w ChunkWork<'s, 'p>>> {
+    let asked = works
+        .iter()
+        .map(|work| reject::due(&lane.writer, work.store, work.entity(), due, ""));
+    let keys = try_join_all(asked).await?;
+    let found = works.iter().zip(keys).filter(|(_, keys)| !keys.is_empty());
+    Ok(found.map(|(work, _)| *work).collect())
+}
+
 /// Gives rows the references back that were made null before their parents came. Where foreign keys are silent none was.
 pub(super) async fn reunite(
     works: &[&ChunkWork<'_, '_>],
@@ -66,7 +81,7 @@ pub(super) async fn identities(
         corrections.add(&proof::settle_identities(sessions, scope, plan, beside).await?);
         beside = &[];
         let mut parked = 0;
-        for work in works {
+        for work in with_due(works, lane, Due::Twins).await? {
             parked += due(work, lane, Due::Twins, Parents::Coming).await?;
         }
         if parked == 0 {

@@ -10,7 +10,7 @@ use driftless_core::spec::Spec;
 use super::agenda::Agenda;
 use super::prepare::{Prepared, prepare};
 use super::report::{PlanReport, PlannedEntity};
-use super::{settle, statements};
+use super::statements;
 use crate::error::Result;
 use crate::extract::estimate;
 use crate::preflight::parents;
@@ -25,7 +25,7 @@ const REHEARSAL_LOCK: Duration = Duration::from_secs(3);
 pub async fn plan(spec: &Spec) -> Result<PlanReport> {
     let prepared = prepare(spec).await?;
     let mut session = prepared.target.session("plan").await?;
-    let silencing = settle::silencing(&mut session).await?;
+    let silencing = prepared.silencing;
     let decided = aside::set_aside(&prepared.plan, &prepared.target_catalog, silencing);
     let rehearsed = rehearse(&mut session, decided.items, REHEARSAL_LOCK).await?;
     let mut findings = prepared.findings.clone();

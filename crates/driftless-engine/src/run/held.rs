@@ -1,6 +1,7 @@
 //! A pipeline held: state made, lease taken and beating, execution begun.
 
 use driftless_core::code::{self, Code, Exit};
+use driftless_core::plan::aside::Silencing;
 use driftless_pg::{Pool, Session};
 use tokio::task::JoinHandle;
 
@@ -39,7 +40,7 @@ impl Held {
     /// go on with what it left.
     pub async fn take_after(prepared: &Prepared, command: &str, former: Option<i64>) -> Result<Held> {
         let mut control = prepared.target.session("control").await?;
-        let quiet = replica_role::probe(&mut control).await?;
+        let quiet = prepared.silencing == Silencing::ReplicaRole;
         if quiet {
             replica_role::set(&control).await?;
         }
@@ -51,12 +52,19 @@ impl Held {
             lease.release(&control).await?;
             return Err(came_between(prepared));
         }
-        let session = connect(&prepared.target, &lease).await?;
-        if quiet {
-            replica_role::set(&session).await?;
-        }
-        let (execution, started_at) =
-            execution::begin(&session, &prepared.store, command, lease.epoch()).await?;
+        let session = prepared.target.session("run").await?;
+        let silent = async {
+            if quiet {
+                replica_role::set(&session).await?;
+            }
+            Ok(())
+        };
+        // Known to the lease before it writes.
+        let ((), (), (execution, started_at)) = tokio::try_join!(
+            lease.enlist(&session),
+            silent,
+            execution::begin(&session, &prepared.store, command, lease.epoch())
+        )?;
         let stop = tokio_util::sync::CancellationToken::new();
         let beating = tokio::spawn(beat(control, lease.clone(), stop.clone()));
         Ok(Held {
@@ -131,23 +139,19 @@ struct Ending<'e> {
 impl Ending<'_> {
     /// Records it, and gives the lease back. Fails when somebody has taken over.
     async fn tell(&self, session: &Session) -> Result<()> {
-        execution::end(
-            session,
-            self.store,
-            self.execution,
-            self.state,
-            self.error.clone(),
-        )
-        .await?;
-        self.lease.beat(session).await?;
-        self.lease.release(session).await
+        let ((), (), ()) = tokio::try_join!(
+            execution::end(
+                session,
+                self.store,
+                self.execution,
+                self.state,
+                self.error.clone(),
+            ),
+            self.lease.beat(session),
+            self.lease.release(session)
+        )?;
+        Ok(())
     }
-}
-
-async fn connect(target: &Pool, lease: &Lease) -> Result<Session> {
-    let session = target.session("run").await?;
-    lease.enlist(&session).await?;
-    Ok(session)
 }
 
 /// Beats until told to stop; gives the session back, and how it went.

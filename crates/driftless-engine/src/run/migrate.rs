@@ -1,6 +1,7 @@
 //! The initial load: begins, continues, finishes. Started again it goes on where the last transaction ended.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::iter;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -9,9 +10,10 @@ use driftless_core::error::Finding;
 use driftless_core::name::QualifiedName;
 use driftless_core::plan::aside::{self, AsideItem, Kept, Silencing};
 use driftless_core::plan::natural::recording_order;
-use driftless_core::plan::{Chunking, EntityPlan};
+use driftless_core::plan::{Chunking, EntityPlan, Plan};
 use driftless_core::spec::Spec;
 use driftless_pg::Session;
+use futures_util::future::try_join_all;
 
 use super::agenda::Agenda;
 use super::halt::stuck;
@@ -89,6 +91,7 @@ async fn attempt(
         }
         return nothing(&prepared, &agenda, spec).await;
     }
+    open_ahead(&prepared);
     let mut held = stop
         .or(Held::take_after(&prepared, "migrate", persistence.former()))
         .await?;
@@ -126,15 +129,35 @@ async fn attempt(
         return Err(error);
     }
     let session = prepared.target.session("status").await?;
-    let entities = reports(&session, &prepared, &run, spec).await?;
+    let (entities, on_record) = tokio::try_join!(
+        reports(&session, &prepared, &run, spec),
+        reject::open(&session, &prepared.store)
+    )?;
     Ok(MigrateReport {
         execution,
         nothing_to_do: false,
         resumed,
         entities,
-        on_record: reject::open(&session, &prepared.store).await?,
+        on_record,
         duration_ms: 0,
     })
+}
+
+/// Has the sessions opened that this run is going to need.
+fn open_ahead(prepared: &Prepared) {
+    let lanes = lane_count(&prepared.plan);
+    // Those that write chunks and those that build indexes behind them.
+    let writers = iter::repeat_n("writer", 2 * lanes);
+    let evaluators = iter::repeat_n("expressions", lanes);
+    let target = iter::once("run").chain(evaluators).chain(writers);
+    prepared.target.open_ahead(target);
+    let readers = iter::repeat_n("reader", lanes);
+    prepared.source.open_ahead(readers.chain(["estimates"]));
+}
+
+/// How many lanes work: each holds one session with the source and two with the target.
+fn lane_count(plan: &Plan) -> usize {
+    plan.source_connections.min(plan.target_connections / 2).max(1)
 }
 
 async fn nothing(prepared: &Prepared, agenda: &Agenda<'_>, spec: &Spec) -> Result<MigrateReport> {
@@ -167,12 +190,11 @@ async fn reports(
         .filter(|one| one.id == run.execution)
         .flat_map(|one| one.entities)
         .collect();
-    let mut entities = Vec::new();
-    for plan in run.entities() {
+    let reports = run.entities().map(async |plan| {
         let counts = counts.get(&plan.name).copied().unwrap_or_default();
-        entities.push(report(session, prepared, plan, &counts, spec).await?);
-    }
-    Ok(entities)
+        report(session, prepared, plan, &counts, spec).await
+    });
+    try_join_all(reports).await
 }
 
 async fn report(
@@ -182,8 +204,11 @@ async fn report(
     counts: &Counts,
     spec: &Spec,
 ) -> Result<EntityReport> {
-    let (rejected, parked) = reject::counts(session, &prepared.store, &plan.name).await?;
-    let (written, adopted) = execution::written(session, &prepared.store, &plan.name).await?;
+    let store = &prepared.store;
+    let ((rejected, parked), (written, adopted)) = tokio::try_join!(
+        reject::counts(session, store, &plan.name),
+        execution::written(session, store, &plan.name)
+    )?;
     // Proofs may have taken out more of what earlier runs wrote than this one wrote.
     let inserted = counts.inserted.max(0);
     Ok(EntityReport {
@@ -245,12 +270,13 @@ impl<'r> Run<'r> {
         let prepared = self.prepared;
         let lease = held.lease.clone();
         let guard = lease.guard();
-        let silencing = settle::silencing(&mut held.session).await?;
+        let silencing = prepared.silencing;
         // What forbids the load is found before anything of it is recorded.
-        let items = self.rehearsed(held, silencing).await?;
         self.step("snapshot");
-        let snapshot = Snapshot::export(&prepared.source).await?;
-        execution::snapshot(&held.session, &prepared.store, self.execution, snapshot.text()).await?;
+        let (items, snapshot) = tokio::try_join!(
+            self.rehearsed(held, silencing),
+            Snapshot::export(&prepared.source)
+        )?;
         self.begin_entities(held, &snapshot).await?;
         crash::point("entities-begun");
         let facts = RunFacts {
@@ -263,8 +289,10 @@ impl<'r> Run<'r> {
         self.step("setting aside");
         set_aside(&mut held.session, &self.scope(&guard, silencing), &items).await?;
         crash::point("aside-dropped");
-        let at_work = self.shapings(held, &facts).await?;
-        let mut lanes = self.lanes(held, &snapshot, silencing).await?;
+        let (at_work, mut lanes) = tokio::try_join!(
+            self.shapings(held, &facts),
+            self.lanes(held, &snapshot, silencing)
+        )?;
         let (queue, entities) = self
             .work_list(&held.session, &lease, &snapshot, &at_work, silencing)
             .await?;
@@ -325,11 +353,14 @@ impl<'r> Run<'r> {
     /// Records what begins, with its chunks and its adopted mappings, in one transaction.
     async fn begin_entities(&self, held: &mut Held, snapshot: &Snapshot) -> Result<()> {
         let prepared = self.prepared;
-        let mut cut = Vec::new();
-        for plan in &self.agenda.new {
-            let from = prepared.origin(plan);
-            cut.push((*plan, chunks::cut(snapshot.session(), plan, from).await?));
-        }
+        let cutting = self.agenda.new.iter().map(async |plan| {
+            let chunks = chunks::cut(snapshot.session(), plan, prepared.origin(plan)).await?;
+            Ok((*plan, chunks))
+        });
+        let (cut, ()) = tokio::try_join!(
+            try_join_all(cutting),
+            execution::snapshot(&held.session, &prepared.store, self.execution, snapshot.text())
+        )?;
         begin::entities(
             &mut held.session,
             &prepared.store,
@@ -425,29 +456,23 @@ impl<'r> Run<'r> {
     }
 
     async fn shapings(&self, held: &Held, facts: &RunFacts) -> Result<Vec<Shaping<'r>>> {
-        let mut shapings = Vec::new();
-        for plan in self.entities() {
+        let shapings = self.entities().map(async |plan| {
             let constants = constants::resolve(&held.session, plan, facts).await?;
-            shapings.push(Shaping::new(
+            Ok(Shaping::new(
                 &self.prepared.plan,
                 plan,
                 constants,
                 &self.prepared.store,
-            ));
-        }
-        Ok(shapings)
+            ))
+        });
+        try_join_all(shapings).await
     }
 
     async fn lanes(&self, held: &Held, snapshot: &Snapshot, silencing: Silencing) -> Result<Vec<Lane>> {
-        let plan = &self.prepared.plan;
-        // A lane holds one session with the source and two with the target.
-        let count = plan.source_connections.min(plan.target_connections / 2).max(1);
-        let mut lanes = Vec::new();
-        for _ in 0..count {
-            let (source, target) = (&self.prepared.source, &self.prepared.target);
-            lanes.push(Lane::open(source, target, snapshot, &held.lease, silencing).await?);
-        }
-        Ok(lanes)
+        let (source, target) = (&self.prepared.source, &self.prepared.target);
+        let count = lane_count(&self.prepared.plan);
+        let lanes = (0..count).map(|_| Lane::open(source, target, snapshot, &held.lease, silencing));
+        try_join_all(lanes).await
     }
 
     /// Who waits for whom: under replica role no foreign key is checked.
@@ -468,16 +493,20 @@ impl<'r> Run<'r> {
         shapings: &'w [Shaping<'r>],
         silencing: Silencing,
     ) -> Result<(Queue, Vec<Entity<'w, 'r>>)> {
-        let aside = outstanding(session, &self.prepared.store).await?;
+        let store = &self.prepared.store;
+        let plans: Vec<&EntityPlan> = self.entities().collect();
+        let points = plans.iter().map(|plan| chunk::all(session, store, &plan.name));
+        let (aside, estimates, points) = tokio::try_join!(
+            outstanding(session, store),
+            self.estimates(),
+            try_join_all(points)
+        )?;
         let aside: Vec<AsideItem> = aside.into_iter().map(|record| record.item).collect();
         let mut waits = self.waits(silencing, &aside);
-        let plans: Vec<&EntityPlan> = self.entities().collect();
-        let estimates = self.estimates().await?;
         let mut queue = Queue::default();
         let mut entities = Vec::new();
-        for (number, shaping) in shapings.iter().enumerate() {
+        for (number, (shaping, points)) in shapings.iter().zip(points).enumerate() {
             let plan = shaping.plan;
-            let points = chunk::all(session, &self.prepared.store, &plan.name).await?;
             let (chunks, stale) = split(self.cut_as_before(plan), &points, snapshot.text());
             queue.entities.push(Waiting {
                 entity: plan.name.clone(),
@@ -550,13 +579,12 @@ impl<'r> Run<'r> {
     /// About how many rows each entity has. On a session of its own: what fails there must not end the snapshot's.
     async fn estimates(&self) -> Result<BTreeMap<&'r str, u64>> {
         let session = self.prepared.source.session("estimates").await?;
-        let mut rows = BTreeMap::new();
-        for plan in self.entities() {
+        let rows = self.entities().map(async |plan| {
             let found = estimate::rows(&session, plan, self.prepared.origin(plan)).await?;
             let known = found.and_then(|rows| u64::try_from(rows).ok());
-            rows.insert(plan.name.as_str(), known.unwrap_or(0));
-        }
-        Ok(rows)
+            Ok::<_, EngineError>((plan.name.as_str(), known.unwrap_or(0)))
+        });
+        Ok(try_join_all(rows).await?.into_iter().collect())
     }
 }
 

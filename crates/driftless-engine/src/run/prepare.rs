@@ -11,6 +11,7 @@ use driftless_core::plan::{self, EntityPlan, Facts, Plan};
 use driftless_core::spec::{From, ServerSpec, Spec};
 use driftless_core::survey::{self, Ground};
 use driftless_pg::{ConnectConfig, Param, Pool, PoolLimits, Session, Surroundings};
+use futures_util::future::try_join_all;
 
 use crate::apply::fence::Fence;
 use crate::error::{EngineError, InContext as _, Result};
@@ -40,6 +41,8 @@ pub struct Prepared {
     pub source_catalog: Catalog,
     /// The target.
     pub target_catalog: Catalog,
+    /// How triggers are kept silent in the target.
+    pub silencing: Silencing,
     /// Whether the target has state of this pipeline.
     pub presence: Presence,
     /// How often the lease had been taken before anything was looked at: a later one means that it may be otherwise now.
@@ -104,17 +107,27 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         async { source.session("check").await.context("[source]") },
         async { target.session("check").await.context("[target]") }
     )?;
+    let (from, into) = (wanted_source(spec), wanted_target(spec));
+    let (standing, place, silencing, catalogs) = tokio::join!(
+        standing(&target_session, &store),
+        schema::place(&target_session, &store),
+        silencing(&target_session),
+        async {
+            tokio::try_join!(
+                introspect(&source_session, &from),
+                introspect(&target_session, &into)
+            )
+        }
+    );
+    // State that is not ours is told first: nothing else matters then.
     let Standing {
         presence,
         epoch,
         begun,
         aside,
-    } = standing(&target_session, &store).await?;
-    let (from, into) = (wanted_source(spec), wanted_target(spec));
-    let (source_catalog, target_catalog) = tokio::try_join!(
-        introspect(&source_session, &from),
-        introspect(&target_session, &into)
-    )?;
+    } = standing?;
+    let (source_catalog, target_catalog) = catalogs?;
+    let (place, silencing) = (place?, silencing?);
     // Keys that this pipeline has set aside are still keys.
     let keyed_catalog = with_keys_back(target_catalog.clone(), &aside);
     if !target_catalog.may_create_temp {
@@ -144,21 +157,8 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         &mut findings,
     )
     .await?;
-    let plan = match plan::compile(spec, &source_catalog, &keyed_catalog, &facts) {
-        Ok((plan, more)) => {
-            findings.extend(more);
-            Some(plan)
-        }
-        Err(more) => {
-            let told: Vec<Finding> = more
-                .into_iter()
-                .filter(|finding| !is_told(finding, &findings))
-                .collect();
-            findings.extend(told);
-            None
-        }
-    };
-    if presence == Presence::Absent && schema::place(&target_session, &store).await? == Place::Forbidden {
+    let plan = compiled(spec, &source_catalog, &keyed_catalog, &facts, &mut findings);
+    if presence == Presence::Absent && place == Place::Forbidden {
         findings.push(privileges::no_place_for_state(
             store.schema(),
             &target_catalog.role,
@@ -173,14 +173,14 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         if !blocks(&findings) {
             findings.extend(occupied(plan, &target_catalog, &begun));
         }
-        surveyed(
+        let ground = Ground {
             spec,
             plan,
-            (&source_catalog, &target_catalog),
-            (&mut source_session, &mut target_session),
-            &mut findings,
-        )
-        .await?;
+            source: &source_catalog,
+            target: &target_catalog,
+            silencing,
+        };
+        surveyed(ground, (&mut source_session, &mut target_session), &mut findings).await?;
     }
     match plan {
         Some(plan) if !blocks(&findings) => Ok(Prepared {
@@ -190,12 +190,37 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
             target,
             source_catalog,
             target_catalog,
+            silencing,
             presence,
             epoch,
             begun,
             findings,
         }),
         _ => Err(EngineError::findings(findings)),
+    }
+}
+
+/// The plan, or why there is none.
+fn compiled(
+    spec: &Spec,
+    source: &Catalog,
+    target: &Catalog,
+    facts: &Facts,
+    findings: &mut Vec<Finding>,
+) -> Option<Plan> {
+    match plan::compile(spec, source, target, facts) {
+        Ok((plan, more)) => {
+            findings.extend(more);
+            Some(plan)
+        }
+        Err(more) => {
+            let told: Vec<Finding> = more
+                .into_iter()
+                .filter(|finding| !is_told(finding, findings))
+                .collect();
+            findings.extend(told);
+            None
+        }
     }
 }
 
@@ -270,34 +295,35 @@ fn occupied(plan: &Plan, target: &Catalog, begun: &[Begun]) -> Option<Finding> {
 
 /// What surrounds the tables, and what only trying tells.
 async fn surveyed(
-    spec: &Spec,
-    plan: &Plan,
-    (source, target): (&Catalog, &Catalog),
+    ground: Ground<'_>,
     (source_session, target_session): (&mut Session, &mut Session),
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
-    let silencing = if replica_role::probe(target_session).await? {
-        Silencing::ReplicaRole
-    } else {
-        Silencing::EachTrigger
-    };
+    let (plan, source) = (ground.plan, ground.source);
     // A right that is known to be missing would be told twice.
     let rights = !blocks(findings);
-    findings.extend(survey::findings(Ground {
-        spec,
-        plan,
-        source,
-        target,
-        silencing,
-    }));
+    findings.extend(survey::findings(ground));
     if rights {
-        trial::source(plan, source_session, findings).await?;
-        trial::target(plan, target_session, findings).await?;
+        let (of_source, of_target) = tokio::try_join!(
+            trial::source(plan, source_session, findings),
+            trial::target(plan, target_session, findings)
+        )?;
+        findings.extend(of_source);
+        findings.extend(of_target);
     }
     if !blocks(findings) {
         encoding::findings(plan, source, source_session, findings).await?;
     }
     Ok(())
+}
+
+/// How triggers are kept silent: by trying.
+async fn silencing(target: &Session) -> Result<Silencing> {
+    Ok(if replica_role::probe(target).await? {
+        Silencing::ReplicaRole
+    } else {
+        Silencing::EachTrigger
+    })
 }
 
 /// An expression that PostgreSQL refused is told once, with PostgreSQL's reason.
@@ -518,42 +544,53 @@ async fn expressions(
 
 /// What the compiler built must be accepted by the target as it stands: casts that do not exist show here.
 async fn evaluations(plan: &Plan, session: &mut Session, findings: &mut Vec<Finding>) -> Result<()> {
-    session
-        .batch(&format!("SET search_path = {}", evaluate::SEARCH_PATH))
-        .await?;
+    let session: &Session = session;
+    let path = format!("SET search_path = {}", evaluate::SEARCH_PATH);
+    let set = async { Ok(session.batch(&path).await?) };
+    let entities = plan.entities.iter().map(|entity| evaluated(entity, session));
+    let ((), found) = tokio::try_join!(set, try_join_all(entities))?;
+    findings.extend(found.into_iter().flatten());
+    Ok(())
+}
+
+/// What the target says to the statements of one entity.
+async fn evaluated(entity: &EntityPlan, session: &Session) -> Result<Vec<Finding>> {
     let run = RunFacts {
         execution: 0,
         started_at: 0,
         mode: "load",
     };
-    for entity in &plan.entities {
-        for evaluation in [
-            &entity.key_evaluation,
-            &entity.evaluation,
-            &entity.target_evaluation,
-        ] {
-            if !evaluation.is_empty() && !evaluation.inputs.is_empty() {
-                prepared(entity, evaluation, session, findings).await?;
-            }
-        }
-        match constants::resolve(session, entity, &run).await {
-            Ok(_) => {}
-            Err(error) if error.pg().is_none() => findings.extend(error.into_findings()),
-            Err(error) => return Err(error),
-        }
+    let statements = [
+        &entity.key_evaluation,
+        &entity.evaluation,
+        &entity.target_evaluation,
+    ];
+    let statements = statements
+        .into_iter()
+        .filter(|evaluation| !evaluation.is_empty() && !evaluation.inputs.is_empty())
+        .map(|evaluation| prepared(entity, evaluation, session));
+    let (prepared, constants) = tokio::join!(
+        try_join_all(statements),
+        constants::resolve(session, entity, &run)
+    );
+    let mut findings: Vec<Finding> = prepared?.into_iter().flatten().collect();
+    match constants {
+        Ok(_) => {}
+        Err(error) if error.pg().is_none() => findings.extend(error.into_findings()),
+        Err(error) => return Err(error),
     }
-    Ok(())
+    Ok(findings)
 }
 
 async fn prepared(
     entity: &EntityPlan,
     evaluation: &plan::Evaluation,
     session: &Session,
-    findings: &mut Vec<Finding>,
-) -> Result<()> {
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
     let types: Vec<u32> = evaluation.inputs.iter().map(|input| input.array).collect();
     let Err(error) = session.describe(&evaluation.sql(), &types).await else {
-        return Ok(());
+        return Ok(findings);
     };
     if error.server().is_none() {
         return Err(error.into());
@@ -578,5 +615,5 @@ async fn prepared(
             );
         }
     }
-    Ok(())
+    Ok(findings)
 }

@@ -14,7 +14,6 @@ use driftless_core::spec::{Spec, WhenMissing};
 use super::held::Held;
 use super::prepare::{Prepared, prepare};
 use super::report::{Event, RejectFilter, RejectGroup, RetryReport};
-use super::settle::silencing;
 use super::stop::Stop;
 use super::{Events, again, settle};
 use crate::apply::begin;
@@ -164,7 +163,7 @@ async fn retry_all(
         still_rejected: 0,
         gone: 0,
     };
-    let silencing = silencing(&mut held.session).await?;
+    let silencing = prepared.silencing;
     let snapshot = Snapshot::export(&prepared.source).await?;
     let mut lane = Lane::open(
         &prepared.source,

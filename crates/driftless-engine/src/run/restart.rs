@@ -10,7 +10,7 @@ use super::Events;
 use super::held::Held;
 use super::prepare::{Prepared, endpoints, prepare};
 use super::report::{AbandonReport, Deletion, Event};
-use super::settle::{self, silencing};
+use super::settle;
 use super::waits::children_first;
 use crate::apply::restart::{self, Outside};
 use crate::apply::{aside as putting, lane};
@@ -48,7 +48,7 @@ pub async fn restart(spec: &Spec, only: &[String], events: &Events) -> Result<Ve
 }
 
 async fn delete(prepared: &Prepared, held: &mut Held, plans: &[&EntityPlan]) -> Result<Vec<Deletion>> {
-    let silencing = silencing(&mut held.session).await?;
+    let silencing = prepared.silencing;
     let mut writer = lane::writer(&prepared.target, &held.lease, silencing).await?;
     let outside = outside(plans, &prepared.target_catalog);
     // Foreign keys that are checked let children go first, and not their parents.
@@ -146,7 +146,7 @@ pub async fn abandon(spec: &Spec, events: &Events) -> Result<AbandonReport> {
 }
 
 async fn put_back(prepared: &Prepared, held: &mut Held) -> Result<AbandonReport> {
-    let silencing = silencing(&mut held.session).await?;
+    let silencing = prepared.silencing;
     let guard = held.lease.guard();
     let scope = Scope {
         store: &prepared.store,

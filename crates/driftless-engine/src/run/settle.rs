@@ -8,6 +8,7 @@ use driftless_core::error::Finding;
 use driftless_core::plan::aside::Silencing;
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::Session;
+use futures_util::future::try_join_all;
 
 use super::Events;
 use super::again;
@@ -24,7 +25,6 @@ use crate::apply::write::Parents;
 use crate::apply::{begin, finish, lane, proof};
 use crate::crash;
 use crate::error::{EngineError, Result};
-use crate::preflight::replica_role;
 use crate::store::aside::{AsideRecord, AsideState, Scope};
 use crate::store::entity::Phase;
 use crate::store::execution::{self, Counts};
@@ -35,15 +35,6 @@ use crate::store::{aside, chunk, reject};
 /// How often rows that a foreign key refused are tried again: each time the children of those that went in follow. Trees
 /// that go deeper against the order of their keys stay on record, for `rejects retry`.
 const GENERATIONS: usize = 10;
-
-/// How triggers are kept silent here: by trying.
-pub async fn silencing(session: &mut Session) -> Result<Silencing> {
-    Ok(if replica_role::probe(session).await? {
-        Silencing::ReplicaRole
-    } else {
-        Silencing::EachTrigger
-    })
-}
 
 /// What the end of a load needs.
 pub struct Settling<'s, 'p> {
@@ -82,10 +73,11 @@ impl Settling<'_, '_> {
     /// Proves, restores, and marks the entities as done.
     pub async fn finish(&self, lanes: &mut [Lane]) -> Result<()> {
         let plan = &self.plan;
-        let mut sessions: Vec<Session> = Vec::new();
-        for _ in 0..lanes.len() {
-            sessions.push(lane::writer(&self.prepared.target, self.lease, self.scope.silencing).await?);
-        }
+        let target = &self.prepared.target;
+        let writers = lanes
+            .iter()
+            .map(|_| lane::writer(target, self.lease, self.scope.silencing));
+        let mut sessions: Vec<Session> = try_join_all(writers).await?;
         self.step("indexing identities");
         let mut corrections = self.again(lanes, &mut sessions).await?;
         self.step("gathering statistics");
@@ -203,7 +195,7 @@ impl Settling<'_, '_> {
         let mut before = usize::MAX;
         for _ in 0..GENERATIONS {
             let mut refused = 0;
-            for work in &self.works {
+            for work in again::with_due(&self.works, lane, Due::Orphans).await? {
                 refused += again::due(work, lane, Due::Orphans, parents).await?;
             }
             if refused == 0 {
@@ -224,7 +216,9 @@ impl Settling<'_, '_> {
         let Some(lane) = lanes.first_mut() else {
             return Ok(());
         };
-        for work in &self.works {
+        let due = reject::undescribed(&lane.writer, &self.prepared.store).await?;
+        let works = self.works.iter();
+        for work in works.filter(|work| due.iter().any(|entity| entity == work.entity())) {
             work.describe_rejects(lane).await?;
         }
         Ok(())
@@ -232,10 +226,15 @@ impl Settling<'_, '_> {
 
     /// Judges the share of rejects for good, those of the proofs included.
     async fn judge(&self, session: &Session) -> Result<()> {
-        for entity in self.plans() {
-            let store = &self.prepared.store;
-            let (rejected, parked) = reject::counts(session, store, &entity.name).await?;
-            let points = chunk::all(session, store, &entity.name).await?;
+        let store = &self.prepared.store;
+        let found = self.plans().map(async |entity| {
+            tokio::try_join!(
+                reject::counts(session, store, &entity.name),
+                chunk::all(session, store, &entity.name)
+            )
+        });
+        let found = try_join_all(found).await?;
+        for (entity, ((rejected, parked), points)) in self.plans().zip(found) {
             let read = points.iter().map(|point| point.read).sum();
             let sum = Counts {
                 read,
@@ -343,8 +342,8 @@ pub async fn put_back(prepared: &Prepared, held: &Held, error: &EngineError, eve
 
 /// Restores within a limit; how much is still aside.
 async fn restore_within(prepared: &Prepared, held: &Held, limit: Option<Duration>) -> Result<usize> {
-    let mut control = prepared.target.session("restore").await?;
-    let silencing = silencing(&mut control).await?;
+    let control = prepared.target.session("restore").await?;
+    let silencing = prepared.silencing;
     if aside::outstanding(&control, &prepared.store).await?.is_empty() {
         return Ok(0);
     }

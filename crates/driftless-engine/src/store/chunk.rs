@@ -44,8 +44,7 @@ pub async fn record(tx: &Transaction<'_>, store: &Store, entity: &str, chunks: &
             params.push(Param::text_or_null(chunk.high.as_deref()));
         }
         let sql = store.sql("INSERT INTO {state}.chunk (pipeline, entity, number, low, high) VALUES ");
-        tx.execute(&format!("{sql}{}", values.join(", ")), &params)
-            .await?;
+        tx.ahead(&format!("{sql}{}", values.join(", ")), &params).await?;
     }
     Ok(())
 }

@@ -99,11 +99,11 @@ pub async fn begun(session: &Session, store: &Store) -> Result<Vec<Begun>> {
         .collect()
 }
 
-/// Records that an entity's load begins.
+/// Records that an entity's load begins: with the next statement of the caller's transaction, or its commit.
 pub async fn begin(session: &Session, store: &Store, plan: &EntityPlan, execution: i64) -> Result<()> {
     let chunking = format!("{:?}", plan.chunking);
     session
-        .execute(
+        .ahead(
             &store.sql(
                 "INSERT INTO {state}.entity (pipeline, entity, schema_name, table_name, path, phase, digest, signature, described, chunking, execution) \
                  VALUES ($1, $2, $3, $4, $5, 'loading', $6, $7, $8, $9, $10)",
@@ -125,10 +125,10 @@ pub async fn begin(session: &Session, store: &Store, plan: &EntityPlan, executio
     Ok(())
 }
 
-/// Moves an entity to a phase.
+/// Moves an entity to a phase: with the next statement of the caller's transaction, or its commit.
 pub async fn advance(session: &Session, store: &Store, entity: &str, phase: Phase) -> Result<()> {
     session
-        .execute(
+        .ahead(
             &store.sql(
                 "UPDATE {state}.entity SET phase = $3, changed_at = pg_catalog.clock_timestamp() WHERE pipeline = $1 AND entity = $2",
             ),

@@ -68,24 +68,24 @@ pub struct Execution {
 /// Begins an execution; those that a dead process left running are marked as interrupted. Gives its number and the moment
 /// it started, as microseconds since 2000-01-01 UTC.
 pub async fn begin(session: &Session, store: &Store, command: &str, epoch: i64) -> Result<(i64, i64)> {
-    session
-        .execute(
-            &store.sql(
-                "UPDATE {state}.execution SET state = 'interrupted', ended_at = pg_catalog.clock_timestamp() \
-                 WHERE pipeline = $1 AND state = 'running'",
-            ),
-            &[Param::text(store.pipeline())],
-        )
-        .await?;
-    let row = session
-        .query_one(
-            &store.sql(
-                "INSERT INTO {state}.execution (pipeline, command, epoch, state) VALUES ($1, $2, $3, 'running') \
-                 RETURNING id, (pg_catalog.date_part('epoch', started_at - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::int8",
-            ),
-            &[Param::text(store.pipeline()), Param::text(command), Param::int8(epoch)],
-        )
-        .await?;
+    let interrupt = store.sql(
+        "UPDATE {state}.execution SET state = 'interrupted', ended_at = pg_catalog.clock_timestamp() \
+         WHERE pipeline = $1 AND state = 'running'",
+    );
+    let insert = store.sql(
+        "INSERT INTO {state}.execution (pipeline, command, epoch, state) VALUES ($1, $2, $3, 'running') \
+         RETURNING id, (pg_catalog.date_part('epoch', started_at - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::int8",
+    );
+    let pipeline = [Param::text(store.pipeline())];
+    let new = [
+        Param::text(store.pipeline()),
+        Param::text(command),
+        Param::int8(epoch),
+    ];
+    let (_, row) = tokio::try_join!(
+        session.execute(&interrupt, &pipeline),
+        session.query_one(&insert, &new)
+    )?;
     Ok((row.get(0)?, row.get(1)?))
 }
 

@@ -61,24 +61,34 @@ pub fn belongs(plan: &EntityPlan, identity: &str, target: &str) -> String {
     pairs.join(" AND ")
 }
 
-/// Makes the identity table without its indexes, which are built behind the load. One that is there already belongs
-/// to a load that was torn down without forgetting it, and is refused.
+/// Refuses identity tables that are there already: they belong to a load that was torn down without forgetting them.
+pub async fn refuse_kept(session: &Session, store: &Store, plans: &[&EntityPlan]) -> Result<()> {
+    let tables: Vec<String> = plans
+        .iter()
+        .map(|plan| store.identity_table(&plan.name).sql())
+        .collect();
+    let sql = "SELECT w.place FROM unnest($1::text[]) WITH ORDINALITY AS w (name, place) \
+               WHERE pg_catalog.to_regclass(w.name) IS NOT NULL ORDER BY w.place LIMIT 1";
+    let Some(row) = session.query_opt(sql, &[Param::text_array(&tables)]).await? else {
+        return Ok(());
+    };
+    let place = usize::try_from(row.get::<i64>(0)? - 1).unwrap_or_default();
+    let entity = plans
+        .get(place)
+        .map(|plan| plan.name.as_str())
+        .unwrap_or_default();
+    Err(EngineError::new(
+        code::INTEGRITY,
+        format!("entity {entity}"),
+        "the target keeps its identities of a load that was torn down",
+    )
+    .remedy("they are the only map between old and new keys: keep them, or remove them with `driftless teardown --forget-identities`"))
+}
+
+/// Makes the identity table without its indexes, which are built behind the load: with the next statement of the caller's
+/// transaction, or its commit.
 pub async fn create(session: &Session, store: &Store, plan: &EntityPlan) -> Result<()> {
     let table = store.identity_table(&plan.name).sql();
-    let there = session
-        .query_one(
-            "SELECT pg_catalog.to_regclass($1) IS NOT NULL",
-            &[Param::text(table.as_str())],
-        )
-        .await?;
-    if there.get(0)? {
-        return Err(EngineError::new(
-            code::INTEGRITY,
-            format!("entity {}", plan.name),
-            "the target keeps its identities of a load that was torn down",
-        )
-        .remedy("they are the only map between old and new keys: keep them, or remove them with `driftless teardown --forget-identities`"));
-    }
     let mut columns = Vec::new();
     for (name, part) in key_columns(plan).iter().zip(&plan.identity.key) {
         columns.push(format!("{name} {} NOT NULL", part.type_sql));
@@ -87,16 +97,17 @@ pub async fn create(session: &Session, store: &Store, plan: &EntityPlan) -> Resu
         columns.push(format!("{name} {type_sql} NOT NULL"));
     }
     // It has no key while it is filled. Where a publication of all tables is there, nothing could be deleted from it then.
-    session
-        .batch(&format!(
-            "CREATE TABLE {table} ({}, row_hash int8, offered bytea, stored bytea, execution int8 NOT NULL, \
-             status int2 NOT NULL, created_at timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp(), \
-             validated_at timestamptz, nulled bool); REVOKE ALL ON {table} FROM PUBLIC; \
-             ALTER TABLE {table} REPLICA IDENTITY FULL{}",
-            columns.join(", "),
-            look_up(store, plan).map_or_else(String::new, |statement| format!("; {statement}")),
-        ))
-        .await?;
+    let made = format!(
+        "CREATE TABLE {table} ({}, row_hash int8, offered bytea, stored bytea, execution int8 NOT NULL, \
+         status int2 NOT NULL, created_at timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp(), \
+         validated_at timestamptz, nulled bool)",
+        columns.join(", "),
+    );
+    let closed = format!("REVOKE ALL ON {table} FROM PUBLIC");
+    let whole = format!("ALTER TABLE {table} REPLICA IDENTITY FULL");
+    for statement in [made, closed, whole].into_iter().chain(look_up(store, plan)) {
+        session.ahead(&statement, &[]).await?;
+    }
     Ok(())
 }
 

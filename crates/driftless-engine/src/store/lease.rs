@@ -50,12 +50,14 @@ impl Lease {
         holder: &str,
         former: Option<i64>,
     ) -> Result<Lease> {
-        let before = epoch(control, store).await?;
         let another = |holder: &Holder| former != Some(holder.epoch);
-        if let Some(other) = living_holder(control, store).await?.filter(another) {
+        let (before, living) = tokio::try_join!(epoch(control, store), living_holder(control, store))?;
+        if let Some(other) = living.filter(another) {
             return Err(held(store, &other));
         }
-        end_back_ends(control, store, before).await?;
+        if before > 0 {
+            end_back_ends(control, store, before).await?;
+        }
         let tx = control.begin(BeginMode::ReadWrite).await?;
         // Two starters meet here: the second waits for this row and then finds a living holder.
         let row = tx
@@ -69,7 +71,7 @@ impl Lease {
             tx.rollback().await?;
             return Err(held(store, &other));
         }
-        tx.execute(
+        tx.ahead(
             &store.sql(include_str!("lease_take.sql")),
             &[
                 Param::text(store.pipeline()),
@@ -78,28 +80,34 @@ impl Lease {
             ],
         )
         .await?;
-        tx.commit().await?;
         let lease = Lease {
             store: store.clone(),
             epoch,
         };
-        lease.enlist(control).await?;
+        let (enlist, params) = lease.enlistment();
+        tx.ahead(&enlist, &params).await?;
+        tx.commit().await?;
         Ok(lease)
     }
 
     /// Records a session as one of this lease's, so that whoever takes over can end it.
     pub async fn enlist(&self, session: &Session) -> Result<()> {
-        session
-            .execute(
-                &self.store.sql(
-                    "INSERT INTO {state}.lease_backend (pipeline, epoch, backend_pid, backend_start) \
-                     SELECT $1, $2, pid, backend_start FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid() \
-                     ON CONFLICT DO NOTHING",
-                ),
-                &[Param::text(self.store.pipeline()), Param::int8(self.epoch)],
-            )
-            .await?;
+        let (enlist, params) = self.enlistment();
+        session.execute(&enlist, &params).await?;
         Ok(())
+    }
+
+    /// The statement that records the session that runs it, with its parameters.
+    fn enlistment(&self) -> (String, [Param; 2]) {
+        let enlist = self.store.sql(
+            "INSERT INTO {state}.lease_backend (pipeline, epoch, backend_pid, backend_start) \
+             SELECT $1, $2, pid, backend_start FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid() \
+             ON CONFLICT DO NOTHING",
+        );
+        (
+            enlist,
+            [Param::text(self.store.pipeline()), Param::int8(self.epoch)],
+        )
     }
 
     /// Says that the holder is alive. Fails when somebody has taken over.
@@ -184,22 +192,17 @@ pub async fn refuse_if_alive(session: &Session, store: &Store) -> Result<()> {
 /// Ends what a dead holder left running: a COPY that still commits would otherwise be waited for.
 /// Those of somebody who took the lease meanwhile have a later epoch and are left alone.
 async fn end_back_ends(session: &Session, store: &Store, epoch: i64) -> Result<()> {
-    session
-        .query(
-            &store.sql(
-                "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM {state}.lease_backend AS b \
-                 JOIN pg_catalog.pg_stat_activity AS a ON a.pid = b.backend_pid AND a.backend_start = b.backend_start \
-                 WHERE b.pipeline = $1 AND b.epoch <= $2 AND a.pid <> pg_catalog.pg_backend_pid()",
-            ),
-            &[Param::text(store.pipeline()), Param::int8(epoch)],
-        )
-        .await?;
-    session
-        .execute(
-            &store.sql("DELETE FROM {state}.lease_backend WHERE pipeline = $1 AND epoch <= $2"),
-            &[Param::text(store.pipeline()), Param::int8(epoch)],
-        )
-        .await?;
+    let ending = store.sql(
+        "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM {state}.lease_backend AS b \
+         JOIN pg_catalog.pg_stat_activity AS a ON a.pid = b.backend_pid AND a.backend_start = b.backend_start \
+         WHERE b.pipeline = $1 AND b.epoch <= $2 AND a.pid <> pg_catalog.pg_backend_pid()",
+    );
+    let forgetting = store.sql("DELETE FROM {state}.lease_backend WHERE pipeline = $1 AND epoch <= $2");
+    let params = [Param::text(store.pipeline()), Param::int8(epoch)];
+    tokio::try_join!(
+        session.execute(&ending, &params),
+        session.execute(&forgetting, &params)
+    )?;
     Ok(())
 }
 

@@ -274,11 +274,19 @@ pub async fn due(
     Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
 }
 
+/// Entities of which rejects have no source row yet.
+pub async fn undescribed(session: &Session, store: &Store) -> Result<Vec<String>> {
+    let sql =
+        store.sql("SELECT DISTINCT entity FROM {state}.rejects WHERE pipeline = $1 AND source_row IS NULL");
+    let rows = session.query(&sql, &[Param::text(store.pipeline())]).await?;
+    rows.iter().map(|row| Ok(row.get(0)?)).collect()
+}
+
 /// Tells rows that a foreign key refused, and whose parent is on record itself, that it is the parent's fault. In a transaction
 /// of its own that begins with the guard.
 pub async fn blame_parents(session: &mut Session, store: &Store, guard: &str) -> Result<()> {
     let tx = session.begin(driftless_pg::BeginMode::ReadWrite).await?;
-    tx.batch(guard).await?;
+    tx.ahead(guard, &[]).await?;
     let sql = store.sql(&format!(
         "UPDATE {{state}}.rejects AS r SET code = '{}', \
          message = pg_catalog.concat('column ', r.column_name, ' refers to a row of ', r.parent_entity, ' that was left out') \
@@ -287,7 +295,7 @@ pub async fn blame_parents(session: &mut Session, store: &Store, guard: &str) ->
         code::ROW_PARENT_REJECTED,
         code::ROW_REFERENCE_MISSING
     ));
-    tx.execute(&sql, &[Param::text(store.pipeline())]).await?;
+    tx.ahead(&sql, &[Param::text(store.pipeline())]).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -110,17 +110,20 @@ pub async fn place(session: &Session, store: &Store) -> Result<Place> {
     })
 }
 
-async fn make(session: &mut Session, store: &Store, namespace: Uuid) -> Result<()> {
+async fn make(session: &mut Session, store: &Store, namespace: Uuid, place: Place) -> Result<()> {
     let tx = session.begin(BeginMode::ReadWrite).await?;
     // Two first starts meet here: the second one finds what the first one made.
     let lock = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('driftless ' || $1, 0))";
-    tx.execute(lock, &[Param::text(store.schema())]).await?;
+    tx.ahead(lock, &[Param::text(store.schema())]).await?;
     if presence(&tx, store).await? == Presence::Absent {
-        if place(&tx, store).await? == Place::Creatable {
-            tx.batch(&store.sql("CREATE SCHEMA {state}")).await?;
+        let tables = store.sql(include_str!("schema.sql"));
+        if place == Place::Creatable {
+            let schema = store.sql("CREATE SCHEMA {state}");
+            tx.batch(&format!("{schema};\n{tables}")).await?;
+        } else {
+            tx.batch(&tables).await?;
         }
-        tx.batch(&store.sql(include_str!("schema.sql"))).await?;
-        tx.execute(
+        tx.ahead(
             &store.sql("INSERT INTO {state}.pipeline (name, version, namespace) VALUES ($1, $2, $3)"),
             &[
                 Param::text(store.pipeline()),
@@ -129,7 +132,7 @@ async fn make(session: &mut Session, store: &Store, namespace: Uuid) -> Result<(
             ],
         )
         .await?;
-        tx.execute(
+        tx.ahead(
             &store.sql("INSERT INTO {state}.lease (pipeline, epoch) VALUES ($1, 0)"),
             &[Param::text(store.pipeline())],
         )
@@ -141,8 +144,10 @@ async fn make(session: &mut Session, store: &Store, namespace: Uuid) -> Result<(
 
 /// Makes the state if it is absent; refuses a namespace other than the one it was made with.
 pub async fn ensure(session: &mut Session, store: &Store, namespace: Uuid) -> Result<()> {
-    if presence(session, store).await? == Presence::Absent {
-        make(session, store, namespace).await?;
+    let shared: &Session = session;
+    let (presence, place) = tokio::try_join!(presence(shared, store), place(shared, store))?;
+    if presence == Presence::Absent {
+        make(session, store, namespace, place).await?;
     }
     let row = session
         .query_one(&store.sql("SELECT namespace FROM {state}.pipeline"), &[])

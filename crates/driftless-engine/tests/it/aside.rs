@@ -417,19 +417,19 @@ async fn what_came_back_halfway_is_set_aside_again() {
 async fn only_trying_tells_who_may_set_the_replica_role() {
     let database = database("asiderole").await;
     assert!(
-        replica_role::probe(&mut session(&database).await)
+        replica_role::probe(&session(&database).await)
             .await
             .expect("a probe")
     );
     let (mut other, role) = session_of_new_role(&database, "plain").await;
-    assert!(!replica_role::probe(&mut other).await.expect("a probe"));
+    assert!(!replica_role::probe(&other).await.expect("a probe"));
     if other.server_version() >= 150_000 {
         database
             .run(&format!(
                 "GRANT SET ON PARAMETER session_replication_role TO {role}"
             ))
             .await;
-        assert!(replica_role::probe(&mut other).await.expect("a probe"));
+        assert!(replica_role::probe(&other).await.expect("a probe"));
         database
             .run(&format!(
                 "REVOKE SET ON PARAMETER session_replication_role FROM {role}"

@@ -13,7 +13,7 @@ use driftless_engine::apply::proof::{
 use driftless_engine::introspect::{Wanted, introspect};
 use driftless_engine::store::aside::{Scope, list};
 use driftless_engine::store::{Store, identity};
-use driftless_pg::Session;
+use driftless_pg::{BeginMode, Session};
 use driftless_testkit::{TestDatabase, pg_dump_schema};
 use uuid::Uuid;
 
@@ -51,11 +51,13 @@ impl Fixture {
     }
 
     async fn set_aside(mut self) -> Fixture {
+        let tx = self.sessions[0].begin(BeginMode::ReadWrite).await.expect("begin");
         for entity in &self.plan.entities {
-            identity::create(&self.sessions[0], &self.store, entity)
+            identity::create(&tx, &self.store, entity)
                 .await
                 .expect("identities");
         }
+        tx.commit().await.expect("identities");
         self.dump = pg_dump_schema(&self.database.url());
         let catalog = introspect(&self.sessions[0], &everything())
             .await

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use driftless_core::identity::Deriver;
 use driftless_core::plan::{EntityPlan, KeyText, Mint, Plan, Value};
 use driftless_pg::{Param, Session};
+use futures_util::future::try_join_all;
 
 use crate::error::Result;
 use crate::store::aside::Scope;
@@ -25,18 +26,18 @@ pub(super) async fn make(session: &Session) -> Result<()> {
     Ok(())
 }
 
-/// Fills it with what is rejected or parked of these entities, as far as their target keys can be known.
+/// Makes it, and fills it with what is rejected or parked of these entities, as far as their target keys can be known.
 pub(super) async fn fill(
     session: &Session,
     scope: &Scope<'_>,
     plan: &Plan,
     parents: &BTreeSet<&str>,
 ) -> Result<()> {
-    for entity in plan
+    let entities = plan
         .entities
         .iter()
-        .filter(|entity| parents.contains(entity.name.as_str()))
-    {
+        .filter(|entity| parents.contains(entity.name.as_str()));
+    let filled = entities.map(async |entity| {
         if let Some(recorded) = recorded(entity) {
             from_recorded(session, scope, entity, recorded).await?;
         }
@@ -53,7 +54,9 @@ pub(super) async fn fill(
             }
             _ => {}
         }
-    }
+        Ok(())
+    });
+    tokio::try_join!(make(session), try_join_all(filled))?;
     Ok(())
 }
 

@@ -52,7 +52,6 @@ pub async fn references(
     let Some(session) = sessions.first_mut() else {
         return Ok(Corrections::default());
     };
-    absent::make(session).await?;
     absent::fill(session, scope, plan, &parents).await?;
     let mut corrections = Corrections::default();
     let mut left = Left::default();
