@@ -421,7 +421,7 @@ async fn only_trying_tells_who_may_set_the_replica_role() {
             .await
             .expect("a probe")
     );
-    let (mut other, role) = session_of_new_role(&database, "plain").await;
+    let (other, role) = session_of_new_role(&database, "plain").await;
     assert!(!replica_role::probe(&other).await.expect("a probe"));
     if other.server_version() >= 150_000 {
         database
