@@ -30,9 +30,9 @@ pub mod advice;
 
 pub use compile::compile;
 pub use entity::{
-    Chunking, EntityPlan, Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, IdentityPlan,
-    Input, KeyPart, Lookup, Merge, Mint, NaturalKey, Origin, Path, Plan, RefSite, RefTarget, RulePlan,
-    TargetColumn,
+    Chunking, DrawnFrom, EntityPlan, Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource,
+    IdentityPlan, Input, KeyPart, Lookup, Merge, Mint, NaturalKey, Origin, Path, Plan, RefSite, RefTarget,
+    RulePlan, TargetColumn,
 };
 pub use program::{
     Canonical, Check, ClockChange, Constant, ConstantText, JsonKind, JsonMember, KeyText, LookupProgram,

@@ -91,6 +91,15 @@ pub struct Input {
     pub oid: Oid,
 }
 
+/// The sequence of a target column that keeps what the source has: its own, or the one that its default draws from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrawnFrom {
+    /// The column.
+    pub column: String,
+    /// The sequence.
+    pub sequence: QualifiedName,
+}
+
 /// One column of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPart {
@@ -332,8 +341,8 @@ pub struct EntityPlan {
     pub refs: Vec<RefSite>,
     /// What values are looked up in.
     pub lookups: Vec<Lookup>,
-    /// Kept integer keys whose sequences must be moved: target columns.
-    pub sequences: Vec<String>,
+    /// The sequences that must be moved behind kept integers.
+    pub sequences: Vec<DrawnFrom>,
     /// Source columns whose values never go into rejects in clear.
     pub sensitive: Vec<String>,
     /// Source columns of which nothing gets into the target.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::entity::{Chunking, Path};
+use super::entity::{Chunking, DrawnFrom, Path};
 use super::request::{Facts, leaves};
 use crate::catalog::{Column, Relation, RelationKind, TypeRef, builtin};
 use crate::code;
@@ -60,8 +60,8 @@ fn indexed(from: &Relation, column: &str) -> bool {
     })
 }
 
-/// The integer columns among these whose sequences must be moved behind the kept keys.
-pub(super) fn sequences(written: &[&Column]) -> Vec<String> {
+/// The sequences of integer columns among these, which must be moved behind the kept keys.
+pub(super) fn sequences(written: &[&Column]) -> Vec<DrawnFrom> {
     let integer = |data_type: &TypeRef| {
         matches!(
             data_type.base().oid,
@@ -70,8 +70,13 @@ pub(super) fn sequences(written: &[&Column]) -> Vec<String> {
     };
     written
         .iter()
-        .filter(|column| column.sequence.is_some() && integer(&column.data_type))
-        .map(|column| column.name.clone())
+        .filter(|column| integer(&column.data_type))
+        .filter_map(|column| {
+            Some(DrawnFrom {
+                column: column.name.clone(),
+                sequence: column.sequence.clone()?,
+            })
+        })
         .collect()
 }
 

@@ -48,23 +48,15 @@ pub fn analyze_sql(plan: &EntityPlan) -> String {
 
 /// Moves the sequences of kept keys behind the largest key; never back.
 pub async fn sequences(session: &Session, guard: &str, plan: &EntityPlan) -> Result<()> {
-    for column in &plan.sequences {
-        let name = format!(
-            "pg_catalog.pg_get_serial_sequence({}, {})",
-            quote_literal(&plan.into.sql()),
-            quote_literal(column)
-        );
-        let row = session.query_one(&format!("SELECT {name}"), &[]).await?;
-        let Some(sequence) = row.get::<Option<String>>(0)? else {
-            continue;
-        };
+    for drawn in &plan.sequences {
+        let sequence = drawn.sequence.sql();
         session
             .batch(&format!(
                 "{guard}; SELECT pg_catalog.setval({sequence_literal}, m.top) \
                  FROM (SELECT pg_catalog.max({column})::int8 AS top FROM {table}) AS m, {sequence} AS s \
                  WHERE m.top > s.last_value OR (m.top = s.last_value AND NOT s.is_called)",
                 sequence_literal = quote_literal(&sequence),
-                column = quote_ident(column),
+                column = quote_ident(&drawn.column),
                 table = plan.into.sql(),
             ))
             .await?;

@@ -6,7 +6,7 @@ use driftless_core::catalog::{Catalog, Column, Relation};
 use driftless_core::code;
 use driftless_core::error::Finding;
 use driftless_core::name::quote_ident;
-use driftless_core::plan::{EntityPlan, Lookup, Plan};
+use driftless_core::plan::{DrawnFrom, EntityPlan, Lookup, Plan};
 use driftless_core::spec::WhenMissing;
 use driftless_pg::{Param, Session};
 
@@ -100,8 +100,8 @@ async fn of_target(plan: &Plan, target: Side<'_>) -> Result<Vec<Finding>> {
         if relation.row_security {
             findings.push(hidden(entity, relation, role));
         }
-        for column in &entity.sequences {
-            findings.extend(sequence(target.session, entity, column, role).await?);
+        for drawn in &entity.sequences {
+            findings.extend(sequence(target.session, entity, drawn, role).await?);
         }
     }
     Ok(findings)
@@ -184,24 +184,29 @@ async fn closed_schemas<'r>(
     rows.iter().map(|row| Ok(row.get(0)?)).collect()
 }
 
-/// The sequence of a kept key is moved at the end of a load.
+/// The sequence of a kept key is moved at the end of a load, whoever else draws from it.
 async fn sequence(
     session: &Session,
     entity: &EntityPlan,
-    column: &str,
+    drawn: &DrawnFrom,
     role: &str,
 ) -> Result<Option<Finding>> {
-    let (table, column) = (entity.into.sql(), column);
+    let (schema, name) = (&drawn.sequence.schema, &drawn.sequence.name);
     let row = session
         .query_opt(
-            "SELECT s.name, pg_catalog.has_sequence_privilege(s.name, 'SELECT'), \
-                    pg_catalog.has_sequence_privilege(s.name, 'UPDATE') \
-               FROM pg_catalog.pg_get_serial_sequence($1, $2) AS s (name) WHERE s.name IS NOT NULL",
-            &[Param::text(table.as_str()), Param::text(column)],
+            "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE'), \
+                    pg_catalog.has_sequence_privilege(s.oid, 'SELECT'), \
+                    pg_catalog.has_sequence_privilege(s.oid, 'UPDATE'), \
+                    pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname) \
+               FROM pg_catalog.pg_class AS s JOIN pg_catalog.pg_namespace AS n ON n.oid = s.relnamespace \
+              WHERE s.relkind = 'S' AND n.nspname = $1 AND s.relname = $2",
+            &[Param::text(schema.as_str()), Param::text(name.as_str())],
         )
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let name: String = row.get(0)?;
+    if !row.get::<bool>(0)? {
+        return Ok(Some(no_usage("the target", schema, role)));
+    }
     let lacks: Vec<&str> = [("SELECT", row.get::<bool>(1)?), ("UPDATE", row.get::<bool>(2)?)]
         .into_iter()
         .filter(|(_, has)| !has)
@@ -210,7 +215,7 @@ async fn sequence(
     if lacks.is_empty() {
         return Ok(None);
     }
-    let rights = lacks.join(", ");
+    let (rights, name) = (lacks.join(", "), row.get::<String>(3)?);
     let message =
         format!("role {role} lacks {rights} on sequence {name}, which is moved behind the kept keys");
     let remedy = format!("GRANT {rights} ON SEQUENCE {name} TO {}", quote_ident(role));

@@ -4,7 +4,7 @@ use driftless_core::code;
 use uuid::Uuid;
 
 use crate::expected::derived;
-use crate::pair::Pair;
+use crate::pair::{Pair, migrate_spec, read};
 
 const SOURCE: &str = r#"
     CREATE TABLE plain (id bigint PRIMARY KEY, v text);
@@ -245,4 +245,62 @@ async fn a_uuid_that_two_source_rows_share_is_a_conflict() {
     let error = pair.migrate(MAPPING).await.expect_err("a conflict");
     assert_eq!(error.code(), code::UUID_CONFLICT, "{error}");
     assert!(error.to_string().contains("1, 2"), "{error}");
+}
+
+/// Two tables whose defaults draw from one sequence that neither owns: it goes behind the larger of their keys, and a role
+/// that may not move it is told before.
+#[tokio::test]
+async fn a_sequence_that_defaults_draw_from_goes_behind_the_kept_keys() {
+    let source = "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id bigint PRIMARY KEY, v text);
+        INSERT INTO a SELECT n, 'a' FROM generate_series(1, 60) AS n; INSERT INTO b SELECT n, 'b' FROM generate_series(61, 70) AS n;";
+    let target = "CREATE SCHEMA \"Odd\"; CREATE SEQUENCE \"Odd\".\"All keys\";
+        CREATE TABLE a (id int PRIMARY KEY DEFAULT nextval('\"Odd\".\"All keys\"'), v text);
+        CREATE TABLE b (id bigint PRIMARY KEY DEFAULT 0 + nextval('\"Odd\".\"All keys\"'), v text);";
+    let pair = Pair::create("drawn", source, target).await;
+    let mapping: String = ["b", "a"]
+        .map(|name| format!("[entities.{name}]\nfrom = \"public.{name}\"\ninto = \"public.{name}\"\nidentity = {{ by = \"columns\" }}\n"))
+        .concat();
+    pair.migrate(&mapping).await.expect("a load");
+    for (table, key) in [("a", 71), ("b", 72)] {
+        pair.target
+            .run(&format!("INSERT INTO {table} (v) VALUES ('next')"))
+            .await;
+        let next = format!("SELECT id FROM {table} WHERE v = 'next'");
+        assert_eq!(pair.count(&next).await, key, "{table}");
+    }
+    let role = format!("{}_writer", pair.target.name());
+    pair.target
+        .run(&format!(
+            "CREATE ROLE {role} LOGIN PASSWORD 'writer'; GRANT CREATE, TEMPORARY ON DATABASE {} TO {role};
+             GRANT ALL ON a, b TO {role}; ALTER TABLE a OWNER TO {role}; ALTER TABLE b OWNER TO {role};
+             DROP SCHEMA driftless CASCADE; TRUNCATE a, b",
+            pair.target.name()
+        ))
+        .await;
+    let spec = read(&format!(
+        "[pipeline]\nname = \"test\"\n[source]\nurl = \"{}\"\n[target]\nurl = \"{}\"\n{mapping}",
+        pair.source.url(),
+        pair.target.url_as(&role, "writer")
+    ));
+    for (grant, told) in [
+        (
+            format!("GRANT USAGE ON SCHEMA \"Odd\" TO {role}"),
+            "lacks USAGE on schema Odd",
+        ),
+        (
+            format!("GRANT SELECT, UPDATE ON SEQUENCE \"Odd\".\"All keys\" TO {role}"),
+            "lacks SELECT, UPDATE on sequence \"Odd\".\"All keys\", which is moved behind the kept keys",
+        ),
+    ] {
+        let error = migrate_spec(&spec).await.expect_err(told);
+        assert_eq!(error.code(), code::PRIVILEGE_MISSING, "{error}");
+        assert!(error.to_string().contains(told), "{error}");
+        pair.target.run(&grant).await;
+    }
+    migrate_spec(&spec).await.expect("a load");
+    pair.target
+        .run(&format!(
+            "REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}"
+        ))
+        .await;
 }
