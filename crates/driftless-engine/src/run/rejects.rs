@@ -385,6 +385,6 @@ async fn prove(
     found.add(&proof::late_uniqueness(&mut session, &scope, &plan, target).await?);
     let foreign = proof::foreign_sites(&plan, target, &[], silencing);
     let sessions = std::slice::from_mut(&mut session);
-    found.add(&proof::references(sessions, &scope, &plan, target, &foreign, &[]).await?);
+    found.add(&proof::references(sessions, &scope, &plan, target, &foreign).await?);
     settle::count(&session, &scope, &found).await
 }

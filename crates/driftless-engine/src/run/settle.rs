@@ -19,13 +19,13 @@ use super::report::Event;
 use crate::apply::aside::{Failure, Part, Restored, restore};
 use crate::apply::chunk::ChunkWork;
 use crate::apply::lane::Lane;
-use crate::apply::proof::{Corrections, ForeignSite};
+use crate::apply::proof::Corrections;
 use crate::apply::reunite::may_null;
 use crate::apply::write::Parents;
 use crate::apply::{begin, finish, lane, proof};
 use crate::crash;
 use crate::error::{EngineError, Result};
-use crate::store::aside::{AsideRecord, AsideState, Scope};
+use crate::store::aside::Scope;
 use crate::store::entity::Phase;
 use crate::store::execution::{self, Counts};
 use crate::store::lease::Lease;
@@ -102,11 +102,6 @@ impl Settling<'_, '_> {
             &records,
             self.scope.silencing,
         );
-        let early = self.restore_early(&mut sessions, &corrections).await?;
-        let proven = match &early {
-            Some(failures) => validated(&foreign, &records, failures),
-            None => Vec::new(),
-        };
         self.step("proving references");
         let found = proof::references(
             &mut sessions,
@@ -114,16 +109,13 @@ impl Settling<'_, '_> {
             plan,
             &self.prepared.target_catalog,
             &foreign,
-            &proven,
         )
         .await?;
         corrections.add(&found);
         count(&sessions[0], &self.scope, &corrections).await?;
         crash::point("references-proven");
-        if early.is_none_or(|failures| !failures.is_empty()) {
-            self.step("restoring constraints");
-            refuse(&restore(&mut sessions, &self.scope, Part::All).await?)?;
-        }
+        self.step("restoring constraints");
+        refuse(&restore(&mut sessions, &self.scope, Part::All).await?)?;
         crash::point("all-restored");
         for entity in self.plans() {
             finish::sequences(&sessions[0], self.scope.guard, entity).await?;
@@ -134,29 +126,6 @@ impl Settling<'_, '_> {
         self.done(&mut sessions[0]).await?;
         crash::point("done");
         Ok(())
-    }
-
-    /// Where every row that was read is in the target, its references are expected to be whole: then the server's own validation
-    /// proves them, and the proof has to look only at what no foreign key covers. Gives the foreign keys that are not valid; none
-    /// where something was left out, and its children have to follow first.
-    async fn restore_early(
-        &self,
-        sessions: &mut [Session],
-        corrections: &Corrections,
-    ) -> Result<Option<Vec<Failure>>> {
-        let left_out = !corrections.is_empty() || reject::open(&sessions[0], &self.prepared.store).await? > 0;
-        // Elsewhere triggers are set aside as well, and must not see what the proof takes out.
-        if left_out || self.scope.silencing != Silencing::ReplicaRole {
-            return Ok(None);
-        }
-        self.step("restoring constraints");
-        let mut restored = restore(sessions, &self.scope, Part::All).await?;
-        let orphans: Vec<Failure> = restored
-            .failures
-            .extract_if(.., |failure| failure.is_orphan())
-            .collect();
-        refuse(&restored)?;
-        Ok(Some(orphans))
     }
 
     /// Identities are told apart, and rows that a foreign key refused are read again, since their parents may have come
@@ -285,18 +254,6 @@ pub async fn count(session: &Session, scope: &Scope<'_>, corrections: &proof::Co
         execution::count(session, scope.store, scope.execution, entity, &counts).await?;
     }
     Ok(())
-}
-
-/// The foreign keys that a restore has validated: those that were aside before, and did not fail.
-fn validated(foreign: &[ForeignSite], records: &[AsideRecord], failures: &[Failure]) -> Vec<ForeignSite> {
-    let is_valid = |site: &&ForeignSite| {
-        let is_site = |record: &AsideRecord| record.item.table == site.table && record.item.name == site.name;
-        let was_aside = |record: &AsideRecord| {
-            is_site(record) && record.item.validate.is_some() && record.state != AsideState::Restored
-        };
-        records.iter().any(was_aside) && !failures.iter().any(|failure| is_site(&failure.record))
-    };
-    foreign.iter().filter(is_valid).cloned().collect()
 }
 
 fn refuse(restored: &Restored) -> Result<()> {

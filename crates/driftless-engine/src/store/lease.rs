@@ -199,10 +199,9 @@ async fn end_back_ends(session: &Session, store: &Store, epoch: i64) -> Result<(
     );
     let forgetting = store.sql("DELETE FROM {state}.lease_backend WHERE pipeline = $1 AND epoch <= $2");
     let params = [Param::text(store.pipeline()), Param::int8(epoch)];
-    tokio::try_join!(
-        session.execute(&ending, &params),
-        session.execute(&forgetting, &params)
-    )?;
+    // One after the other: what could not be ended must not be forgotten.
+    session.execute(&ending, &params).await?;
+    session.execute(&forgetting, &params).await?;
     Ok(())
 }
 

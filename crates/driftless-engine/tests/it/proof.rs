@@ -132,7 +132,7 @@ impl Fixture {
             .expect("a catalog");
         let records = list(&self.sessions[0], &scope).await.expect("records");
         let foreign = foreign_sites(&self.plan, &catalog, &records, scope.silencing);
-        references(&mut self.sessions, &scope, &self.plan, &catalog, &foreign, &[])
+        references(&mut self.sessions, &scope, &self.plan, &catalog, &foreign)
             .await
             .expect("a proof")
     }

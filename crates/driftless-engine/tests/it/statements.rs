@@ -101,7 +101,7 @@ async fn the_sql_of_a_plan_is_the_sql_that_runs() {
             "build",
             "build",
             "build",
-            "prove references to public.owners, where rows were left out",
+            "prove references to public.owners",
             "put back",
             "put back",
             "put back",

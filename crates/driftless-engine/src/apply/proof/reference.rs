@@ -20,8 +20,7 @@ use crate::store::{Store, identity};
 
 /// Proves every foreign key of the plan's tables and every reference of the plan, and corrects what breaks them, to a
 /// fixpoint. Everything is looked at once, over all sessions; after that only what may refer to rows that have left
-/// meanwhile (semi-naive evaluation, as of recursive queries). One transaction per entity and step. `proven` are foreign keys
-/// that the server has just validated.
+/// meanwhile (semi-naive evaluation, as of recursive queries). One transaction per entity and step.
 ///
 /// # Errors
 /// A lost lease or connection, or what the server refuses: what is committed by then stands, and starting again goes on.
@@ -31,7 +30,6 @@ pub async fn references(
     plan: &Plan,
     target: &Catalog,
     foreign: &[ForeignSite],
-    proven: &[ForeignSite],
 ) -> Result<Corrections> {
     let mut watched: Vec<(&EntityPlan, Vec<Watched>)> = plan
         .entities
@@ -39,7 +37,7 @@ pub async fn references(
         .filter(|entity| !entity.identity.key.is_empty())
         .map(|entity| {
             let sites = sites_of(plan, entity, target, foreign, scope.store);
-            let watched = sites.into_iter().map(|site| Watched::new(site, entity, proven));
+            let watched = sites.into_iter().map(|site| Watched { site, seen: None });
             (entity, watched.collect())
         })
         .collect();
@@ -57,6 +55,7 @@ pub async fn references(
     let mut left = Left::default();
     loop {
         let mut whole = true;
+        let mut nulled = Vec::new();
         for (entity, sites) in &mut watched {
             let mut due: Vec<&mut Watched> = sites.iter_mut().filter(|one| left.concerns(one)).collect();
             if due.is_empty() {
@@ -72,7 +71,13 @@ pub async fn references(
             }
             // Rows that left in this very step were not looked for everywhere.
             due.iter_mut().for_each(|one| one.seen = Some(left.step - 1));
+            if tally.nulled > 0 {
+                nulled.push(entity.name.clone());
+            }
             corrections.add(&Corrections::of(&entity.name, tally));
+        }
+        for entity in nulled {
+            look_again(&mut watched, &entity);
         }
         if whole {
             break;
@@ -93,16 +98,6 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(site: Site, entity: &EntityPlan, proven: &[ForeignSite]) -> Watched {
-        let is_proven = proven
-            .iter()
-            .any(|key| key.table == entity.into && site.constraint.as_ref() == Some(&key.name));
-        Watched {
-            site,
-            seen: is_proven.then_some(0),
-        }
-    }
-
     /// What a statement begins with that looks only at the rows that refer to what has left since, as `suspect`; none where all
     /// rows may be orphans.
     fn suspects(&self, entity: &EntityPlan) -> Option<String> {
@@ -143,6 +138,16 @@ impl Left {
         let Some(seen) = watched.seen else { return true };
         let mut parents = watched.site.parents.iter();
         parents.any(|parent| self.last.get(parent).is_some_and(|last| *last > seen))
+    }
+}
+
+/// A value that became null may have been referred to, and may be part of another reference of its own row.
+fn look_again(watched: &mut [(&EntityPlan, Vec<Watched>)], nulled: &str) {
+    for (entity, sites) in watched {
+        let concerned = |site: &Site| entity.name == nulled || site.parents.iter().any(|one| one == nulled);
+        for one in sites.iter_mut().filter(|one| concerned(&one.site)) {
+            one.seen = None;
+        }
     }
 }
 
@@ -235,15 +240,7 @@ pub fn questions(
         return Vec::new();
     }
     let sites = sites_of(plan, entity, target, foreign, store);
-    let question = |site: &Site| {
-        // Where all rows are in the target, validation tells the same.
-        let when = if site.constraint.is_some() {
-            ", where rows were left out"
-        } else {
-            ""
-        };
-        (format!("{}{when}", site.parent_label), orphans_sql(entity, site))
-    };
+    let question = |site: &Site| (site.parent_label.clone(), orphans_sql(entity, site));
     sites.iter().map(question).collect()
 }
 
