@@ -147,8 +147,10 @@ async fn what_does_not_pass_ends_the_load_and_puts_things_back() {
         gate.reached().await;
         let close = format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", pair.source.name());
         admin.run(&close).await;
+        // The session that shuts the gate stays: with its end the load would go on.
         let ended = format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = '{}' AND application_name LIKE 'driftless%'",
             pair.source.name()
         );
         admin.run(&ended).await;
