@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 ///
 /// The data set is absent; the text says where it was looked for. A test says so and ends.
 pub fn shared_data(name: &str) -> Result<PathBuf, String> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    // As it is when the test runs: a build that is kept elsewhere may have been made in another place.
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let beside = Path::new(&package).join("../../../shared/data");
     let folder = env::var_os("DRIFTLESS_SHARED_DATA").map_or(beside, PathBuf::from);
     let file = folder.join(name);
     if file.is_file() {

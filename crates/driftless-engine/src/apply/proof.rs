@@ -17,8 +17,12 @@ mod absent;
 mod unique;
 /// Rows that are one with others.
 mod merged;
-/// References.
+/// References, to a fixpoint.
 mod reference;
+/// The orphans of one reference.
+mod gather;
+/// References that become null.
+mod null;
 /// Identities that contradict each other.
 mod twin;
 
