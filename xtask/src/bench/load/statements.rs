@@ -6,7 +6,7 @@ use super::migrate::Setting;
 use super::scene::Scene;
 
 /// Statements that are told.
-const MOST: usize = 25;
+const MOST: usize = 50;
 
 /// Characters of a statement that are told.
 const LONGEST: usize = 140;
@@ -40,7 +40,12 @@ pub(super) fn measure(ground: &Ground, scene: &Scene) -> Result<String, String> 
         out.push_str(&format!(
             "\n| ms in all | times | statement of the {name} |\n|---|---|---|\n"
         ));
-        for (statement, taken) in slowest(log.get(begun..).unwrap_or_default()) {
+        let (slowest, all) = slowest(log.get(begun..).unwrap_or_default());
+        out.push_str(&format!(
+            "| {:.0} | {} | all of them |\n",
+            all.milliseconds, all.times
+        ));
+        for (statement, taken) in slowest {
             out.push_str(&format!(
                 "| {:.0} | {} | `{statement}` |\n",
                 taken.milliseconds, taken.times
@@ -56,18 +61,21 @@ fn note_all(ground: &Ground, admin: &str, wanted: bool) -> Result<(), String> {
     ground.script(admin, &[], &set)
 }
 
-/// The statements of a server's log that took most in all.
-fn slowest(log: &str) -> Vec<(String, Taken)> {
+/// The statements of a server's log that took most, and all of them together.
+fn slowest(log: &str) -> (Vec<(String, Taken)>, Taken) {
     let mut shapes: BTreeMap<String, Taken> = BTreeMap::new();
+    let mut sum = Taken::default();
     for (milliseconds, statement) in entries(log) {
         let taken = shapes.entry(shape(&statement)).or_default();
-        taken.times += 1;
-        taken.milliseconds += milliseconds;
+        for count in [taken, &mut sum] {
+            count.times += 1;
+            count.milliseconds += milliseconds;
+        }
     }
     let mut all: Vec<(String, Taken)> = shapes.into_iter().collect();
     all.sort_by(|a, b| b.1.milliseconds.total_cmp(&a.1.milliseconds));
     all.truncate(MOST);
-    all
+    (all, sum)
 }
 
 /// Durations with their statements; lines that go on begin with a tab.
@@ -119,7 +127,8 @@ mod tests {
                    2026 [1] u@d LOG:  checkpoint complete\n\tmore\n\
                    2026 [2] u@d LOG:  duration: 1.0 ms  execute <unnamed>: SELECT 4 FROM t\n\
                    2026 [2] u@d LOG:  duration: 3.0 ms  statement: COMMIT\n";
-        let slow = slowest(log);
+        let (slow, all) = slowest(log);
+        assert_eq!(all.times, 3);
         assert_eq!(slow[0].0, "SELECT 0 FROM t");
         assert_eq!(
             slow[0].1,

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_core::catalog::Catalog;
 use driftless_core::code;
-use driftless_core::name::quote_literal;
+use driftless_core::name::{QualifiedName, quote_literal};
 use driftless_core::plan::{EntityPlan, Mint, Plan};
 use driftless_pg::{Session, Transaction};
 
@@ -61,7 +61,7 @@ pub async fn references(
     let mut left = Left::default();
     loop {
         let mut whole = true;
-        let mut nulled = Vec::new();
+        let mut nulled: BTreeSet<Nulled<'_>> = BTreeSet::new();
         for (entity, sites) in &mut watched {
             // Rows that refer to rows of their own table leave to the last before others are looked at.
             loop {
@@ -81,13 +81,15 @@ pub async fn references(
                     merged(session, scope, entity).await?;
                 }
                 if tally.nulled > 0 {
-                    nulled.push(entity.name.clone());
+                    let table = &entity.into;
+                    let columns = due.iter().flat_map(|one| one.site.missing.nulled());
+                    nulled.extend(columns.map(|column| Nulled { table, column }));
                 }
                 corrections.add(&Corrections::of(&entity.name, tally));
             }
         }
-        for entity in nulled {
-            look_again(&mut watched, &entity);
+        for one in nulled {
+            look_again(&mut watched, &one);
         }
         if whole {
             return Ok(corrections);
@@ -132,12 +134,30 @@ impl Left {
 }
 
 /// A value that became null may have been referred to, and may be part of another reference of its own row.
-fn look_again(watched: &mut [(&EntityPlan, Vec<Watched>)], nulled: &str) {
+fn look_again(watched: &mut [(&EntityPlan, Vec<Watched>)], nulled: &Nulled<'_>) {
     for (entity, sites) in watched {
-        let concerned = |site: &Site| entity.name == nulled || site.parents.iter().any(|one| one == nulled);
-        for one in sites.iter_mut().filter(|one| concerned(&one.site)) {
+        for one in sites.iter_mut().filter(|one| nulled.concerns(entity, &one.site)) {
             one.seen = None;
         }
+    }
+}
+
+/// A column of a table in which references became null.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Nulled<'p> {
+    table: &'p QualifiedName,
+    column: String,
+}
+
+impl Nulled<'_> {
+    /// Whether a reference may be broken by it. One of a single column is whole where that is null.
+    fn concerns(&self, entity: &EntityPlan, site: &Site) -> bool {
+        let part =
+            entity.into == *self.table && site.columns.len() > 1 && site.columns.contains(&self.column);
+        let referred = site
+            .parent_columns
+            .contains(&(self.table.clone(), self.column.clone()));
+        part || referred
     }
 }
 
@@ -193,7 +213,9 @@ async fn correct(
         match &watched.site.missing {
             _ if orphans == 0 => {}
             Missing::Leave { parked } => proof.leave(&tx, *parked, &mut tally).await?,
-            Missing::Null { assignments, outputs } => {
+            Missing::Null {
+                assignments, outputs, ..
+            } => {
                 let nulling = Nulling {
                     proof: &proof,
                     assignments,

@@ -87,6 +87,10 @@ pub(super) struct Site {
     pub(super) refers: Option<String>,
     /// Entities that write what is referred to.
     pub(super) parents: Vec<String>,
+    /// The columns that refer.
+    pub(super) columns: Vec<String>,
+    /// The columns that are referred to, with their tables, where a null in them breaks the reference. A target key bears none.
+    pub(super) parent_columns: Vec<(QualifiedName, String)>,
     /// What is referred to, in the operator's words.
     pub(super) parent_label: String,
     /// The constraint, if it is one.
@@ -111,7 +115,19 @@ pub(super) enum Missing {
         assignments: String,
         /// Outputs by number, and whether their fingerprint is null's; else it is not known.
         outputs: Vec<(usize, bool)>,
+        /// The columns.
+        columns: Vec<String>,
     },
+}
+
+impl Missing {
+    /// The columns that may become null.
+    pub(super) fn nulled(&self) -> Vec<String> {
+        match self {
+            Missing::Leave { .. } => Vec::new(),
+            Missing::Null { columns, .. } => columns.clone(),
+        }
+    }
 }
 
 /// The sites of an entity: its foreign keys, and the references that no foreign key covers.
@@ -168,6 +184,12 @@ fn foreign_site(plan: &Plan, entity: &EntityPlan, target: &Catalog, site: &Forei
             _ => None,
         },
         parents: parents.iter().map(|parent| parent.name.clone()).collect(),
+        columns: key.columns.clone(),
+        parent_columns: key
+            .parent_columns
+            .iter()
+            .map(|column| (key.parent.clone(), column.clone()))
+            .collect(),
         parent_label: key.parent.to_string(),
         constraint: Some(site.name.clone()),
         column: match key.columns.as_slice() {
@@ -322,6 +344,8 @@ fn recorded_site(
         refers,
         parent_label: parents.join(" or "),
         parents,
+        columns: vec![site.column.clone()],
+        parent_columns: Vec::new(),
         constraint: None,
         column: Some(site.column.clone()),
         missing: missing(entity, &[site]),
@@ -369,6 +393,7 @@ fn null(entity: &EntityPlan, refs: &[&RefSite]) -> Missing {
     Missing::Null {
         assignments: assignments.join(", "),
         outputs,
+        columns: refs.iter().map(|site| site.column.clone()).collect(),
     }
 }
 
