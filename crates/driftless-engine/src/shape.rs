@@ -2,6 +2,8 @@
 
 /// Constants, read by the target once.
 pub mod constants;
+/// Which rows an expression fails for.
+mod failing;
 /// Expressions over a whole batch in one round trip.
 pub mod evaluate;
 /// Mappings that were recorded before the load.

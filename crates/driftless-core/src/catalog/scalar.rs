@@ -162,7 +162,7 @@ pub mod builtin {
         INT8_ARRAY = 1016, 0, "_int8";
     }
 
-    /// Whether the type with this oid is one of these, so that [`array_name`] knows the type of its arrays.
+    /// Whether the type with this oid is one of these, so that [`element_name`] knows the type of its arrays.
     pub fn is_listed(oid: Oid) -> bool {
         TABLE.iter().any(|entry| entry.0 == oid && entry.1 != 0)
     }
@@ -190,12 +190,12 @@ pub mod builtin {
         }
     }
 
-    /// The type of arrays with this oid, as SQL writes it. `text[]` for any that is not built in.
-    pub fn array_name(array: Oid) -> String {
+    /// The type of the elements of arrays with this oid, as SQL writes it. `text` for any that is not built in.
+    pub fn element_name(array: Oid) -> String {
         let element = TABLE
             .iter()
             .find(|entry| entry.1 == array && array != 0)
             .map_or("text", |entry| entry.2);
-        format!("pg_catalog.\"{element}\"[]")
+        format!("pg_catalog.\"{element}\"")
     }
 }

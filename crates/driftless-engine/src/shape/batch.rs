@@ -5,7 +5,7 @@ use driftless_core::plan::{EntityPlan, Evaluation, EvaluationInput, Plan};
 use driftless_core::transform::{Answers, Constants, Shaped, Shaper, key_array};
 use driftless_pg::Session;
 
-use super::evaluate::{Subject, evaluate};
+use super::evaluate::{Subject, Suspects, evaluate};
 use super::recorded;
 use crate::error::Result;
 use crate::extract::reader::Extracted;
@@ -21,6 +21,15 @@ pub struct Shaping<'p> {
     /// Its program.
     pub shaper: Shaper<'p>,
     store: Store,
+    suspects: AllSuspects,
+}
+
+/// The suspects of each evaluation.
+#[derive(Debug, Default)]
+struct AllSuspects {
+    keys: Suspects,
+    main: Suspects,
+    target: Suspects,
 }
 
 impl<'p> Shaping<'p> {
@@ -31,6 +40,7 @@ impl<'p> Shaping<'p> {
             plan: entity,
             shaper: Shaper::new(plan, entity, constants),
             store: store.clone(),
+            suspects: AllSuspects::default(),
         }
     }
 
@@ -39,17 +49,22 @@ impl<'p> Shaping<'p> {
         let Extracted {
             mut batch, faults, ..
         } = extracted;
-        let all: Vec<usize> = (0..batch.rows()).collect();
-        let mut keys = evaluate(session, &self.plan.key_evaluation, &mut Raw(&mut batch), &all).await?;
+        let mut keys = self.keys(session, &mut batch).await?;
         keys.failed.extend(faults);
         let lookups = self.shaper.lookups(&batch, &keys);
         let recorded = recorded::look_up(session, &self.store, &lookups).await?;
         let mut shaped = self.shaper.native(batch, keys, &recorded);
-        let answers = self.ask(session, &self.plan.evaluation, &mut shaped).await?;
+        let answers = self
+            .ask(session, (&self.plan.evaluation, &self.suspects.main), &mut shaped)
+            .await?;
         self.shaper.finish(&mut shaped, answers);
         if !self.plan.target_rules.is_empty() {
             let answers = self
-                .ask(session, &self.plan.target_evaluation, &mut shaped)
+                .ask(
+                    session,
+                    (&self.plan.target_evaluation, &self.suspects.target),
+                    &mut shaped,
+                )
                 .await?;
             self.shaper.judge(&mut shaped, answers);
         }
@@ -59,20 +74,22 @@ impl<'p> Shaping<'p> {
     /// Key texts that only the target can print.
     pub async fn keys(&self, session: &mut Session, batch: &mut Batch) -> Result<Answers> {
         let all: Vec<usize> = (0..batch.rows()).collect();
-        evaluate(session, &self.plan.key_evaluation, &mut Raw(batch), &all).await
+        let (evaluation, suspects) = (&self.plan.key_evaluation, &self.suspects.keys);
+        evaluate(session, evaluation, suspects, &mut Raw(batch), &all).await
     }
 
     /// Asks about the rows that are whole so far.
     async fn ask(
         &self,
         session: &mut Session,
-        evaluation: &Evaluation,
+        (evaluation, suspects): (&Evaluation, &Suspects),
         shaped: &mut Shaped,
     ) -> Result<Answers> {
         let rows: Vec<usize> = shaped.writable().collect();
         evaluate(
             session,
             evaluation,
+            suspects,
             &mut Produced {
                 shaper: &self.shaper,
                 shaped,

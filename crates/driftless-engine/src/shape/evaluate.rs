@@ -1,18 +1,18 @@
 //! Expressions over a whole batch in one round trip, answered by the target.
 //!
 //! The evaluating session is read-only by default, so whatever an expression calls, nothing of it stays. When an expression
-//! fails for some row the whole query fails; a temporary function, in a transaction that is rolled back, then finds the rows that
-//! fail by halving under an exception handler, and a last query answers for the rest.
+//! fails for some row the whole query fails: then `failing` finds the rows that fail, and a last query answers for the rest.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use driftless_core::batch::{Batch, Table, append};
 use driftless_core::code;
-use driftless_core::name::quote_ident;
-use driftless_core::plan::{Evaluation, EvaluationInput, EvaluationOutput};
-use driftless_core::transform::{Answers, Category, RowFault};
-use driftless_pg::{BeginMode, Disposition, Param, Pool, Session, disposition};
+use driftless_core::plan::{Evaluation, EvaluationInput};
+use driftless_core::transform::Answers;
+use driftless_pg::{Disposition, Param, Pool, Session};
 
+use super::failing::{Failure, failing, is_of_a_row};
 use crate::error::{EngineError, Result};
 
 /// Where unqualified names of expressions are looked for, behind `pg_catalog`.
@@ -37,10 +37,28 @@ pub trait Subject {
     fn batch(&mut self) -> &mut Batch;
 }
 
-/// Evaluates for the rows with these numbers.
+/// The outputs of an evaluation that failed for some row of an earlier batch: they are likely to fail again.
+#[derive(Debug, Default)]
+pub struct Suspects(Mutex<BTreeSet<usize>>);
+
+impl Suspects {
+    fn known(&self) -> Vec<usize> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().copied().collect()
+    }
+
+    fn remember(&self, output: usize) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(output);
+    }
+}
+
+/// Evaluates for the rows with these numbers. Rows for which suspects fail are taken out first, so that most batches are
+/// evaluated once as a whole.
 pub async fn evaluate(
     session: &mut Session,
     evaluation: &Evaluation,
+    suspects: &Suspects,
     subject: &mut impl Subject,
     rows: &[usize],
 ) -> Result<Answers> {
@@ -52,57 +70,121 @@ pub async fn evaluate(
     if evaluation.is_empty() || rows.is_empty() {
         return Ok(answers);
     }
-    let params = bind(evaluation, subject, rows);
-    let first = ask(
+    let known = suspects.known();
+    let mut asking = Asking {
         session,
         evaluation,
-        &params,
-        rows,
-        subject.batch(),
-        &mut answers.table,
-    )
-    .await;
-    let Err(error) = first else { return Ok(answers) };
-    let state = error.pg().and_then(|pg| pg.sqlstate()).unwrap_or_default();
-    let reads = evaluation.outputs.iter().any(|output| output.reads);
-    if !is_of_a_row(state, reads) {
+        suspects,
+        subject,
+        rows: rows.to_vec(),
+    };
+    if !known.is_empty() {
+        let found = asking.failing(rows, &known).await?;
+        let candidates: Vec<usize> = found.iter().map(|failure| failure.fault.row as usize).collect();
+        asking.exclude(&candidates, &mut answers).await?;
+    }
+    let Err(error) = asking.ask(&mut answers.table).await else {
+        return Ok(answers);
+    };
+    if !asking.blames_rows(&error).await? {
         return Err(error);
     }
-    if !is_of_a_row(state, false) && !answers_nulls(session, evaluation).await? {
+    let candidates = asking.rows.clone();
+    if asking.exclude(&candidates, &mut answers).await? == 0 {
         return Err(error);
     }
-    answers.failed = failing(session, evaluation, &params, rows).await?;
-    if answers.failed.is_empty() {
-        return Err(error);
-    }
-    let failed: BTreeSet<u32> = answers.failed.iter().map(|fault| fault.row).collect();
-    let whole: Vec<usize> = rows
-        .iter()
-        .copied()
-        .filter(|row| !failed.contains(&(*row as u32)))
-        .collect();
-    let params = bind(evaluation, subject, &whole);
-    ask(
-        session,
-        evaluation,
-        &params,
-        &whole,
-        subject.batch(),
-        &mut answers.table,
-    )
-    .await?;
+    asking.ask(&mut answers.table).await?;
     Ok(answers)
 }
 
-/// Whether a row can be blamed for what an expression runs into. Beside data errors: "not supported", which is what
-/// PostgreSQL says of NaN as an integer, and what a function of the target's tells of the one row it looks at (no case for
-/// it, no or too many rows). Where the target only `reads` a value, it may also call it bad syntax (of a tsquery, a path, a
-/// label; an old hstore gives no code of its own for it), too long, or the name of an object that is not there.
-fn is_of_a_row(state: &str, reads: bool) -> bool {
-    disposition(state) == Disposition::Row
-        || matches!(state, "0A000" | "20000" | "P0002" | "P0003")
-        || (reads
-            && (matches!(state, "3F000" | "XX000") || state.starts_with("42") || state.starts_with("54")))
+/// A batch that is asked about.
+struct Asking<'a, S> {
+    session: &'a mut Session,
+    evaluation: &'a Evaluation,
+    suspects: &'a Suspects,
+    subject: &'a mut S,
+    /// Rows that are not known to fail.
+    rows: Vec<usize>,
+}
+
+impl<S: Subject> Asking<'_, S> {
+    /// The array of each input.
+    fn bind(&self, rows: &[usize]) -> Vec<Param> {
+        let one = |input: &EvaluationInput| {
+            let mut bytes = Vec::new();
+            self.subject.array(input, rows, &mut bytes);
+            Param::raw(input.array, bytes)
+        };
+        self.evaluation.inputs.iter().map(one).collect()
+    }
+
+    /// Which of these rows fail in one of these outputs.
+    async fn failing(&mut self, rows: &[usize], outputs: &[usize]) -> Result<Vec<Failure>> {
+        let params = self.bind(rows);
+        failing(self.session, self.evaluation, outputs, &params, rows).await
+    }
+
+    /// Takes those of the candidates that fail out of the rows; how many do. Of several outputs that fail for a row the first one
+    /// tells, whichever were suspects.
+    async fn exclude(&mut self, candidates: &[usize], answers: &mut Answers) -> Result<usize> {
+        if candidates.is_empty() {
+            return Ok(0);
+        }
+        let all: Vec<usize> = (0..self.evaluation.outputs.len()).collect();
+        let found = self.failing(candidates, &all).await?;
+        let failed: BTreeSet<usize> = found.iter().map(|failure| failure.fault.row as usize).collect();
+        self.rows.retain(|row| !failed.contains(row));
+        for failure in found {
+            self.suspects.remember(failure.output);
+            answers.failed.push(failure.fault);
+        }
+        Ok(failed.len())
+    }
+
+    /// Whether it is values of rows that an error is about.
+    async fn blames_rows(&self, error: &EngineError) -> Result<bool> {
+        let state = error.pg().and_then(|pg| pg.sqlstate()).unwrap_or_default();
+        let reads = self.evaluation.outputs.iter().any(|output| output.reads);
+        Ok(is_of_a_row(state, reads)
+            && (is_of_a_row(state, false) || answers_nulls(self.session, self.evaluation).await?))
+    }
+
+    /// Evaluates for the rows.
+    async fn ask(&mut self, table: &mut Table) -> Result<()> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let number = vec![Param::int8(self.rows.len() as i64)];
+        let params = if self.evaluation.inputs.is_empty() {
+            number
+        } else {
+            self.bind(&self.rows)
+        };
+        let answered = self.session.query(&statement(self.evaluation), &params).await?;
+        if answered.len() != self.rows.len() {
+            let (asked, answered) = (self.rows.len(), answered.len());
+            return Err(astray(format!(
+                "{asked} rows were asked about, {answered} were answered"
+            )));
+        }
+        let batch = self.subject.batch();
+        for answer in &answered {
+            let ordinal: i64 = answer.get(0)?;
+            let row = usize::try_from(ordinal - 1)
+                .ok()
+                .and_then(|index| self.rows.get(index))
+                .ok_or_else(|| astray("an answer for a row that was not asked about".to_owned()))?;
+            for column in 0..self.evaluation.outputs.len() {
+                let cell = append(&mut batch.arena, answer.raw(column + 1));
+                table.set(*row, column, cell);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn astray(cause: String) -> EngineError {
+    EngineError::new(code::INTEGRITY, "an evaluation", cause)
 }
 
 /// Whether a row of nulls is answered: then what is wrong with others is their values, and not the types that they are read
@@ -126,66 +208,6 @@ async fn answers_nulls(session: &Session, evaluation: &Evaluation) -> Result<boo
     }
 }
 
-fn bind(evaluation: &Evaluation, subject: &impl Subject, rows: &[usize]) -> Vec<Param> {
-    let one = |input: &EvaluationInput| {
-        let mut bytes = Vec::new();
-        subject.array(input, rows, &mut bytes);
-        Param::raw(input.array, bytes)
-    };
-    evaluation.inputs.iter().map(one).collect()
-}
-
-async fn ask(
-    session: &Session,
-    evaluation: &Evaluation,
-    params: &[Param],
-    rows: &[usize],
-    batch: &mut Batch,
-    table: &mut Table,
-) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let sql = statement(evaluation);
-    let number = [Param::int8(rows.len() as i64)];
-    let params = if evaluation.inputs.is_empty() {
-        &number
-    } else {
-        params
-    };
-    let answered = session.query(&sql, params).await?;
-    if answered.len() != rows.len() {
-        return Err(EngineError::new(
-            code::INTEGRITY,
-            "an evaluation",
-            format!(
-                "{} rows were asked about, {} were answered",
-                rows.len(),
-                answered.len()
-            ),
-        ));
-    }
-    for answer in &answered {
-        let ordinal: i64 = answer.get(0)?;
-        let row = usize::try_from(ordinal - 1)
-            .ok()
-            .and_then(|index| rows.get(index))
-            .copied();
-        let Some(row) = row else {
-            return Err(EngineError::new(
-                code::INTEGRITY,
-                "an evaluation",
-                "an answer for a row that was not asked about",
-            ));
-        };
-        for column in 0..evaluation.outputs.len() {
-            let cell = append(&mut batch.arena, answer.raw(column + 1));
-            table.set(row, column, cell);
-        }
-    }
-    Ok(())
-}
-
 /// The statement that evaluates for a batch: its parameters are one array per input, or the number of rows if there is none.
 pub fn statement(evaluation: &Evaluation) -> String {
     if evaluation.inputs.is_empty() {
@@ -206,191 +228,4 @@ fn without_inputs(evaluation: &Evaluation) -> String {
         "SELECT ord, {} FROM pg_catalog.generate_series(1::int8, $1::int8) AS ord",
         outputs.join(", ")
     )
-}
-
-/// Which rows fail, and why.
-async fn failing(
-    session: &mut Session,
-    evaluation: &Evaluation,
-    params: &[Param],
-    rows: &[usize],
-) -> Result<Vec<RowFault>> {
-    let tx = session.begin(BeginMode::RolledBack).await?;
-    if !evaluation.inputs.is_empty() {
-        tx.batch(&lending(evaluation)).await?;
-    }
-    for (table, part) in params.chunks(ASKED_COLUMNS).enumerate() {
-        let numbers: Vec<String> = (1..=part.len()).map(|number| format!("${number}")).collect();
-        let sql = format!(
-            "INSERT INTO pg_temp.{ASKED}{table} VALUES ({})",
-            numbers.join(", ")
-        );
-        tx.execute(&sql, part).await?;
-    }
-    tx.batch(&format!(
-        "{}{}",
-        self::rows(evaluation, rows.len()),
-        function(evaluation)
-    ))
-    .await?;
-    // Of several outputs that fail for a row the first one tells.
-    let sql = format!(
-        "SELECT DISTINCT ON (row_number) row_number, output, state, message \
-           FROM pg_temp.driftless_failing({}::int8) ORDER BY row_number, output",
-        rows.len()
-    );
-    let found = tx.query(&sql, &[]).await?;
-    tx.rollback().await?;
-    let mut faults = Vec::new();
-    for row in &found {
-        let (number, output): (i64, i32) = (row.get(0)?, row.get(1)?);
-        let (state, message): (String, String) = (row.get(2)?, row.get(3)?);
-        let output = usize::try_from(output)
-            .ok()
-            .and_then(|index| evaluation.outputs.get(index));
-        if !is_of_a_row(&state, output.is_some_and(|output| output.reads)) {
-            return Err(EngineError::new(
-                code::INTERNAL,
-                "an evaluation",
-                format!("SQLSTATE {state} for one row"),
-            )
-            .remedy("this is no error of a row: see what the server's log says at this time"));
-        }
-        let row = usize::try_from(number - 1)
-            .ok()
-            .and_then(|index| rows.get(index))
-            .copied();
-        if let (Some(row), Some(output)) = (row, output) {
-            faults.push(fault(row, output, state, &message));
-        }
-    }
-    Ok(faults)
-}
-
-fn fault(row: usize, output: &EvaluationOutput, state: String, message: &str) -> RowFault {
-    // PostgreSQL gives the reason in the detail, among the row's text.
-    let reason = if state == "22P05" {
-        ": the character U+0000, or one that the target's encoding does not have"
-    } else {
-        ""
-    };
-    let rule = output.place.strip_prefix("rule ").map(str::to_owned);
-    RowFault {
-        column: output.column.clone(),
-        sqlstate: Some(state),
-        category: if rule.is_some() {
-            Category::BusinessRule
-        } else {
-            Category::DataQuality
-        },
-        rule,
-        ..RowFault::new(
-            row,
-            code::ROW_EXPRESSION_FAILED,
-            format!("{}: {message}{reason}", output.place),
-        )
-    }
-}
-
-/// Arrays are lent to the function by tables of one row: PostgreSQL takes no more than 100 arguments.
-const ASKED: &str = "driftless_asked";
-
-/// The rows of these arrays, by number.
-const ROWS: &str = "driftless_rows";
-
-/// Columns of one of these tables: the pointers to as many large values fit into a row.
-const ASKED_COLUMNS: usize = 100;
-
-/// The number of a row of the batch, from 1.
-const ORDINAL: &str = "\"driftless ord\"";
-
-/// The tables that arrays are lent by.
-fn lending(evaluation: &Evaluation) -> String {
-    let columns: Vec<String> = (evaluation.inputs.iter().enumerate())
-        .map(|(number, input)| format!("p{number} {}", array_type(input.array)))
-        .collect();
-    let tables = columns.chunks(ASKED_COLUMNS).enumerate().map(|(table, columns)| {
-        let columns = columns.join(", ");
-        format!("CREATE TEMPORARY TABLE {ASKED}{table} ({columns}) ON COMMIT DROP;\n")
-    });
-    tables.collect()
-}
-
-/// The arrays as rows: as many tables as there are of arrays, and at least one.
-fn rows(evaluation: &Evaluation, rows: usize) -> String {
-    if evaluation.inputs.is_empty() {
-        return format!(
-            "CREATE TEMPORARY TABLE {ROWS}0 ON COMMIT DROP AS \
-             SELECT ord AS {ORDINAL} FROM pg_catalog.generate_series(1::int8, {rows}::int8) AS ord;\n"
-        );
-    }
-    let numbers: Vec<usize> = (0..evaluation.inputs.len()).collect();
-    let tables = numbers.chunks(ASKED_COLUMNS).enumerate().map(|(table, part)| {
-        let arrays: Vec<String> = part
-            .iter()
-            .map(|number| format!("pg_catalog.unnest(p{number})"))
-            .collect();
-        let names: Vec<String> = part.iter().map(|number| format!("c{number}")).collect();
-        format!(
-            "CREATE TEMPORARY TABLE {ROWS}{table} ON COMMIT DROP AS SELECT u.* FROM pg_temp.{ASKED}{table}, \
-             ROWS FROM ({}) WITH ORDINALITY AS u({}, {ORDINAL});\n\
-             CREATE UNIQUE INDEX ON pg_temp.{ROWS}{table} ({ORDINAL});\n",
-            arrays.join(", "),
-            names.join(", ")
-        )
-    });
-    tables.collect()
-}
-
-/// The function that says which rows fail, output by output. It evaluates as many rows at once as went well the last time, and
-/// twice as many after that; where something fails half as many, down to the one that fails.
-fn function(evaluation: &Evaluation) -> String {
-    let shown = |(number, input): (usize, &EvaluationInput)| {
-        let cast = input
-            .cast
-            .as_ref()
-            .map_or(String::new(), |cast| format!("::{cast}"));
-        let table = number / ASKED_COLUMNS;
-        format!("(r{table}.c{number}){cast} AS {}", quote_ident(&input.name))
-    };
-    let shown: Vec<String> = evaluation.inputs.iter().enumerate().map(shown).collect();
-    let joined: String = (1..evaluation.inputs.len().div_ceil(ASKED_COLUMNS))
-        .map(|table| format!(" JOIN pg_temp.{ROWS}{table} AS r{table} USING ({ORDINAL})"))
-        .collect();
-    let outputs: Vec<String> = (evaluation.outputs.iter().enumerate())
-        .map(|(number, output)| {
-            format!(
-                "low := 1; wide := rows;
-                 WHILE low <= rows LOOP
-                     high := LEAST(low + wide - 1, rows);
-                     BEGIN
-                         PERFORM {} FROM (SELECT {} FROM pg_temp.{ROWS}0 AS r0{joined}
-                                           WHERE r0.{ORDINAL} BETWEEN bounds.low AND bounds.high) AS s;
-                         low := high + 1; wide := wide * 2;
-                     EXCEPTION WHEN OTHERS THEN
-                         IF low = high THEN
-                             row_number := low; output := {number}; state := SQLSTATE; message := SQLERRM; RETURN NEXT;
-                             low := high + 1;
-                         ELSE
-                             wide := (high - low + 1) / 2;
-                         END IF;
-                     END;
-                 END LOOP;",
-                output.sql,
-                shown.join(", ")
-            )
-        })
-        .collect();
-    format!(
-        "CREATE FUNCTION pg_temp.driftless_failing(rows int8) \
-         RETURNS TABLE (row_number int8, output int4, state text, message text) LANGUAGE plpgsql AS $driftless$ \
-         #variable_conflict use_column\n\
-         <<bounds>> DECLARE low int8; high int8; wide int8; BEGIN {} END $driftless$",
-        outputs.join("\n")
-    )
-}
-
-/// The name of a built-in array type by its oid, without asking.
-fn array_type(oid: u32) -> String {
-    driftless_core::catalog::builtin::array_name(oid)
 }
