@@ -93,6 +93,23 @@ async fn faults_of_single_rows_leave_the_others_alone() {
     assert_eq!(pair.count(complete).await, 11);
 }
 
+/// What failed in an earlier batch is looked for first, and yet does not tell of a row in which something before it fails.
+#[tokio::test]
+async fn of_several_expressions_that_fail_the_first_one_tells() {
+    let source = "CREATE TABLE item (id int PRIMARY KEY, price text, qty int, code text, kind text);
+        INSERT INTO item SELECT n, '1.50', 2, 'c' || n, 'a' FROM generate_series(1, 300) AS n;
+        UPDATE item SET qty = 0 WHERE id IN (4, 150);
+        UPDATE item SET price = 'n/a' WHERE id IN (150, 299);";
+    let pair = Pair::create("first_tells", source, FAULTY_TARGET).await;
+    pair.migrate(FAULTY_MAPPING).await.expect("a load");
+    let told = "SELECT string_agg(key || ' ' || column_name, ', ' ORDER BY key::int) FROM driftless.rejects";
+    assert_eq!(
+        pair.target.value(told).await.as_deref(),
+        Some("4 half, 150 price, 299 price")
+    );
+    assert_eq!(pair.count("SELECT count(*) FROM item WHERE half = 5").await, 297);
+}
+
 #[tokio::test]
 async fn faults_beside_rows_of_others() {
     let others = format!(
