@@ -26,6 +26,8 @@ pub mod pooler;
 pub mod fault;
 /// A long way to a server.
 pub mod delay;
+/// Servers that answer in rounds, which are counted.
+pub mod rounds;
 /// A proxy that forgets what clients say at start-up.
 pub mod strip;
 /// Two databases whose load is disturbed: the source goes on changing, and what the target must hold is known.
@@ -42,6 +44,7 @@ pub use hoard::Hoard;
 pub use listen::Listener;
 pub use pooler::{PoolMode, Pooler};
 pub use random::Random;
+pub use rounds::Rounds;
 pub use servers::{Server, ServerPair, server_of, servers};
 pub use strip::StrippingProxy;
 /// A session of a test.

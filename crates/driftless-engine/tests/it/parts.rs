@@ -6,6 +6,7 @@ mod identities;
 mod resume;
 mod meanwhile;
 mod lost;
+mod rounds;
 mod standby;
 mod others;
 mod checked;
