@@ -2,8 +2,8 @@
 //! then knows how few they are, finds by index what has to leave with them.
 
 use driftless_core::name::{quote_ident, quote_literal};
-use driftless_core::plan::EntityPlan;
-use driftless_pg::Transaction;
+use driftless_core::plan::{EntityPlan, Mint};
+use driftless_pg::{Session, Transaction};
 
 use super::site::Site;
 use crate::error::Result;
@@ -25,8 +25,61 @@ pub(super) const WITH_ORPHAN: &str = "WITH orphan AS (SELECT * FROM pg_temp.drif
 pub(super) enum Among {
     /// All rows of the table.
     All,
+    /// Those with these target keys, of one column, as texts: the orphans that were found.
+    Keys(Vec<String>),
     /// Those for which this SQL over `c` is true: they refer to what has left.
     Suspects(String),
+}
+
+/// Most orphans that are remembered by their keys; where there are more they are looked for again.
+const REMEMBERED: usize = 10_000;
+
+/// What a look at all rows of a site found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Look {
+    /// No orphan.
+    Whole,
+    /// Orphans, and which rows they are among.
+    Broken(Among),
+}
+
+/// Looks for the orphans of a site. The statements that correct write, and PostgreSQL plans what writes without parallel workers;
+/// this one reads, and is all that there is to do where a reference is whole.
+pub(super) async fn look(session: &Session, entity: &EntityPlan, site: &Site) -> Result<Look> {
+    let ([(key, _)], true) = (
+        entity.identity.target.as_slice(),
+        entity.identity.mint != Mint::Place,
+    ) else {
+        let counted = session.query_one(&count(entity, site), &[]).await?;
+        return Ok(match counted.get::<i64>(0)? {
+            0 => Look::Whole,
+            _ => Look::Broken(Among::All),
+        });
+    };
+    // Ordered, so that PostgreSQL does not hope to find as many soon and probe row by row.
+    let sql = format!(
+        "SELECT o.key FROM (SELECT c.{}::text AS key FROM {} AS c WHERE {} OFFSET 0) AS o ORDER BY o.key LIMIT {}",
+        quote_ident(key),
+        entity.into.sql(),
+        site.orphaned,
+        REMEMBERED + 1
+    );
+    let found = session.query(&sql, &[]).await?;
+    let keys: Vec<String> = found.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
+    Ok(match keys.len() {
+        0 => Look::Whole,
+        1..=REMEMBERED => Look::Broken(Among::Keys(keys)),
+        _ => Look::Broken(Among::All),
+    })
+}
+
+/// Counts the orphans of a site: for one row PostgreSQL would hope to find it soon, and probe row by row.
+pub(super) fn count(entity: &EntityPlan, site: &Site) -> String {
+    format!(
+        "SELECT count(*) FROM {} AS c WHERE {}",
+        entity.into.sql(),
+        site.orphaned
+    )
 }
 
 /// SQL that is true for rows `c` that refer, as the site does, to what left after a step of the proof.
@@ -48,7 +101,7 @@ pub(super) async fn with_suspects(
     let counts: Vec<String> = among
         .iter()
         .map(|among| match among {
-            Among::All => "1::int8".to_owned(),
+            Among::All | Among::Keys(_) => "1::int8".to_owned(),
             Among::Suspects(condition) => {
                 format!(
                     "(SELECT count(*) FROM {} AS c WHERE {condition})",
@@ -73,7 +126,7 @@ pub(super) async fn gather(
     among: &Among,
 ) -> Result<i64> {
     let from = match among {
-        Among::All => entity.into.sql(),
+        Among::All | Among::Keys(_) => entity.into.sql(),
         Among::Suspects(condition) => {
             let suspects = format!(
                 "CREATE TEMPORARY TABLE driftless_suspect ON COMMIT DROP AS SELECT c.* FROM {} AS c WHERE {condition}",
@@ -84,7 +137,7 @@ pub(super) async fn gather(
             SUSPECT.to_owned()
         }
     };
-    tx.ahead(&orphans(scope, entity, site, &from), &[]).await?;
+    tx.ahead(&orphans(scope, entity, site, among, &from), &[]).await?;
     tx.ahead(&format!("ANALYZE {ORPHAN}"), &[]).await?;
     let counted = tx
         .query_one(&format!("SELECT count(*) FROM {ORPHAN}"), &[])
@@ -95,7 +148,7 @@ pub(super) async fn gather(
 /// Forgets what was found, with the next statement.
 pub(super) async fn forget(tx: &Transaction<'_>, among: &Among) -> Result<()> {
     let tables = match among {
-        Among::All => ORPHAN.to_owned(),
+        Among::All | Among::Keys(_) => ORPHAN.to_owned(),
         Among::Suspects(_) => format!("{ORPHAN}, {SUSPECT}"),
     };
     tx.ahead(&format!("DROP TABLE {tables}"), &[]).await?;
@@ -103,7 +156,11 @@ pub(super) async fn forget(tx: &Transaction<'_>, among: &Among) -> Result<()> {
 }
 
 /// First the orphans of the table, then their identities: rows of others have none.
-fn orphans(scope: &Scope<'_>, entity: &EntityPlan, site: &Site, from: &str) -> String {
+fn orphans(scope: &Scope<'_>, entity: &EntityPlan, site: &Site, among: &Among, from: &str) -> String {
+    let known = match among {
+        Among::Keys(keys) => with_keys(entity, keys),
+        Among::All | Among::Suspects(_) => String::new(),
+    };
     let targets = identity::target_columns(entity);
     let own: Vec<String> = entity
         .identity
@@ -123,7 +180,7 @@ fn orphans(scope: &Scope<'_>, entity: &EntityPlan, site: &Site, from: &str) -> S
         .collect();
     format!(
         "CREATE TEMPORARY TABLE driftless_orphan ON COMMIT DROP AS
-         WITH loose AS MATERIALIZED (SELECT {own}, {value} AS value FROM {from} AS c WHERE {orphaned})
+         WITH loose AS MATERIALIZED (SELECT {own}, {value} AS value FROM {from} AS c WHERE {known}{orphaned})
          SELECT {columns}, l.value FROM loose AS l JOIN {identities} AS i ON {same} WHERE i.status = {live}",
         own = own.join(", "),
         value = site.value,
@@ -133,4 +190,17 @@ fn orphans(scope: &Scope<'_>, entity: &EntityPlan, site: &Site, from: &str) -> S
         same = same.join(" AND "),
         live = identity::LIVE,
     )
+}
+
+/// True for rows `c` with these target keys, and what follows.
+fn with_keys(entity: &EntityPlan, keys: &[String]) -> String {
+    let alternatives = entity.identity.target.iter().map(|(column, type_sql)| {
+        let literals: Vec<String> = keys.iter().map(|key| quote_literal(key)).collect();
+        let literals = literals.join(", ");
+        format!(
+            "c.{} = ANY (ARRAY[{literals}]::text[]::{type_sql}[]) AND ",
+            quote_ident(column)
+        )
+    });
+    alternatives.collect()
 }

@@ -6,7 +6,7 @@ use driftless_core::name::{QualifiedName, quote_literal};
 use driftless_core::plan::{EntityPlan, Mint, Plan};
 use driftless_pg::{Session, Transaction};
 
-use super::gather::{self, Among, WITH_ORPHAN, suspected, with_suspects};
+use super::gather::{self, Among, Look, WITH_ORPHAN, look, suspected, with_suspects};
 use super::leave::{Leaving, literal_or_null};
 use super::merged::merged;
 use super::null::Nulling;
@@ -38,7 +38,11 @@ pub async fn references(
         .filter(|entity| !entity.identity.key.is_empty())
         .map(|entity| {
             let sites = sites_of(plan, entity, target, foreign, scope.store);
-            let watched = sites.into_iter().map(|site| Watched { site, seen: None });
+            let watched = sites.into_iter().map(|site| Watched {
+                site,
+                seen: None,
+                broken: Among::All,
+            });
             (entity, watched.collect())
         })
         .collect();
@@ -73,7 +77,7 @@ pub async fn references(
                 left.step += 1;
                 let tally = correct(session, scope, plan, entity, &due, left.step)
                     .await
-                    .context(format!("proof of references of entity {}", entity.name))?;
+                    .context(proof_of(entity))?;
                 // Rows that left in this very step were not looked for everywhere.
                 due.iter_mut().for_each(|one| one.seen = Some(left.step - 1));
                 if tally.rejected + tally.parked > 0 {
@@ -103,6 +107,8 @@ struct Watched {
     site: Site,
     /// The last step of the proof whose leaving rows it was looked at for; none where it has orphans, or may have some.
     seen: Option<i32>,
+    /// Which rows those are among.
+    broken: Among,
 }
 
 impl Watched {
@@ -111,6 +117,7 @@ impl Watched {
         // A row that is told by its place is told by columns that `*` leaves out.
         let told = entity.identity.mint != Mint::Place;
         match (self.seen, &self.site.refers) {
+            (None, _) => self.broken.clone(),
             (Some(seen), Some(refers)) if told => Among::Suspects(suspected(&self.site, refers, seen)),
             _ => Among::All,
         }
@@ -138,6 +145,7 @@ fn look_again(watched: &mut [(&EntityPlan, Vec<Watched>)], nulled: &Nulled<'_>) 
     for (entity, sites) in watched {
         for one in sites.iter_mut().filter(|one| nulled.concerns(entity, &one.site)) {
             one.seen = None;
+            one.broken = Among::All;
         }
     }
 }
@@ -161,28 +169,28 @@ impl Nulled<'_> {
     }
 }
 
-/// Looks for orphans everywhere where nothing is known yet. The statements that correct write, and PostgreSQL plans what writes
-/// without parallel workers; these read, and are all that there is to do where the references are whole.
+fn proof_of(entity: &EntityPlan) -> String {
+    format!("proof of references of entity {}", entity.name)
+}
+
+/// Looks for orphans everywhere.
 async fn look_at_all(sessions: &mut [Session], watched: &mut [(&EntityPlan, Vec<Watched>)]) -> Result<()> {
-    let open = watched.iter_mut().flat_map(|(entity, sites)| {
-        let open = sites.iter_mut().filter(|one| one.seen.is_none());
-        open.map(|one| (*entity, one))
-    });
-    let mut open: Vec<(&EntityPlan, &mut Watched)> = open.collect();
-    let questions: Vec<(usize, String)> = open
-        .iter()
-        .enumerate()
-        .map(|(number, (entity, one))| (number, orphans_sql(entity, &one.site)))
-        .collect();
-    let whole = spread(sessions, &questions, async |session, (number, sql)| {
-        let entity = &open[*number].0.name;
-        let asked = session.query_one(sql, &[]).await;
-        let counted = asked.context(format!("proof of references of entity {entity}"))?;
-        Ok((*number, counted.get::<i64>(0)? == 0))
+    let sites = watched
+        .iter_mut()
+        .flat_map(|(entity, sites)| sites.iter_mut().map(|one| (*entity, one)));
+    let mut sites: Vec<(&EntityPlan, &mut Watched)> = sites.collect();
+    let numbers: Vec<usize> = (0..sites.len()).collect();
+    let looks = spread(sessions, &numbers, async |session, number| {
+        let (entity, one) = &sites[*number];
+        let found = look(session, entity, &one.site).await;
+        Ok((*number, found.context(proof_of(entity))?))
     })
     .await?;
-    for (number, _) in whole.into_iter().filter(|(_, whole)| *whole) {
-        open[number].1.seen = Some(0);
+    for (number, found) in looks {
+        match found {
+            Look::Whole => sites[number].1.seen = Some(0),
+            Look::Broken(among) => sites[number].1.broken = among,
+        }
     }
     Ok(())
 }
@@ -230,16 +238,6 @@ async fn correct(
     Ok(tally)
 }
 
-/// Counts the orphans of a site.
-fn orphans_sql(entity: &EntityPlan, site: &Site) -> String {
-    // Counted rather than asked for one: for one row PostgreSQL would hope to find it soon, and probe row by row.
-    format!(
-        "SELECT count(*) FROM {} AS c WHERE {}",
-        entity.into.sql(),
-        site.orphaned
-    )
-}
-
 /// The statements that ask whether an entity's references are whole: what is referred to, and how it is asked.
 pub fn questions(
     store: &Store,
@@ -252,7 +250,7 @@ pub fn questions(
         return Vec::new();
     }
     let sites = sites_of(plan, entity, target, foreign, store);
-    let question = |site: &Site| (site.parent_label.clone(), orphans_sql(entity, site));
+    let question = |site: &Site| (site.parent_label.clone(), gather::count(entity, site));
     sites.iter().map(question).collect()
 }
 
