@@ -78,8 +78,7 @@ pub async fn references(
                 let tally = correct(session, scope, plan, entity, &due, left.step)
                     .await
                     .context(proof_of(entity))?;
-                // Rows that left in this very step were not looked for everywhere.
-                due.iter_mut().for_each(|one| one.seen = Some(left.step - 1));
+                due.iter_mut().for_each(|one| one.corrected(left.step));
                 if tally.rejected + tally.parked > 0 {
                     left.last.insert(entity.name.clone(), left.step);
                     merged(session, scope, entity).await?;
@@ -121,6 +120,15 @@ impl Watched {
             (Some(seen), Some(refers)) if told => Among::Suspects(suspected(&self.site, refers, seen)),
             _ => Among::All,
         }
+    }
+
+    /// It was looked at in a step of the proof. Rows that left in that very step were not looked for everywhere; where it was known
+    /// by their keys which rows are orphans, what has left since the first look was not looked for at all.
+    fn corrected(&mut self, step: i32) {
+        self.seen = match (self.seen, &self.broken) {
+            (None, Among::Keys(_)) => Some(0),
+            _ => Some(step - 1),
+        };
     }
 }
 

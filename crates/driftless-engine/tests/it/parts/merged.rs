@@ -262,3 +262,63 @@ async fn two_adopted_uuids_of_one_row_are_a_conflict() {
         assert_eq!(pair.count("SELECT count(*) FROM users").await, 0);
     }
 }
+
+/// The first of three rows that are one leaves only in the proof, where its own parent is found missing. What refers to it or to
+/// those that are one with it, without a foreign key, goes with it: as a column, by kind, and within a document.
+#[tokio::test]
+async fn rows_that_are_one_with_a_row_that_a_proof_takes_out_take_their_children_along() {
+    let source = format!(
+        "{SOURCE} CREATE TABLE offices (id int PRIMARY KEY); INSERT INTO offices VALUES (1), (2);
+         ALTER TABLE users ADD office int; UPDATE users SET office = CASE WHEN id = 5 THEN 99 ELSE 1 END;
+         CREATE TABLE notes (id int PRIMARY KEY, kind text, about int, author int, reader int);
+         INSERT INTO notes VALUES (1, 'User', 5, 7, 7), (2, 'User', 105, 7, 7), (3, 'User', 205, 7, 7), (4, 'User', 107, 7, 7),
+             (5, 'Office', 2, 7, 7), (6, 'User', 7, 105, 7), (7, 'User', 7, 7, 205), (8, 'Office', 99, 7, 7)"
+    );
+    let target = format!(
+        "CREATE TABLE offices (id uuid PRIMARY KEY); {TARGET} ALTER TABLE users ADD office uuid REFERENCES offices;
+         CREATE TABLE notes (id uuid PRIMARY KEY, legacy_id int, about uuid, author uuid, doc jsonb)"
+    );
+    let pair = Pair::create("merged_leaves", &source, &target).await;
+    let office = "office = { ref = \"offices\", from = \"office\" }, name =";
+    let mapping = format!(
+        "{users}[entities.offices]\nfrom = \"public.offices\"\ninto = \"public.offices\"\ncolumns = {{ id = {{ id = true }} }}\n\
+         [entities.notes]\nfrom = \"public.notes\"\ninto = \"public.notes\"\n[entities.notes.columns]\n\
+         id = {{ id = true }}\nlegacy_id = \"id\"\n\
+         about = {{ ref = {{ by = \"kind\", values = {{ User = \"users\", Office = \"offices\" }} }}, from = \"about\" }}\n\
+         author = {{ ref = \"users\", from = \"author\", missing = \"null\" }}\n\
+         doc = {{ json = {{ reader = {{ ref = \"users\", from = \"reader\", missing = \"null\" }} }} }}\n",
+        users = mapping("merge_on = \"lower(email)\"").replace("name =", office),
+    );
+    pair.migrate(&mapping).await.expect("a load");
+    let notes = "SELECT legacy_id, author IS NULL, (doc ->> 'reader') IS NULL FROM notes ORDER BY 1";
+    let row = |id: &str, author: &str, reader: &str| {
+        vec![
+            Some(id.to_owned()),
+            Some(author.to_owned()),
+            Some(reader.to_owned()),
+        ]
+    };
+    assert_eq!(
+        pair.target.rows(notes).await,
+        [
+            row("4", "f", "f"),
+            row("5", "f", "f"),
+            row("6", "t", "f"),
+            row("7", "f", "t"),
+        ]
+    );
+    assert_eq!(
+        pair.rejects("notes").await.len(),
+        4,
+        "three with their user, one with its office"
+    );
+    let left = pair.rejects("users").await;
+    assert_eq!(
+        left.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(),
+        ["5", "105", "205"]
+    );
+    let identities = "SELECT count(*) FROM driftless.identity_users WHERE k1 IN (5, 105, 205)";
+    assert_eq!(pair.count(identities).await, 0);
+    let orders = "SELECT count(*) FROM driftless.rejects WHERE entity = 'orders'";
+    assert_eq!(pair.count(orders).await, 9);
+}
