@@ -100,6 +100,8 @@ pub(crate) struct Pipeline {
     copied: Vec<Copied>,
     /// Why something was refused that nobody waited for, until it is told.
     refusal: Option<PgError>,
+    /// Why the transaction that somebody believes to be in did not begin.
+    not_begun: Option<PgError>,
 }
 
 impl Deref for Pipeline {
@@ -123,6 +125,7 @@ impl Pipeline {
             due: VecDeque::new(),
             copied: Vec::new(),
             refusal: None,
+            not_begun: None,
         }
     }
 
@@ -145,8 +148,13 @@ impl Pipeline {
     /// behind COPYs, whose rows are counted before anything else happens, and behind a BEGIN of another group.
     ///
     /// # Errors
-    /// What was sent ahead and refused, a lost connection. The statement must not be sent then.
+    /// What was sent ahead and refused, a transaction that did not begin, a lost connection. The statement must not be sent then.
     pub(crate) async fn queue_up(&mut self, request: &Request<'_>) -> Result<(), PgError> {
+        self.make_room_for(request).await?;
+        self.has_begun()
+    }
+
+    async fn make_room_for(&mut self, request: &Request<'_>) -> Result<(), PgError> {
         if self.due.is_empty() || self.wire.is_rollback_due() || self.wire.is_lost() {
             return self.enter().await;
         }
@@ -169,14 +177,40 @@ impl Pipeline {
         let dropped = self.wire.is_rollback_due();
         let collected = self.collect().await;
         self.wire.settle().await?;
-        // What a dropped transaction was refused is nobody's matter any more.
-        if dropped { Ok(()) } else { collected }
+        if dropped {
+            // What a dropped transaction was refused is nobody's matter any more.
+            self.not_begun = None;
+            return Ok(());
+        }
+        collected?;
+        self.has_begun()
     }
 
     /// The same, whatever was refused.
     pub(crate) async fn settle(&mut self) -> Result<(), PgError> {
         drop(self.collect().await);
+        self.not_begun = None;
         self.wire.settle().await
+    }
+
+    /// Refuses what would run outside of the transaction that it was meant for: whoever sent the first statement of that has been
+    /// told, and others may be under way by then.
+    fn has_begun(&self) -> Result<(), PgError> {
+        match &self.not_begun {
+            Some(refused) if !self.wire.is_rollback_due() => Err(refused.again()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes ready for a rollback. A COPY that was dropped half-way is not among what is due, and has to end first.
+    ///
+    /// # Errors
+    /// A lost connection.
+    pub(crate) async fn queue_up_rollback(&mut self) -> Result<(), PgError> {
+        if self.due.is_empty() && !self.wire.is_quiet() {
+            self.wire.settle().await?;
+        }
+        Ok(())
     }
 
     /// Reads all answers that are due.
@@ -241,6 +275,7 @@ impl Pipeline {
 
     /// Puts the beginning of a transaction into the outbox, and what belongs to it.
     pub(crate) fn post_begin(&mut self, statements: &[String]) -> Result<(), PgError> {
+        self.not_begun = None;
         for sql in statements {
             self.post_run(sql, &[], false)?;
             self.push(What::Begin, false, true);
@@ -252,6 +287,7 @@ impl Pipeline {
     /// not passed over.
     pub(crate) fn post_rollback(&mut self) -> Result<(), PgError> {
         self.close()?;
+        self.not_begun = None;
         self.post_run("ROLLBACK", &[], true)?;
         self.wire.expect_ready(true);
         self.push(What::Rollback, true, true);
@@ -498,7 +534,13 @@ impl Pipeline {
                 });
                 self.remember(error);
             }
-            What::Ahead | What::Begin => self.remember(error),
+            What::Begin => {
+                if let Some(error) = &error {
+                    self.not_begun = Some(error.again());
+                }
+                self.remember(error);
+            }
+            What::Ahead => self.remember(error),
             What::Rollback => {
                 // Nothing that was refused in it matters any more.
                 self.refusal = None;

@@ -116,8 +116,12 @@ impl Wire {
 
     /// Whether nothing is under way in either direction, and no transaction is open.
     pub(crate) fn is_at_rest(&mut self) -> bool {
-        let quiet = self.owed == 0 && self.unsent() == 0 && self.copying == Copying::No;
-        quiet && !self.rollback_due && !self.in_transaction() && self.is_alive()
+        self.is_quiet() && !self.rollback_due && !self.in_transaction() && self.is_alive()
+    }
+
+    /// Whether nothing is under way in either direction.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.owed == 0 && self.unsent() == 0 && self.copying == Copying::No
     }
 
     /// Whether all that was sent only has to be read.
@@ -231,8 +235,11 @@ impl Wire {
                     self.outbox.pop_front();
                 }
             }
-            if self.outbox.is_empty() {
-                return pin!(&mut self.socket).poll_flush(cx);
+            // What an encrypted socket holds back may have to wait for the server, which may wait for us to read.
+            if self.outbox.is_empty()
+                && let flushed @ Poll::Ready(_) = pin!(&mut self.socket).poll_flush(cx)
+            {
+                return flushed;
             }
             if self.inbox.len() >= READ_AHEAD_BYTES && !self.piped {
                 return Poll::Pending;

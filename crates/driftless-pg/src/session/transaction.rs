@@ -97,7 +97,8 @@ impl<'s> Transaction<'s> {
         }
     }
 
-    /// Rolls back. Nothing is waited for: the session's next statement follows behind.
+    /// Rolls back. Nothing is waited for, except the end of a COPY that was dropped half-way: the session's next statement
+    /// follows behind.
     ///
     /// # Errors
     /// If the connection is lost, with which everything is rolled back too.
@@ -106,6 +107,7 @@ impl<'s> Transaction<'s> {
         if pipeline.is_lost() {
             return pipeline.settle().await;
         }
+        pipeline.queue_up_rollback().await?;
         pipeline.post_rollback()?;
         self.ended = true;
         pipeline.flush().await;

@@ -1,7 +1,7 @@
-//! COPYs that are sent one behind the other.
+//! COPYs and statements that are sent one behind the other.
 
 use bytes::Bytes;
-use driftless_pg::{BeginMode, Copied, CopyEncoder, ErrorKind};
+use driftless_pg::{BeginMode, Copied, CopyEncoder, ErrorKind, Param};
 
 use crate::{fresh, one, refused};
 
@@ -175,4 +175,109 @@ async fn outside_of_a_transaction_it_is_a_mistake() {
     session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
     let error = refused(session.copy_ahead(INTO_T, stream(0..1), 1).await);
     assert_eq!(error.kind(), ErrorKind::Usage);
+}
+
+/// A session with an empty table `public.t` of an int4.
+async fn with_table(hint: &str) -> (driftless_testkit::TestDatabase, driftless_pg::Session) {
+    let (database, session) = fresh(hint).await;
+    session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
+    (database, session)
+}
+
+#[tokio::test]
+async fn statements_sent_ahead_are_run_in_their_order() {
+    let (_database, mut session) = with_table("ahead_order").await;
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    tx.ahead("INSERT INTO public.t VALUES ($1)", &[Param::int4(1)])
+        .await
+        .unwrap();
+    tx.ahead("UPDATE public.t SET n = n * 10", &[]).await.unwrap();
+    tx.each(&["INSERT INTO public.t VALUES (2)", "UPDATE public.t SET n = n + 5"])
+        .await
+        .unwrap();
+    assert_eq!(one::<i64>(&tx, "SELECT sum(n) FROM public.t").await, 22);
+    // The last one goes with the commit.
+    tx.ahead("DELETE FROM public.t WHERE n = 7", &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(one::<i64>(&session, "SELECT sum(n) FROM public.t").await, 15);
+}
+
+#[tokio::test]
+async fn a_statement_sent_ahead_that_is_refused_is_told_by_who_waits_next_and_nothing_behind_it_is_run() {
+    let (_database, mut session) = with_table("ahead_told").await;
+    session.batch("CREATE SEQUENCE public.tried").await.unwrap();
+    for told_by in ["statement", "each", "ahead and each", "commit"] {
+        let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+        tx.ahead("SELECT 1 / 0", &[]).await.unwrap();
+        // What a sequence gave is not taken back by a rollback: it shows what was run.
+        let told = match told_by {
+            "statement" => tx.query("SELECT nextval('public.tried')", &[]).await.map(drop),
+            "each" => tx.each(&["SELECT nextval('public.tried')"; 2]).await,
+            "ahead and each" => {
+                tx.ahead("SELECT nextval('public.tried')", &[]).await.unwrap();
+                tx.each(&["SELECT nextval('public.tried')"]).await
+            }
+            _ => {
+                let error = refused(tx.commit().await);
+                assert_eq!(error.sqlstate(), Some("22012"), "{told_by}: {error}");
+                continue;
+            }
+        };
+        assert_eq!(refused(told).sqlstate(), Some("22012"), "{told_by}");
+        // It is told once; the transaction stays failed.
+        assert_eq!(
+            refused(tx.execute("SELECT 1", &[]).await).sqlstate(),
+            Some("25P02")
+        );
+    }
+    assert!(!one::<bool>(&session, "SELECT is_called FROM public.tried").await);
+}
+
+#[tokio::test]
+async fn the_first_refusal_of_each_is_told() {
+    let (_database, mut session) = with_table("ahead_each").await;
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    let told = tx
+        .each(&[
+            "INSERT INTO public.t VALUES (1)",
+            "SELECT 1 / 0",
+            "SELECT nothing",
+        ])
+        .await;
+    assert_eq!(refused(told).sqlstate(), Some("22012"));
+    drop(tx);
+    assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.t").await, 0);
+    let error = refused(session.each(&["SELECT 1", "SELECT 2"]).await);
+    assert_eq!(error.kind(), ErrorKind::Usage, "outside of a transaction");
+}
+
+#[tokio::test]
+async fn a_copy_follows_statements_sent_ahead() {
+    let (_database, mut session) = with_table("ahead_copy").await;
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    tx.ahead("ALTER TABLE public.t ADD CHECK (n < 100)", &[])
+        .await
+        .unwrap();
+    tx.copy_ahead(INTO_T, stream(0..10), 10).await.unwrap();
+    tx.ahead("UPDATE public.t SET n = n + 1", &[]).await.unwrap();
+    let mut copy = tx.copy_in(INTO_T).await.unwrap();
+    copy.send(stream(50..60)).await.unwrap();
+    assert_eq!(copy.finish().await.unwrap(), 10);
+    tx.commit().await.unwrap();
+    assert_eq!(
+        one::<i64>(&session, "SELECT sum(n) FROM public.t").await,
+        55 + 545
+    );
+    // One that is refused is told by the COPY, which is not begun then.
+    for ahead in [true, false] {
+        let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+        tx.ahead("SELECT 1 / 0", &[]).await.unwrap();
+        let told = match ahead {
+            true => tx.copy_ahead(INTO_T, stream(0..10), 10).await,
+            false => tx.copy_in(INTO_T).await.map(drop),
+        };
+        assert_eq!(refused(told).sqlstate(), Some("22012"));
+        drop(tx);
+        assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.t").await, 20);
+    }
 }

@@ -315,3 +315,34 @@ async fn a_talking_trigger_does_not_stop_a_copy() {
         60_000
     );
 }
+
+/// The rollback waits for the end of the COPY: its words would be taken for data, and the data for its answer.
+#[tokio::test]
+async fn one_that_is_dropped_within_a_message_and_rolled_back_at_once_leaves_a_session_that_works() {
+    let (_database, mut session) = fresh("copy_rolled_back").await;
+    session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
+    let process = session.backend_pid();
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    let mut copy = tx
+        .copy_in("COPY public.t FROM STDIN (FORMAT binary)")
+        .await
+        .unwrap();
+    // Far more than sockets hold: it cannot be sent at once.
+    let piece = Bytes::from(vec![0; 64 << 20]);
+    tokio::select! {
+        biased;
+        _ = copy.send(piece) => panic!("all of it went out at once"),
+        () = tokio::task::yield_now() => {}
+    }
+    drop(copy);
+    tx.rollback().await.unwrap();
+    assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.t").await, 0);
+
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    let many = "COPY (SELECT n FROM generate_series(1, 1000000) AS n) TO STDOUT (FORMAT binary)";
+    let mut copy = tx.copy_out(many).await.unwrap();
+    copy.append_row(&mut Vec::new(), &mut Vec::new()).await.unwrap();
+    drop(copy);
+    tx.rollback().await.unwrap();
+    assert_eq!(one::<i32>(&session, "SELECT pg_backend_pid()").await, process);
+}

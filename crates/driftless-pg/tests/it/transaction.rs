@@ -1,5 +1,6 @@
 use driftless_core::batch::Cell;
 use driftless_pg::{BeginMode, Disposition, ErrorKind, RowRead};
+use driftless_testkit::{Cluster, ClusterOptions};
 
 use crate::{connect, fresh, one, refused};
 
@@ -175,4 +176,30 @@ async fn transactions_do_not_nest() {
         .commit()
         .await
         .unwrap();
+}
+
+/// On a standby no transaction that writes begins. Whoever sent the first statement is told, and so is everybody behind.
+#[tokio::test]
+async fn nothing_runs_outside_of_a_transaction_that_did_not_begin() {
+    let primary = Cluster::start(&ClusterOptions::default()).unwrap_or_else(|error| panic!("{error}"));
+    let standby = primary.standby(&[]).unwrap_or_else(|error| panic!("{error}"));
+    let mut session = connect(&standby.url("postgres")).await;
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    let set = |name: &str| format!("SELECT set_config('application_name', '{name}', false)");
+    let (first, second) = (set("first"), set("second"));
+    let (first, second) = tokio::join!(tx.query(&first, &[]), tx.query(&second, &[]));
+    for told in [first, second] {
+        assert_eq!(refused(told.map(drop)).sqlstate(), Some("0A000"));
+    }
+    assert_eq!(refused(tx.batch(&set("third")).await).sqlstate(), Some("0A000"));
+    assert_eq!(
+        refused(tx.ahead(&set("fourth"), &[]).await).sqlstate(),
+        Some("0A000")
+    );
+    assert_eq!(refused(tx.commit().await).sqlstate(), Some("0A000"));
+    let name: String = one(&session, "SELECT current_setting('application_name')").await;
+    assert_eq!(name, "driftless test");
+    let tx = session.begin(BeginMode::ReadOnlySnapshot(None)).await.unwrap();
+    assert_eq!(one::<i32>(&tx, "SELECT 1").await, 1);
+    tx.commit().await.unwrap();
 }
