@@ -27,6 +27,7 @@ pub use removal::set_aside;
 use crate::error::{EngineError, Result};
 use crate::preflight::busy;
 use crate::store::aside::{AsideRecord, AsideState, Scope, list};
+use announce::Told;
 use presence::Presence;
 
 /// What is put back.
@@ -105,11 +106,45 @@ pub struct Restored {
 /// A lost lease or connection, locks that are not had in time (`TARGET_BUSY`), exhausted resources. Everything that is
 /// back by then is recorded so.
 pub async fn restore(sessions: &mut [Session], scope: &Scope<'_>, part: Part) -> Result<Restored> {
-    let Some(control) = sessions.first_mut() else {
-        return Err(EngineError::new(code::INTERNAL, "restore", "there is no session"));
-    };
-    let records: Vec<AsideRecord> = list(control, scope)
-        .await?
+    let recorded = recorded(sessions, scope).await?;
+    put_back(sessions, scope, part, recorded).await
+}
+
+/// What is recorded, and what will have to be told.
+#[derive(Debug)]
+pub struct Recorded {
+    /// Everything of the pipeline, as [`list`] gives it.
+    pub records: Vec<AsideRecord>,
+    told: Told,
+}
+
+/// Asks for what [`put_back`] goes by.
+///
+/// # Errors
+/// A lost connection.
+pub async fn recorded(sessions: &[Session], scope: &Scope<'_>) -> Result<Recorded> {
+    let control = sessions.first().ok_or_else(no_session)?;
+    let (records, told) = tokio::try_join!(list(control, scope), announce::asked(control, scope))?;
+    Ok(Recorded { records, told })
+}
+
+fn no_session() -> EngineError {
+    EngineError::new(code::INTERNAL, "restore", "there is no session")
+}
+
+/// Puts back what is recorded: nobody has put any of it back since that was asked.
+///
+/// # Errors
+/// As [`restore`].
+pub async fn put_back(
+    sessions: &mut [Session],
+    scope: &Scope<'_>,
+    part: Part,
+    recorded: Recorded,
+) -> Result<Restored> {
+    let control = sessions.first_mut().ok_or_else(no_session)?;
+    let records: Vec<AsideRecord> = recorded
+        .records
         .into_iter()
         .filter(|record| {
             record.state != AsideState::Restored
@@ -117,19 +152,20 @@ pub async fn restore(sessions: &mut [Session], scope: &Scope<'_>, part: Part) ->
                 && !scope.spared.contains(&record.item.table)
         })
         .collect();
-    let presence = presence::look(control, &records).await?;
     let mut work = Work {
-        pending: records.into_iter().zip(presence).collect(),
+        pending: Vec::new(),
         failures: Vec::new(),
     };
-    if !work.pending.is_empty() {
+    if !records.is_empty() {
+        let presence = presence::look(control, &records).await?;
+        work.pending = records.into_iter().zip(presence).collect();
         build::run(sessions, scope, &mut work).await?;
         attach::run(sessions, scope, &mut work).await?;
         validate::run(sessions, scope, &mut work).await?;
     }
     if part == Part::All {
         let whole = work.failures.is_empty() && scope.spared.is_empty();
-        announce::run(&mut sessions[0], scope, whole).await?;
+        announce::run(&mut sessions[0], scope, recorded.told, whole).await?;
     }
     Ok(Restored {
         restored: work.pending.len() - work.failures.len(),

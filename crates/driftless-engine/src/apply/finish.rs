@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use driftless_core::name::{quote_ident, quote_literal};
 use driftless_core::plan::EntityPlan;
 use driftless_pg::Session;
+use futures_util::future::try_join_all;
 
 use super::aside::spread;
 use crate::error::Result;
@@ -48,7 +49,7 @@ pub fn analyze_sql(plan: &EntityPlan) -> String {
 
 /// Moves the sequences of kept keys behind the largest key; never back.
 pub async fn sequences(session: &Session, guard: &str, plan: &EntityPlan) -> Result<()> {
-    for drawn in &plan.sequences {
+    let moved = plan.sequences.iter().map(async |drawn| {
         let sequence = drawn.sequence.sql();
         session
             .batch(&format!(
@@ -59,7 +60,8 @@ pub async fn sequences(session: &Session, guard: &str, plan: &EntityPlan) -> Res
                 column = quote_ident(&drawn.column),
                 table = plan.into.sql(),
             ))
-            .await?;
-    }
+            .await
+    });
+    try_join_all(moved).await?;
     Ok(())
 }

@@ -67,19 +67,17 @@ pub(super) async fn reunite(
     Ok(())
 }
 
-/// Indexes identities, and reads the rows again that had to leave because theirs could not be told apart, until there
-/// are none. What is to run `beside` runs with the first indexes. Of the keys that contradict each other the largest is rejected each time, and not read again: so it ends.
-pub(super) async fn identities(
+/// Reads the rows again that had to leave because their identities could not be told apart, and indexes identities anew, until there
+/// are none. Of the keys that contradict each other the largest is rejected each time, and not read again.
+pub(super) async fn twins(
     works: &[&ChunkWork<'_, '_>],
     lane: &mut Lane,
     sessions: &mut [Session],
     scope: &Scope<'_>,
-    (plan, mut beside): (&Plan, &[String]),
+    plan: &Plan,
 ) -> Result<Corrections> {
     let mut corrections = Corrections::default();
     loop {
-        corrections.add(&proof::settle_identities(sessions, scope, plan, beside).await?);
-        beside = &[];
         let mut parked = 0;
         for work in with_due(works, lane, Due::Twins).await? {
             parked += due(work, lane, Due::Twins, Parents::Coming).await?;
@@ -87,5 +85,19 @@ pub(super) async fn identities(
         if parked == 0 {
             return Ok(corrections);
         }
+        corrections.add(&proof::settle_identities(sessions, scope, plan, &[]).await?);
     }
+}
+
+/// Indexes identities, and tells them apart.
+pub(super) async fn identities(
+    works: &[&ChunkWork<'_, '_>],
+    lane: &mut Lane,
+    sessions: &mut [Session],
+    scope: &Scope<'_>,
+    plan: &Plan,
+) -> Result<Corrections> {
+    let mut corrections = proof::settle_identities(sessions, scope, plan, &[]).await?;
+    corrections.add(&twins(works, lane, sessions, scope, plan).await?);
+    Ok(corrections)
 }

@@ -29,10 +29,10 @@ use super::stop::Stop;
 use super::waits::{is_alone, waits};
 use super::{Events, watch};
 use crate::apply::aside::set_aside;
-use crate::apply::begin;
 use crate::apply::chunk::{ChunkWork, Progress};
 use crate::apply::lane::Lane;
 use crate::apply::natural::Looking;
+use crate::apply::{begin, lane};
 use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::extract::snapshot::Snapshot;
@@ -121,14 +121,24 @@ async fn attempt(
     }
     persistence.settled();
     let epoch = held.lease.epoch();
-    let done = held.end(done).await;
+    let well = done.is_ok();
+    let status = async {
+        match well {
+            true => Some(prepared.target.session("status").await),
+            false => None,
+        }
+    };
+    let (done, status) = tokio::join!(held.end(done), status);
     if let Err(error) = done {
         if goes_on {
             persistence.leave(prepared, epoch);
         }
         return Err(error);
     }
-    let session = prepared.target.session("status").await?;
+    let session = match status {
+        Some(session) => session?,
+        None => prepared.target.session("status").await?,
+    };
     let (entities, on_record) = tokio::try_join!(
         reports(&session, &prepared, &run, spec),
         reject::open(&session, &prepared.store)
@@ -165,7 +175,8 @@ async fn nothing(prepared: &Prepared, agenda: &Agenda<'_>, spec: &Spec) -> Resul
     let last = execution::last(&session, &prepared.store, 1).await?;
     let mut entities = Vec::new();
     for plan in &agenda.done {
-        entities.push(report(&session, prepared, plan, &Counts::default(), spec).await?);
+        let found = self::on_record(&session, prepared, plan).await?;
+        entities.push(report(plan, &found, &Counts::default(), spec));
     }
     let execution = last.first().map_or(0, |one| one.id);
     Ok(MigrateReport {
@@ -184,48 +195,59 @@ async fn reports(
     run: &Run<'_>,
     spec: &Spec,
 ) -> Result<Vec<EntityReport>> {
-    let last = execution::last(session, &prepared.store, 1).await?;
-    let counts: BTreeMap<String, Counts> = last
-        .into_iter()
-        .filter(|one| one.id == run.execution)
-        .flat_map(|one| one.entities)
-        .collect();
-    let reports = run.entities().map(async |plan| {
+    let found = run
+        .entities()
+        .map(async |plan| Ok::<_, EngineError>((plan, on_record(session, prepared, plan).await?)));
+    let (last, found) = tokio::try_join!(execution::last(session, &prepared.store, 1), try_join_all(found))?;
+    let ours = last.into_iter().filter(|one| one.id == run.execution);
+    let counts: BTreeMap<String, Counts> = ours.flat_map(|one| one.entities).collect();
+    let reports = found.into_iter().map(|(plan, found)| {
         let counts = counts.get(&plan.name).copied().unwrap_or_default();
-        report(session, prepared, plan, &counts, spec).await
+        report(plan, &found, &counts, spec)
     });
-    try_join_all(reports).await
+    Ok(reports.collect())
 }
 
-async fn report(
-    session: &Session,
-    prepared: &Prepared,
-    plan: &EntityPlan,
-    counts: &Counts,
-    spec: &Spec,
-) -> Result<EntityReport> {
+/// What all runs together left of an entity.
+struct OnRecord {
+    rejected: i64,
+    parked: i64,
+    written: i64,
+    adopted: i64,
+}
+
+async fn on_record(session: &Session, prepared: &Prepared, plan: &EntityPlan) -> Result<OnRecord> {
     let store = &prepared.store;
     let ((rejected, parked), (written, adopted)) = tokio::try_join!(
         reject::counts(session, store, &plan.name),
         execution::written(session, store, &plan.name)
     )?;
+    Ok(OnRecord {
+        rejected,
+        parked,
+        written,
+        adopted,
+    })
+}
+
+fn report(plan: &EntityPlan, found: &OnRecord, counts: &Counts, spec: &Spec) -> EntityReport {
     // Proofs may have taken out more of what earlier runs wrote than this one wrote.
     let inserted = counts.inserted.max(0);
-    Ok(EntityReport {
+    EntityReport {
         entity: plan.name.clone(),
         domain: spec.domain(&plan.name),
         path: plan.path.text().to_owned(),
         read: counts.read,
         inserted,
-        kept: written - inserted,
-        adopted,
+        kept: found.written - inserted,
+        adopted: found.adopted,
         updated: counts.updated,
         deleted: counts.deleted,
-        rejected,
-        parked,
+        rejected: found.rejected,
+        parked: found.parked,
         bytes: counts.bytes,
         duration_ms: counts.duration_ms,
-    })
+    }
 }
 
 /// A run at work.
@@ -287,22 +309,29 @@ impl<'r> Run<'r> {
         self.record_uuids(held, &snapshot, &facts).await?;
         crash::point("uuids-recorded");
         self.step("setting aside");
-        set_aside(&mut held.session, &self.scope(&guard, silencing), &items).await?;
-        crash::point("aside-dropped");
-        let (at_work, mut lanes) = tokio::try_join!(
-            self.shapings(held, &facts),
-            self.lanes(held, &snapshot, silencing)
-        )?;
-        let (queue, entities) = self
-            .work_list(&held.session, &lease, &snapshot, &at_work, silencing)
-            .await?;
+        let setting_aside = async {
+            set_aside(&mut held.session, &self.scope(&guard, silencing), &items).await?;
+            crash::point("aside-dropped");
+            tokio::try_join!(self.shapings(&held.session, &facts), self.found(&held.session))
+        };
+        let ((at_work, found), mut lanes) =
+            tokio::try_join!(setting_aside, self.lanes(&lease, &snapshot, silencing))?;
+        let (queue, entities) = self.work_list(found, &lease, &snapshot, &at_work, silencing);
         let halted = self.load(queue, &entities, &mut lanes).await?;
         let plans: Vec<&EntityPlan> = entities
             .iter()
             .map(|entity| entity.work.shaping.plan)
             .filter(|plan| !halted.entities.contains(&plan.name))
             .collect();
-        begin::advance(&mut held.session, &prepared.store, &guard, &plans, Phase::Loaded).await?;
+        // The sessions that build are made ready meanwhile.
+        let writers = lanes
+            .iter()
+            .map(|_| lane::writer(&prepared.target, &lease, silencing));
+        let ((), aside, mut builders) = tokio::try_join!(
+            begin::advance(&mut held.session, &prepared.store, &guard, &plans, Phase::Loaded),
+            outstanding(&lanes[0].writer, &prepared.store),
+            try_join_all(writers)
+        )?;
         for plan in &plans {
             self.events
                 .send(Event::Phase {
@@ -316,7 +345,6 @@ impl<'r> Run<'r> {
             // What refers to a refused entity cannot be proven; the caller tells what is refused.
             return halted.into_result();
         }
-        let aside = outstanding(&held.session, &prepared.store).await?;
         let aside: Vec<AsideItem> = aside.into_iter().map(|record| record.item).collect();
         let stuck = stuck(&prepared.plan, &prepared.target_catalog, &aside, &halted.entities);
         let free = |name: &str| !stuck.contains(name);
@@ -336,7 +364,6 @@ impl<'r> Run<'r> {
                 spared: &spared,
                 ..self.scope(&guard, silencing)
             },
-            lease: &lease,
             works: entities
                 .iter()
                 .map(|entity| &entity.work)
@@ -345,7 +372,7 @@ impl<'r> Run<'r> {
             events: self.events,
         };
         if !settling.works.is_empty() {
-            settling.finish(&mut lanes).await?;
+            settling.finish(&mut lanes, &mut builders).await?;
         }
         halted.into_result()
     }
@@ -455,9 +482,9 @@ impl<'r> Run<'r> {
         }
     }
 
-    async fn shapings(&self, held: &Held, facts: &RunFacts) -> Result<Vec<Shaping<'r>>> {
+    async fn shapings(&self, session: &Session, facts: &RunFacts) -> Result<Vec<Shaping<'r>>> {
         let shapings = self.entities().map(async |plan| {
-            let constants = constants::resolve(&held.session, plan, facts).await?;
+            let constants = constants::resolve(session, plan, facts).await?;
             Ok(Shaping::new(
                 &self.prepared.plan,
                 plan,
@@ -468,10 +495,10 @@ impl<'r> Run<'r> {
         try_join_all(shapings).await
     }
 
-    async fn lanes(&self, held: &Held, snapshot: &Snapshot, silencing: Silencing) -> Result<Vec<Lane>> {
+    async fn lanes(&self, lease: &Lease, snapshot: &Snapshot, silencing: Silencing) -> Result<Vec<Lane>> {
         let (source, target) = (&self.prepared.source, &self.prepared.target);
         let count = lane_count(&self.prepared.plan);
-        let lanes = (0..count).map(|_| Lane::open(source, target, snapshot, &held.lease, silencing));
+        let lanes = (0..count).map(|_| Lane::open(source, target, snapshot, lease, silencing));
         try_join_all(lanes).await
     }
 
@@ -484,24 +511,37 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// What is to be loaded, with what, and what must be mended.
-    async fn work_list<'w>(
-        &'w self,
-        session: &Session,
-        lease: &'w Lease,
-        snapshot: &'w Snapshot,
-        shapings: &'w [Shaping<'r>],
-        silencing: Silencing,
-    ) -> Result<(Queue, Vec<Entity<'w, 'r>>)> {
+    /// What is known of the work when everything is set aside.
+    async fn found(&self, session: &Session) -> Result<Found<'r>> {
         let store = &self.prepared.store;
-        let plans: Vec<&EntityPlan> = self.entities().collect();
-        let points = plans.iter().map(|plan| chunk::all(session, store, &plan.name));
+        let points = self.entities().map(|plan| chunk::all(session, store, &plan.name));
         let (aside, estimates, points) = tokio::try_join!(
             outstanding(session, store),
             self.estimates(),
             try_join_all(points)
         )?;
-        let aside: Vec<AsideItem> = aside.into_iter().map(|record| record.item).collect();
+        Ok(Found {
+            aside: aside.into_iter().map(|record| record.item).collect(),
+            estimates,
+            points,
+        })
+    }
+
+    /// What is to be loaded, with what, and what must be mended.
+    fn work_list<'w>(
+        &'w self,
+        found: Found<'r>,
+        lease: &'w Lease,
+        snapshot: &'w Snapshot,
+        shapings: &'w [Shaping<'r>],
+        silencing: Silencing,
+    ) -> (Queue, Vec<Entity<'w, 'r>>) {
+        let Found {
+            aside,
+            estimates,
+            points,
+        } = found;
+        let plans: Vec<&EntityPlan> = self.entities().collect();
         let mut waits = self.waits(silencing, &aside);
         let mut queue = Queue::default();
         let mut entities = Vec::new();
@@ -544,7 +584,7 @@ impl<'r> Run<'r> {
                 },
             });
         }
-        Ok((queue, entities))
+        (queue, entities)
     }
 
     /// Mends what earlier runs loaded, and loads every chunk that is not done.
@@ -586,6 +626,16 @@ impl<'r> Run<'r> {
         });
         Ok(try_join_all(rows).await?.into_iter().collect())
     }
+}
+
+/// What is known of the work before it begins.
+struct Found<'r> {
+    /// What is set aside.
+    aside: Vec<AsideItem>,
+    /// About how many rows each entity has.
+    estimates: BTreeMap<&'r str, u64>,
+    /// The chunks of each entity, and how far they are.
+    points: Vec<Vec<Checkpoint>>,
 }
 
 /// What recorded chunks are.

@@ -380,7 +380,7 @@ async fn prove(
     let plan = settle::begun_plan(prepared);
     let works: Vec<&ChunkWork<'_, '_>> = works.iter().collect();
     let sessions = std::slice::from_mut(&mut session);
-    let mut found = again::identities(&works, lane, sessions, &scope, (&plan, &[])).await?;
+    let mut found = again::identities(&works, lane, sessions, &scope, &plan).await?;
     let target = &prepared.target_catalog;
     found.add(&proof::late_uniqueness(&mut session, &scope, &plan, target).await?);
     let foreign = proof::foreign_sites(&plan, target, &[], silencing);

@@ -16,7 +16,7 @@ use super::held::Held;
 use super::lanes;
 use super::prepare::Prepared;
 use super::report::Event;
-use crate::apply::aside::{Failure, Part, Restored, restore};
+use crate::apply::aside::{Failure, Part, Restored, put_back as put_recorded_back, recorded, restore};
 use crate::apply::chunk::ChunkWork;
 use crate::apply::lane::Lane;
 use crate::apply::proof::Corrections;
@@ -28,7 +28,6 @@ use crate::error::{EngineError, Result};
 use crate::store::aside::Scope;
 use crate::store::entity::Phase;
 use crate::store::execution::{self, Counts};
-use crate::store::lease::Lease;
 use crate::store::reject::Due;
 use crate::store::{aside, chunk, reject};
 
@@ -44,8 +43,6 @@ pub struct Settling<'s, 'p> {
     pub plan: Plan,
     /// Whose record of set-aside DDL.
     pub scope: Scope<'s>,
-    /// The lease.
-    pub lease: &'s Lease,
     /// The entities of this run.
     pub works: Vec<&'s ChunkWork<'s, 'p>>,
     /// Where events go.
@@ -70,16 +67,11 @@ impl Settling<'_, '_> {
         self.scope.silencing == Silencing::ReplicaRole
     }
 
-    /// Proves, restores, and marks the entities as done.
-    pub async fn finish(&self, lanes: &mut [Lane]) -> Result<()> {
+    /// Proves, restores, and marks the entities as done, with sessions of [`lane::writer`].
+    pub async fn finish(&self, lanes: &mut [Lane], sessions: &mut [Session]) -> Result<()> {
         let plan = &self.plan;
-        let target = &self.prepared.target;
-        let writers = lanes
-            .iter()
-            .map(|_| lane::writer(target, self.lease, self.scope.silencing));
-        let mut sessions: Vec<Session> = try_join_all(writers).await?;
         self.step("indexing identities");
-        let mut corrections = self.again(lanes, &mut sessions).await?;
+        let mut corrections = self.again(lanes, sessions).await?;
         self.step("gathering statistics");
         let plans: Vec<&EntityPlan> = self.plans().collect();
         let changed = !self.complete_when_loaded() || !corrections.is_empty();
@@ -88,23 +80,23 @@ impl Settling<'_, '_> {
         } else {
             Vec::new()
         };
-        finish::analyze_identities(&mut sessions, &self.prepared.store, &plans, tables).await?;
+        finish::analyze_identities(sessions, &self.prepared.store, &plans, tables).await?;
         self.step("building indexes");
         let (keys, found) =
-            proof::settle_keys(&mut sessions, &self.scope, plan, &self.prepared.target_catalog).await?;
+            proof::settle_keys(sessions, &self.scope, plan, &self.prepared.target_catalog).await?;
         corrections.add(&found);
         refuse(&keys)?;
         crash::point("keys-restored");
-        let records = aside::list(&sessions[0], &self.scope).await?;
+        let recorded = recorded(sessions, &self.scope).await?;
         let foreign = proof::foreign_sites(
             plan,
             &self.prepared.target_catalog,
-            &records,
+            &recorded.records,
             self.scope.silencing,
         );
         self.step("proving references");
         let found = proof::references(
-            &mut sessions,
+            sessions,
             &self.scope,
             plan,
             &self.prepared.target_catalog,
@@ -115,13 +107,16 @@ impl Settling<'_, '_> {
         count(&sessions[0], &self.scope, &corrections).await?;
         crash::point("references-proven");
         self.step("restoring constraints");
-        refuse(&restore(&mut sessions, &self.scope, Part::All).await?)?;
+        refuse(&put_recorded_back(sessions, &self.scope, Part::All, recorded).await?)?;
         crash::point("all-restored");
-        for entity in self.plans() {
-            finish::sequences(&sessions[0], self.scope.guard, entity).await?;
-        }
-        self.describe(lanes).await?;
-        self.judge(&sessions[0]).await?;
+        let sequences = self
+            .plans()
+            .map(|entity| finish::sequences(&sessions[0], self.scope.guard, entity));
+        let ((), _, ()) = tokio::try_join!(
+            self.describe(lanes),
+            try_join_all(sequences),
+            self.judge(&sessions[0])
+        )?;
         crash::point("before-done");
         self.done(&mut sessions[0]).await?;
         crash::point("done");
@@ -140,8 +135,15 @@ impl Settling<'_, '_> {
         } else {
             Vec::new()
         };
-        let first = (&self.plan, statistics.as_slice());
-        let mut corrections = again::identities(&self.works, lane, sessions, &self.scope, first).await?;
+        let (mut corrections, due) = tokio::try_join!(
+            proof::settle_identities(sessions, &self.scope, &self.plan, &statistics),
+            reject::any_due(&lane.writer, &self.prepared.store)
+        )?;
+        if corrections.is_empty() && !due && self.complete_when_loaded() {
+            // Nobody left, and nobody waits for others.
+            return Ok(corrections);
+        }
+        corrections.add(&again::twins(&self.works, lane, sessions, &self.scope, &self.plan).await?);
         self.orphans(lane, sessions, Parents::Coming, &mut corrections)
             .await?;
         if self.plans().any(may_null) {
@@ -170,8 +172,7 @@ impl Settling<'_, '_> {
             if refused == 0 {
                 break;
             }
-            let plan = (&self.plan, &[][..]);
-            corrections.add(&again::identities(&self.works, lane, sessions, &self.scope, plan).await?);
+            corrections.add(&again::identities(&self.works, lane, sessions, &self.scope, &self.plan).await?);
             if refused >= before {
                 break;
             }

@@ -274,6 +274,16 @@ pub async fn due(
     Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?)
 }
 
+/// Whether anything of any entity may be due, or was refused for a parent that was left out.
+pub async fn any_due(session: &Session, store: &Store) -> Result<bool> {
+    let sql = store.sql(&format!(
+        "SELECT EXISTS (SELECT FROM {{state}}.rejects AS r WHERE r.pipeline = $1 AND ({} OR (r.stage = 'write' AND r.sqlstate = '23503')))",
+        Due::Twins.condition()
+    ));
+    let row = session.query_one(&sql, &[Param::text(store.pipeline())]).await?;
+    Ok(row.get(0)?)
+}
+
 /// Entities of which rejects have no source row yet.
 pub async fn undescribed(session: &Session, store: &Store) -> Result<Vec<String>> {
     let sql =

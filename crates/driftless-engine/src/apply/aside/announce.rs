@@ -4,17 +4,32 @@ use crate::apply::guarded;
 use crate::error::Result;
 use crate::store::aside::{Scope, reload_owed, reload_told};
 
+/// Whether somebody is to be told, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Told {
+    /// Event triggers did not see our changes.
+    owed: bool,
+    /// There are some that would have told PostgREST.
+    silenced: bool,
+}
+
+/// Asks whether somebody is to be told when all is back.
+pub(super) async fn asked(session: &Session, scope: &Scope<'_>) -> Result<Told> {
+    let silenced = async { Ok(session.query_one(SILENCED, &[]).await?) };
+    let (owed, silenced) = tokio::try_join!(reload_owed(session, scope.store), silenced)?;
+    let silenced = silenced.get(0)?;
+    Ok(Told { owed, silenced })
+}
+
 /// Tells an API, in one notification, to read the schema again, if event triggers would have told it of every change and did
 /// not see ours. What was owed before a crash is told by whoever restores next. `whole` says that nothing is missing any
 /// more: otherwise it is told again when the rest is back.
-pub(super) async fn run(session: &mut Session, scope: &Scope<'_>, whole: bool) -> Result<()> {
-    let silenced = async { Ok(session.query_one(SILENCED, &[]).await?) };
-    let (owed, silenced) = tokio::try_join!(reload_owed(session, scope.store), silenced)?;
-    if !owed {
+pub(super) async fn run(session: &mut Session, scope: &Scope<'_>, told: Told, whole: bool) -> Result<()> {
+    if !told.owed {
         return Ok(());
     }
     let tx = guarded::ddl(session, scope).await?;
-    if silenced.get(0)? {
+    if told.silenced {
         tx.ahead("NOTIFY pgrst, 'reload schema'", &[]).await?;
     }
     if whole {

@@ -1,9 +1,11 @@
+use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use driftless_core::name::quote_literal;
-use driftless_pg::{Param, Session};
+use driftless_pg::Session;
 use futures_util::future::join_all;
 
+use super::presence::Presence;
 use super::{Failure, Work};
 use crate::apply::guarded;
 use crate::error::Result;
@@ -11,16 +13,16 @@ use crate::store::aside::{AsideRecord, AsideState, Scope, mark};
 
 /// Builds the missing indexes over all sessions, those of the largest table first.
 pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut Work) -> Result<()> {
-    let missing: Vec<&AsideRecord> = work
+    let mut missing: Vec<&(AsideRecord, Presence)> = work
         .pending
         .iter()
         .filter(|(record, presence)| {
             let item = &record.item;
             item.build.is_some() && !presence.has_index(item) && !presence.has_constraint(item)
         })
-        .map(|(record, _)| record)
         .collect();
-    let queue = largest_first(&sessions[0], missing).await?;
+    missing.sort_by_key(|(record, presence)| (Reverse(presence.table_size), record.seq));
+    let queue: Vec<&AsideRecord> = missing.into_iter().map(|(record, _)| record).collect();
     let failures = spread(sessions, &queue, async |session, record| {
         build(session, scope, record).await
     })
@@ -54,19 +56,6 @@ pub(in crate::apply) async fn spread<J, R>(
     });
     let results: Vec<Vec<R>> = join_all(workers).await.into_iter().collect::<Result<_>>()?;
     Ok(results.into_iter().flatten().collect())
-}
-
-async fn largest_first<'r>(session: &Session, records: Vec<&'r AsideRecord>) -> Result<Vec<&'r AsideRecord>> {
-    let tables: Vec<String> = records.iter().map(|record| record.item.table.sql()).collect();
-    let sql = "SELECT coalesce(pg_table_size(to_regclass(name)), 0)
-                 FROM unnest($1::text[]) WITH ORDINALITY AS w (name, place) ORDER BY place";
-    let rows = session.query(sql, &[Param::text_array(&tables)]).await?;
-    let mut sized = Vec::with_capacity(records.len());
-    for (record, row) in records.into_iter().zip(&rows) {
-        sized.push((row.get::<i64>(0)?, record));
-    }
-    sized.sort_by_key(|(size, record)| (std::cmp::Reverse(*size), record.seq));
-    Ok(sized.into_iter().map(|(_, record)| record).collect())
 }
 
 /// Builds one index. Where nothing else is to be done for it, that restores it, in the same transaction.

@@ -12,6 +12,8 @@ pub(super) struct Presence {
     constraint: Option<(String, bool)>,
     /// The index of its name: definition, and whether it is valid.
     index: Option<(String, bool)>,
+    /// Bytes of its table.
+    pub(super) table_size: i64,
 }
 
 impl Presence {
@@ -74,11 +76,13 @@ fn read(row: &Row) -> Result<Presence> {
     Ok(Presence {
         constraint: constraint.zip(row.get(1)?),
         index: index.zip(row.get(3)?),
+        table_size: row.get(4)?,
     })
 }
 
 const LOOK: &str = "
-    SELECT pg_get_constraintdef(k.oid), k.convalidated, pg_get_indexdef(x.indexrelid), x.indisvalid
+    SELECT pg_get_constraintdef(k.oid), k.convalidated, pg_get_indexdef(x.indexrelid), x.indisvalid,
+           coalesce(pg_table_size(t.oid), 0)
       FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w (schema, tab, name, place)
       LEFT JOIN pg_namespace n ON n.nspname = w.schema
       LEFT JOIN pg_class t ON t.relnamespace = n.oid AND t.relname = w.tab

@@ -56,13 +56,13 @@ async fn one_lane_waits_for_few_answers() {
         ("at first", 0),
         ("preparing", 24),
         ("snapshot", 8),
-        ("setting aside", 6),
-        ("loading", 15),
-        ("indexing identities", 12),
+        ("setting aside", 4),
+        ("loading", 13),
+        ("indexing identities", 9),
         ("gathering statistics", 3),
-        ("building indexes", 9),
-        ("proving references", 4),
-        ("restoring constraints", 16),
+        ("building indexes", 8),
+        ("proving references", 3),
+        ("restoring constraints", 10),
     ];
     holds("rounds_one", [1, 2], bounds).await;
 }
@@ -73,13 +73,13 @@ async fn several_lanes_wait_for_fewer() {
         ("at first", 0),
         ("preparing", 24),
         ("snapshot", 8),
-        ("setting aside", 6),
-        ("loading", 7),
-        ("indexing identities", 6),
+        ("setting aside", 4),
+        ("loading", 5),
+        ("indexing identities", 3),
         ("gathering statistics", 1),
-        ("building indexes", 6),
-        ("proving references", 2),
-        ("restoring constraints", 15),
+        ("building indexes", 5),
+        ("proving references", 1),
+        ("restoring constraints", 9),
     ];
     holds("rounds_several", [4, 8], bounds).await;
 }
