@@ -6,7 +6,7 @@ mod type_tree;
 mod relation;
 /// Constraints, indexes, triggers, foreign keys from elsewhere.
 mod detail;
-/// Rules, heirs, publications.
+/// Rules, heirs, partitions, publications.
 mod around;
 /// Facts about the server and the role.
 mod server;
@@ -77,17 +77,19 @@ pub async fn introspect(session: &Session, wanted: &Wanted) -> Result<Catalog> {
     let oids = [oid_array(found.keys())];
     let ask = async |sql: &str| Ok(session.query(sql, &oids).await?);
     let indexes = detail::indexes_sql(session);
-    let (columns, constraints, indexes, triggers, references, rules, heirs, publications, seen) = tokio::try_join!(
-        ask(relation::COLUMNS),
-        ask(detail::CONSTRAINTS),
-        ask(&indexes),
-        ask(detail::TRIGGERS),
-        ask(detail::REFERENCES),
-        ask(around::RULES),
-        ask(around::HEIRS),
-        ask(around::PUBLICATIONS),
-        rows::look(session, wanted, &found, &patience)
-    )?;
+    let (columns, constraints, indexes, triggers, references, rules, heirs, partitions, publications, seen) =
+        tokio::try_join!(
+            ask(relation::COLUMNS),
+            ask(detail::CONSTRAINTS),
+            ask(&indexes),
+            ask(detail::TRIGGERS),
+            ask(detail::REFERENCES),
+            ask(around::RULES),
+            ask(around::HEIRS),
+            ask(around::PARTITIONS),
+            ask(around::PUBLICATIONS),
+            rows::look(session, wanted, &found, &patience)
+        )?;
     let types = relation::columns(session, &columns, &mut found).await?;
     detail::constraints(&constraints, &mut found)?;
     detail::indexes(&indexes, &mut found)?;
@@ -95,6 +97,7 @@ pub async fn introspect(session: &Session, wanted: &Wanted) -> Result<Catalog> {
     detail::references(&references, &mut found)?;
     around::rules(&rules, &mut found)?;
     around::heirs(&heirs, &mut found)?;
+    around::partitions(&partitions, &mut found)?;
     around::publications(&publications, &mut found)?;
     seen.note(&mut found)?;
     catalog.types = types

@@ -16,6 +16,8 @@ pub struct Circumstances {
     pub extension: Option<String>,
     /// Tables that inherit from it, partitions left out: a query of it reads their rows too.
     pub heirs: Vec<QualifiedName>,
+    /// Relations that share rows with it: its partitions, and those whose partition it is, at any depth.
+    pub shares_rows_with: Vec<QualifiedName>,
     /// Its rules, that of a view left out.
     pub rules: Vec<Rule>,
     /// Publications that send what is inserted into it, or into a partition of it.

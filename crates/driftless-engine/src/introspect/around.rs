@@ -1,4 +1,4 @@
-//! What is true of relations beside their shape: rules, heirs, publications.
+//! What is true of relations beside their shape: rules, heirs, partitions, publications.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use crate::error::Result;
 
 pub(super) const RULES: &str = include_str!("sql/rules.sql");
 pub(super) const HEIRS: &str = include_str!("sql/heirs.sql");
+pub(super) const PARTITIONS: &str = include_str!("sql/partitions.sql");
 pub(super) const PUBLICATIONS: &str = include_str!("sql/publications.sql");
 
 /// Fills in rules.
@@ -39,6 +40,17 @@ pub(super) fn heirs(rows: &[Row], found: &mut BTreeMap<Oid, Found>) -> Result<()
         let heir = QualifiedName::new(row.get::<String>(1)?, row.get::<String>(2)?);
         if let Some(found) = found.get_mut(&row.get(0)?) {
             found.relation.around.heirs.push(heir);
+        }
+    }
+    Ok(())
+}
+
+/// Fills in partitions, and what they are partitions of.
+pub(super) fn partitions(rows: &[Row], found: &mut BTreeMap<Oid, Found>) -> Result<()> {
+    for row in rows {
+        let other = QualifiedName::new(row.get::<String>(1)?, row.get::<String>(2)?);
+        if let Some(found) = found.get_mut(&row.get(0)?) {
+            found.relation.around.shares_rows_with.push(other);
         }
     }
     Ok(())

@@ -11,6 +11,7 @@ mod standby;
 mod others;
 mod checked;
 mod parents;
+mod partitions;
 mod random;
 mod lookup;
 mod keyless;

@@ -174,7 +174,7 @@ fn foreign_site(plan: &Plan, entity: &EntityPlan, target: &Catalog, site: &Forei
     let parents: Vec<&EntityPlan> = plan
         .entities
         .iter()
-        .filter(|parent| parent.into == key.parent)
+        .filter(|parent| writes(target, parent, &key.parent))
         .collect();
     Site {
         orphaned: foreign_condition(target, site, &columns),
@@ -198,6 +198,12 @@ fn foreign_site(plan: &Plan, entity: &EntityPlan, target: &Catalog, site: &Forei
         },
         missing: missing(entity, &refs),
     }
+}
+
+/// Whether rows of an entity become rows of a table: it is written, or a partition of it, or what it is a partition of.
+fn writes(target: &Catalog, entity: &EntityPlan, table: &QualifiedName) -> bool {
+    let into = target.relation(&entity.into);
+    entity.into == *table || into.is_some_and(|into| into.around.shares_rows_with.contains(table))
 }
 
 /// Types of which two values are equal just when their texts are.

@@ -1,5 +1,6 @@
 -- Constraints of the relations $1. NOT NULL (a constraint since 18) is said by its column. An exclusion over an expression
--- has a zero among its columns. The definition is null when the constraint went away meanwhile.
+-- has a zero among its columns. The definition is null when the constraint went away meanwhile. A foreign key to a root has
+-- another constraint of its own table behind it for every partition, which says nothing by itself.
 SELECT k.conrelid,
        k.oid,
        k.conname::text,
@@ -26,4 +27,5 @@ SELECT k.conrelid,
   LEFT JOIN pg_catalog.pg_description d
          ON d.objoid = k.oid AND d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objsubid = 0
  WHERE k.conrelid = ANY ($1::oid[]) AND k.contype <> 'n'
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint r WHERE r.oid = k.conparentid AND r.conrelid = k.conrelid)
  ORDER BY k.conrelid, k.conname, k.oid
