@@ -172,7 +172,10 @@ impl Session {
         let name = application_name(config, purpose);
         let pipeline = gate.own();
         let renewing = async {
-            pipeline.settle().await?;
+            // Behind a rollback that is not answered it follows at once.
+            if !pipeline.is_at_rest() {
+                pipeline.settle().await?;
+            }
             settings::set_up(pipeline, config, &name, *process_id, Some("DISCARD ALL")).await
         };
         *server = within(config, renewing).await?;

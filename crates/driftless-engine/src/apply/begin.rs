@@ -1,5 +1,7 @@
 //! The beginning of loads: what is recorded before the first row is written.
 
+use std::future::Future;
+
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::{BeginMode, Session};
 
@@ -9,27 +11,31 @@ use crate::error::Result;
 use crate::extract::select::Rows;
 use crate::store::chunk::{self, Chunk};
 use crate::store::entity::{self, Phase};
+use crate::store::execution;
 use crate::store::lease::Lease;
 use crate::store::{Store, identity};
 
-/// Records entities with their chunks, makes their identity tables and takes over adopted mappings: all or nothing.
+/// Records entities with their chunks, makes their identity tables and takes over adopted mappings, and notes under which snapshot the
+/// execution reads: all or nothing. What cuts the chunks goes on meanwhile.
 pub async fn entities(
     session: &mut Session,
     store: &Store,
     lease: &Lease,
-    execution: i64,
-    cut: &[(&EntityPlan, Vec<Chunk>)],
+    (execution, snapshot): (i64, &str),
+    plans: &[&EntityPlan],
+    cutting: impl Future<Output = Result<Vec<(&EntityPlan, Vec<Chunk>)>>>,
 ) -> Result<()> {
     let tx = session.begin(BeginMode::ReadWrite).await?;
     tx.ahead(&lease.guard(), &[]).await?;
-    let plans: Vec<&EntityPlan> = cut.iter().map(|(plan, _)| *plan).collect();
-    identity::refuse_kept(&tx, store, &plans).await?;
+    let (cut, ()) = tokio::try_join!(cutting, identity::refuse_kept(&tx, store, plans))?;
     for (plan, chunks) in cut {
         entity::begin(&tx, store, plan, execution).await?;
-        chunk::record(&tx, store, &plan.name, chunks).await?;
+        chunk::record(&tx, store, &plan.name, &chunks).await?;
         identity::create(&tx, store, plan).await?;
         record::adopt(&tx, store, plan).await?;
     }
+    // Last: it locks the execution, whose end somebody else records where any of this fails.
+    execution::snapshot(&tx, store, execution, snapshot).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use driftless_core::name::{QualifiedName, quote_literal};
 use driftless_core::plan::aside::{AsideItem, AsideKind, Kept};
-use driftless_pg::{BeginMode, ErrorKind, Param, PgError, Session, Transaction};
+use driftless_pg::{BeginMode, ErrorKind, Param, PgError, Row, Session, Transaction};
 
 use super::busy;
 use crate::error::{EngineError, InContext as _, Result};
@@ -45,8 +45,7 @@ pub async fn rehearse(
     for statement in [&patience, "SET LOCAL search_path TO DEFAULT", "SAVEPOINT start"] {
         tx.ahead(statement, &[]).await?;
     }
-    lock(&tx, &rehearsed.items).await?;
-    let published = published(&tx, &rehearsed.items).await?;
+    let published = locked(&tx, &rehearsed.items).await?;
     rehearsed.exclude(&published);
     tx.ahead("SAVEPOINT round", &[]).await?;
     loop {
@@ -81,11 +80,13 @@ impl Rehearsed {
     }
 }
 
-/// Takes every table's lock first, in one order, so that a busy table is named and nothing is waited for later.
-async fn lock(tx: &Transaction<'_>, items: &[AsideItem]) -> Result<()> {
+/// Takes every table's lock first, in one order, so that a busy table is named and nothing is waited for later. Gives what has to
+/// stay for publications.
+async fn locked(tx: &Transaction<'_>, items: &[AsideItem]) -> Result<Refused> {
     let tables: Vec<&QualifiedName> = tables(items).into_iter().collect();
-    match tx.each(&[busy::lock_sql(&tables)]).await {
-        Ok(()) => Ok(()),
+    tx.ahead(&busy::lock_sql(&tables), &[]).await?;
+    match tx.query(PUBLISHED, &names(items)).await {
+        Ok(rows) => published(&rows, items),
         Err(error) => Err(refusal(tx, "start", error, &tables).await?),
     }
 }
@@ -96,36 +97,33 @@ fn tables(items: &[AsideItem]) -> BTreeSet<&QualifiedName> {
 
 /// One round: all drops, all restores, and whether everything looks as before.
 async fn round(tx: &Transaction<'_>, items: &[AsideItem]) -> Result<Refused> {
-    let before = appearance(tx, items).await?;
     // Nearly always everything goes through: then one round trip is enough.
-    let refused = if at_once(tx, items).await? {
-        Refused::new()
-    } else {
-        one_by_one(tx, items).await?
+    let batch = all_at_once(items);
+    let (before, tried, after) = tokio::join!(appearance(tx, items), tx.batch(&batch), appearance(tx, items));
+    let before = before?;
+    let after = match tried {
+        Ok(()) => after?,
+        Err(error) if error.kind() == ErrorKind::Server => {
+            tx.batch("ROLLBACK TO SAVEPOINT item").await?;
+            let refused = one_by_one(tx, items).await?;
+            if !refused.is_empty() {
+                return Ok(refused);
+            }
+            appearance(tx, items).await?
+        }
+        Err(error) => return Err(error).context("rehearsal"),
     };
-    if !refused.is_empty() {
-        return Ok(refused);
-    }
-    let after = appearance(tx, items).await?;
     Ok(changed(items, &before, &after))
 }
 
-/// Tries everything in one batch; leaves no trace where that fails.
-async fn at_once(tx: &Transaction<'_>, items: &[AsideItem]) -> Result<bool> {
+/// Everything in one batch, behind a savepoint.
+fn all_at_once(items: &[AsideItem]) -> String {
     let drops = items.iter().map(|item| item.drop_sql.clone());
     let statements: Vec<String> = drops.chain(items.iter().rev().map(restoration)).collect();
-    let batch = format!(
+    format!(
         "SAVEPOINT item;\n{};\nRELEASE SAVEPOINT item",
         statements.join(";\n")
-    );
-    match tx.batch(&batch).await {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::Server => {
-            tx.batch("ROLLBACK TO SAVEPOINT item").await?;
-            Ok(false)
-        }
-        Err(error) => Err(error).context("rehearsal"),
-    }
+    )
 }
 
 async fn one_by_one(tx: &Transaction<'_>, items: &[AsideItem]) -> Result<Refused> {
@@ -245,10 +243,9 @@ fn changed(items: &[AsideItem], before: &Appearance, after: &Appearance) -> Refu
 }
 
 /// Keys that a publication needs while rows are corrected: without them UPDATE and DELETE fail on the table.
-async fn published(tx: &Transaction<'_>, items: &[AsideItem]) -> Result<Refused> {
-    let rows = tx.query(PUBLISHED, &names(items)).await.context("rehearsal")?;
+fn published(rows: &[Row], items: &[AsideItem]) -> Result<Refused> {
     let mut refused = Refused::new();
-    for row in &rows {
+    for row in rows {
         let (schema, table): (String, String) = (row.get(0)?, row.get(1)?);
         let (index, publication): (Option<String>, String) = (row.get(2)?, row.get(3)?);
         for (number, item) in items.iter().enumerate() {

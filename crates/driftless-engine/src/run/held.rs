@@ -41,10 +41,14 @@ impl Held {
     pub async fn take_after(prepared: &Prepared, command: &str, former: Option<i64>) -> Result<Held> {
         let mut control = prepared.target.session("control").await?;
         let quiet = prepared.silencing == Silencing::ReplicaRole;
-        if quiet {
-            replica_role::set(&control).await?;
-        }
-        schema::ensure(&mut control, &prepared.store, prepared.plan.namespace).await?;
+        let silent = async {
+            if quiet {
+                replica_role::set(&control).await?;
+            }
+            Ok(())
+        };
+        let ((), found) = tokio::try_join!(silent, schema::look(&control, &prepared.store))?;
+        schema::ensure_as_found(&mut control, &prepared.store, prepared.plan.namespace, found).await?;
         crash::point("state-made");
         let lease = Lease::acquire(&mut control, &prepared.store, &holder(command), former).await?;
         crash::point("lease-taken");

@@ -384,16 +384,13 @@ impl<'r> Run<'r> {
             let chunks = chunks::cut(snapshot.session(), plan, prepared.origin(plan)).await?;
             Ok((*plan, chunks))
         });
-        let (cut, ()) = tokio::try_join!(
-            try_join_all(cutting),
-            execution::snapshot(&held.session, &prepared.store, self.execution, snapshot.text())
-        )?;
         begin::entities(
             &mut held.session,
             &prepared.store,
             &held.lease,
-            self.execution,
-            &cut,
+            (self.execution, snapshot.text()),
+            &self.agenda.new,
+            try_join_all(cutting),
         )
         .await
     }

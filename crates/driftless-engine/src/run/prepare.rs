@@ -8,7 +8,7 @@ use driftless_core::code;
 use driftless_core::error::{Finding, blocks};
 use driftless_core::plan::aside::{AsideItem, Silencing, with_keys_back};
 use driftless_core::plan::{self, EntityPlan, Facts, Plan};
-use driftless_core::spec::{From, ServerSpec, Spec};
+use driftless_core::spec::{EntitySpec, From, ServerSpec, Spec};
 use driftless_core::survey::{self, Ground};
 use driftless_pg::{ConnectConfig, Param, Pool, PoolLimits, Session, Surroundings};
 use futures_util::future::try_join_all;
@@ -144,10 +144,13 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
             .collect(),
         ..Facts::default()
     };
-    queries(spec, &source_session, &mut facts, &mut findings).await?;
-    zones(spec, &target_session, &mut findings).await?;
-    filters(spec, &source_session, &mut findings).await?;
-    merges(spec, &source_session, &mut findings).await?;
+    said(
+        spec,
+        (&source_session, &target_session),
+        &mut facts,
+        &mut findings,
+    )
+    .await?;
     expressions(
         spec,
         &source_catalog,
@@ -352,119 +355,122 @@ fn wanted_target(spec: &Spec) -> Wanted {
     }
 }
 
-async fn queries(
+/// What the servers say to the queries, zones and conditions of a mapping, which do not depend on each other.
+async fn said(
     spec: &Spec,
-    source: &Session,
+    (source, target): (&Session, &Session),
     facts: &mut Facts,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
-    for entity in &spec.entities {
-        let From::Query(sql) = &entity.from.value else {
-            continue;
-        };
-        match describe_query(source, sql).await {
-            Ok(relation) => {
-                facts.queries.insert(entity.name.clone(), relation);
+    let (described, of_zones, of_conditions) = tokio::try_join!(
+        queries(spec, source),
+        zones(spec, target),
+        conditions(spec, source)
+    )?;
+    for described in described {
+        match described {
+            Ok((entity, relation)) => {
+                facts.queries.insert(entity, relation);
             }
-            Err(error) if error.pg().is_none() || error.exit() == driftless_core::code::Exit::Usage => {
-                findings.extend(
-                    error
-                        .context(format!("entity {}", entity.name))
-                        .into_findings()
-                        .into_iter()
-                        .map(|finding| finding.at(entity.from.span)),
-                );
-            }
-            Err(error) => return Err(error),
+            Err(found) => findings.extend(found),
         }
     }
+    findings.extend(of_zones);
+    findings.extend(of_conditions);
     Ok(())
 }
 
-/// Filters run on the source: PostgreSQL there is the judge.
-async fn filters(spec: &Spec, source: &Session, findings: &mut Vec<Finding>) -> Result<()> {
-    for entity in &spec.entities {
-        let Some(filter) = &entity.filter else { continue };
-        let from = match &entity.from.value {
-            From::Relation(name) => name.sql(),
-            From::Query(sql) => format!("({sql}\n) AS \"driftless query\""),
-        };
-        let sql = format!("SELECT FROM {from} WHERE ({}\n)", filter.value);
-        if let Err(error) = source.describe(&sql, &[]).await {
-            let Some(server) = error.server() else {
-                return Err(error.into());
-            };
-            // A relation that is not there is a finding of its own.
-            if server.sqlstate != "42P01" {
-                findings.push(
-                    Finding::error(
-                        code::BAD_EXPRESSION,
-                        format!("entity {}, where", entity.name),
-                        server.message.clone(),
-                    )
-                    .at(filter.span)
-                    .remedy("write a condition over the source's columns, as PostgreSQL there reads it"),
-                );
-            }
+/// What each query gives, or what is wrong with it.
+type Queried = std::result::Result<(String, Relation), Vec<Finding>>;
+
+async fn queries(spec: &Spec, source: &Session) -> Result<Vec<Queried>> {
+    let queries = spec
+        .entities
+        .iter()
+        .filter_map(|entity| match &entity.from.value {
+            From::Relation(_) => None,
+            From::Query(sql) => Some((entity, sql)),
+        });
+    let described = queries.map(async |(entity, sql)| match describe_query(source, sql).await {
+        Ok(relation) => Ok(Ok((entity.name.clone(), relation))),
+        Err(error) if error.pg().is_none() || error.exit() == driftless_core::code::Exit::Usage => {
+            let found = error.context(format!("entity {}", entity.name)).into_findings();
+            let found = found.into_iter().map(|finding| finding.at(entity.from.span));
+            Ok(Err(found.collect()))
         }
-    }
-    Ok(())
+        Err(error) => Err(error),
+    });
+    try_join_all(described).await
 }
 
-/// What rows are merged on runs on the source as well.
-async fn merges(spec: &Spec, source: &Session, findings: &mut Vec<Finding>) -> Result<()> {
-    for entity in &spec.entities {
-        let Some(merge) = &entity.merge else { continue };
-        let from = match &entity.from.value {
-            From::Relation(name) => name.sql(),
-            From::Query(sql) => format!("({sql}\n) AS \"driftless query\""),
-        };
+/// Filters, and what rows are merged on, run on the source: PostgreSQL there is the judge, and asked for all of them at once.
+async fn conditions(spec: &Spec, source: &Session) -> Result<Vec<Finding>> {
+    let filters = spec.entities.iter().filter_map(|entity| {
+        let filter = entity.filter.as_ref()?;
+        let sql = format!("SELECT FROM {} WHERE ({}\n)", read_from(entity), filter.value);
+        let remedy = "write a condition over the source's columns, as PostgreSQL there reads it";
+        Some((entity, "where", filter.span, sql, remedy))
+    });
+    let merges = spec.entities.iter().filter_map(|entity| {
+        let on = &entity.merge.as_ref()?.on;
         let sql = format!(
-            "SELECT pg_catalog.count(*) OVER (PARTITION BY ({}\n)) FROM {from}",
-            merge.on.value
+            "SELECT pg_catalog.count(*) OVER (PARTITION BY ({}\n)) FROM {}",
+            on.value,
+            read_from(entity)
         );
-        if let Err(error) = source.describe(&sql, &[]).await {
+        let remedy = "write an expression over the source's columns, as PostgreSQL there reads it";
+        Some((entity, "merge_on", on.span, sql, remedy))
+    });
+    let asked = filters
+        .chain(merges)
+        .map(async |(entity, what, span, sql, remedy)| {
+            let Err(error) = source.describe(&sql, &[]).await else {
+                return Ok(None);
+            };
             let Some(server) = error.server() else {
-                return Err(error.into());
+                return Err(EngineError::from(error));
             };
             // A relation that is not there is a finding of its own.
-            if server.sqlstate != "42P01" {
-                findings.push(
-                    Finding::error(
-                        code::BAD_EXPRESSION,
-                        format!("entity {}, merge_on", entity.name),
-                        server.message.clone(),
-                    )
-                    .at(merge.on.span)
-                    .remedy("write an expression over the source's columns, as PostgreSQL there reads it"),
-                );
-            }
-        }
+            let finding = (server.sqlstate != "42P01").then(|| {
+                let place = format!("entity {}, {what}", entity.name);
+                Finding::error(code::BAD_EXPRESSION, place, server.message.clone())
+                    .at(span)
+                    .remedy(remedy)
+            });
+            Ok(finding)
+        });
+    Ok(try_join_all(asked).await?.into_iter().flatten().collect())
+}
+
+/// What an entity is read from, as it stands in FROM.
+fn read_from(entity: &EntitySpec) -> String {
+    match &entity.from.value {
+        From::Relation(name) => name.sql(),
+        From::Query(sql) => format!("({sql}\n) AS \"driftless query\""),
     }
-    Ok(())
 }
 
 /// A zone must be one that the target knows: it is the target that converts.
-async fn zones(spec: &Spec, target: &Session, findings: &mut Vec<Finding>) -> Result<()> {
-    for (section, zone) in [("[source]", &spec.source.zone), ("[target]", &spec.target.zone)] {
-        let Some(zone) = zone else { continue };
+async fn zones(spec: &Spec, target: &Session) -> Result<Vec<Finding>> {
+    let said = [("[source]", &spec.source.zone), ("[target]", &spec.target.zone)];
+    let said = said
+        .into_iter()
+        .filter_map(|(section, zone)| Some((section, zone.as_ref()?)));
+    let asked = said.map(async |(section, zone)| {
         let sql = "SELECT pg_catalog.timezone($1::text, '2000-01-01 00:00:00'::timestamp)";
-        if let Err(error) = target.query(sql, &[Param::text(zone.value.as_str())]).await {
-            let Some(server) = error.server() else {
-                return Err(error.into());
-            };
-            findings.push(
-                Finding::error(
-                    code::INVALID_VALUE,
-                    format!("{section} zone"),
-                    server.message.clone(),
-                )
-                .at(zone.span)
-                .remedy("name a zone of pg_timezone_names, such as Europe/Paris"),
-            );
-        }
-    }
-    Ok(())
+        let Err(error) = target.query(sql, &[Param::text(zone.value.as_str())]).await else {
+            return Ok(None);
+        };
+        let Some(server) = error.server() else {
+            return Err(EngineError::from(error));
+        };
+        let place = format!("{section} zone");
+        let finding = Finding::error(code::INVALID_VALUE, place, server.message.clone())
+            .at(zone.span)
+            .remedy("name a zone of pg_timezone_names, such as Europe/Paris");
+        Ok(Some(finding))
+    });
+    Ok(try_join_all(asked).await?.into_iter().flatten().collect())
 }
 
 /// What `adopt` yields must be a legacy key and a UUID.

@@ -89,14 +89,13 @@ pub async fn begin(session: &Session, store: &Store, command: &str, epoch: i64) 
     Ok((row.get(0)?, row.get(1)?))
 }
 
-/// Notes under which snapshot an execution reads.
-pub async fn snapshot(session: &Session, store: &Store, execution: i64, snapshot: &str) -> Result<()> {
-    session
-        .execute(
-            &store.sql("UPDATE {state}.execution SET snapshot = $2 WHERE id = $1"),
-            &[Param::int8(execution), Param::text(snapshot)],
-        )
-        .await?;
+/// Notes under which snapshot an execution reads, with the transaction's next statement or its commit.
+pub async fn snapshot(tx: &Session, store: &Store, execution: i64, snapshot: &str) -> Result<()> {
+    tx.ahead(
+        &store.sql("UPDATE {state}.execution SET snapshot = $2 WHERE id = $1"),
+        &[Param::int8(execution), Param::text(snapshot)],
+    )
+    .await?;
     Ok(())
 }
 

@@ -59,15 +59,14 @@ impl Lease {
             end_back_ends(control, store, before).await?;
         }
         let tx = control.begin(BeginMode::ReadWrite).await?;
-        // Two starters meet here: the second waits for this row and then finds a living holder.
-        let row = tx
-            .query_one(
-                &store.sql("UPDATE {state}.lease SET epoch = epoch + 1 WHERE pipeline = $1 RETURNING epoch"),
-                &[Param::text(store.pipeline())],
-            )
-            .await?;
-        let epoch: i64 = row.get(0)?;
-        if let Some(other) = living_holder(&tx, store).await?.filter(another) {
+        // Two starters meet here: the second waits for this row, and the statement behind it then finds a living holder.
+        tx.ahead(
+            &store.sql("UPDATE {state}.lease SET epoch = epoch + 1 WHERE pipeline = $1"),
+            &[Param::text(store.pipeline())],
+        )
+        .await?;
+        let (epoch, living) = taken(&tx, store).await?;
+        if let Some(other) = living.filter(another) {
             tx.rollback().await?;
             return Err(held(store, &other));
         }
@@ -179,6 +178,24 @@ pub async fn living_holder(session: &Session, store: &Store) -> Result<Option<Ho
         })
     })
     .transpose()
+}
+
+/// The epoch as this transaction has raised it, and the living holder.
+async fn taken(tx: &Session, store: &Store) -> Result<(i64, Option<Holder>)> {
+    let sql = format!(
+        "SELECT l.epoch, a.* FROM {{state}}.lease AS l LEFT JOIN ({}) AS a (holder, held, silent) ON true WHERE l.pipeline = $1",
+        include_str!("lease_alive.sql")
+    );
+    let params = [Param::text(store.pipeline()), Param::int4(EXPIRY_SECONDS)];
+    let row = tx.query_one(&store.sql(&sql), &params).await?;
+    let holder = row.get::<Option<String>>(1)?.map(|name| {
+        Ok::<_, EngineError>(Holder {
+            name,
+            epoch: row.get(2)?,
+            silent_seconds: row.get(3)?,
+        })
+    });
+    Ok((row.get(0)?, holder.transpose()?))
 }
 
 /// Refuses if somebody alive holds the pipeline.

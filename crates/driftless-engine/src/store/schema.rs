@@ -110,12 +110,14 @@ pub async fn place(session: &Session, store: &Store) -> Result<Place> {
     })
 }
 
-async fn make(session: &mut Session, store: &Store, namespace: Uuid, place: Place) -> Result<()> {
+/// Makes the state; whether it did, or somebody else was first.
+async fn make(session: &mut Session, store: &Store, namespace: Uuid, place: Place) -> Result<bool> {
     let tx = session.begin(BeginMode::ReadWrite).await?;
     // Two first starts meet here: the second one finds what the first one made.
     let lock = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('driftless ' || $1, 0))";
     tx.ahead(lock, &[Param::text(store.schema())]).await?;
-    if presence(&tx, store).await? == Presence::Absent {
+    let absent = presence(&tx, store).await? == Presence::Absent;
+    if absent {
         let tables = store.sql(include_str!("schema.sql"));
         if place == Place::Creatable {
             let schema = store.sql("CREATE SCHEMA {state}");
@@ -139,15 +141,29 @@ async fn make(session: &mut Session, store: &Store, namespace: Uuid, place: Plac
         .await?;
     }
     tx.commit().await?;
-    Ok(())
+    Ok(absent)
+}
+
+/// Looks whether the state is there, and where it would be made.
+pub async fn look(session: &Session, store: &Store) -> Result<(Presence, Place)> {
+    tokio::try_join!(presence(session, store), place(session, store))
 }
 
 /// Makes the state if it is absent; refuses a namespace other than the one it was made with.
 pub async fn ensure(session: &mut Session, store: &Store, namespace: Uuid) -> Result<()> {
-    let shared: &Session = session;
-    let (presence, place) = tokio::try_join!(presence(shared, store), place(shared, store))?;
-    if presence == Presence::Absent {
-        make(session, store, namespace, place).await?;
+    let found = look(session, store).await?;
+    ensure_as_found(session, store, namespace, found).await
+}
+
+/// The same for whoever has looked.
+pub async fn ensure_as_found(
+    session: &mut Session,
+    store: &Store,
+    namespace: Uuid,
+    (presence, place): (Presence, Place),
+) -> Result<()> {
+    if presence == Presence::Absent && make(session, store, namespace, place).await? {
+        return Ok(());
     }
     let row = session
         .query_one(&store.sql("SELECT namespace FROM {state}.pipeline"), &[])

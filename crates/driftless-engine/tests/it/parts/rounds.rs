@@ -54,8 +54,8 @@ type Bounds = [(&'static str, usize); 10];
 async fn one_lane_waits_for_few_answers() {
     let bounds: Bounds = [
         ("at first", 0),
-        ("preparing", 24),
-        ("snapshot", 8),
+        ("preparing", 20),
+        ("snapshot", 4),
         ("setting aside", 4),
         ("loading", 13),
         ("indexing identities", 9),
@@ -71,8 +71,8 @@ async fn one_lane_waits_for_few_answers() {
 async fn several_lanes_wait_for_fewer() {
     let bounds: Bounds = [
         ("at first", 0),
-        ("preparing", 24),
-        ("snapshot", 8),
+        ("preparing", 20),
+        ("snapshot", 4),
         ("setting aside", 4),
         ("loading", 5),
         ("indexing identities", 3),
