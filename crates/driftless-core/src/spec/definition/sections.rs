@@ -172,13 +172,13 @@ pub const SHARED: &[Setting] = &[
     setting(
         "batch_rows",
         Kind::Count(1, 1_000_000),
-        "10000",
+        "5000",
         "upper bound of one batch in memory; 1 to 1,000,000",
     ),
     setting(
         "batch_bytes",
         Kind::Size,
-        "`\"8MB\"`",
+        "`\"2MB\"`",
         "the same in bytes; 64 kB to 1 GB",
     ),
     setting(

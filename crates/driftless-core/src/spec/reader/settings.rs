@@ -25,8 +25,8 @@ impl Default for Settings {
         Settings {
             copy_same_name: true,
             skip: Vec::new(),
-            batch_rows: 10_000,
-            batch_bytes: 8 << 20,
+            batch_rows: 5_000,
+            batch_bytes: 2 << 20,
             max_rejects: Limit::Percent(1.0),
             max_deletes: Limit::Percent(1.0),
             triggers: TriggerPolicy::Fire,
@@ -47,11 +47,11 @@ pub(super) fn settings(section: &mut Section<'_>, base: &Settings) -> Settings {
             None => base.skip.clone(),
         },
         batch_rows: section
-            .count("batch_rows", 1..=1_000_000, "batch_rows = 10000")
+            .count("batch_rows", 1..=1_000_000, "batch_rows = 5000")
             .and_then(|rows| usize::try_from(rows).ok())
             .unwrap_or(base.batch_rows),
         batch_bytes: section
-            .parsed("batch_bytes", "batch_bytes = \"8MB\"", batch_bytes)
+            .parsed("batch_bytes", "batch_bytes = \"2MB\"", batch_bytes)
             .unwrap_or(base.batch_bytes),
         max_rejects: section
             .parsed("max_rejects", "max_rejects = \"1%\"", limit)

@@ -30,7 +30,7 @@ fn a_short_mapping_has_the_documented_defaults() {
     assert_eq!(spec.source.zone, None);
     let x = x(&spec);
     assert!(x.copy_same_name);
-    assert_eq!((x.batch_rows, x.batch_bytes), (10_000, 8 << 20));
+    assert_eq!((x.batch_rows, x.batch_bytes), (5_000, 2 << 20));
     assert_eq!(
         (x.max_rejects, x.max_deletes),
         (Limit::Percent(1.0), Limit::Percent(1.0))
