@@ -46,24 +46,14 @@ pub(super) enum Look {
 /// Looks for the orphans of a site. The statements that correct write, and PostgreSQL plans what writes without parallel workers;
 /// this one reads, and is all that there is to do where a reference is whole.
 pub(super) async fn look(session: &Session, entity: &EntityPlan, site: &Site) -> Result<Look> {
-    let ([(key, _)], true) = (
-        entity.identity.target.as_slice(),
-        entity.identity.mint != Mint::Place,
-    ) else {
-        let counted = session.query_one(&count(entity, site), &[]).await?;
+    let sql = question(entity, site);
+    if remembered(entity).is_none() {
+        let counted = session.query_one(&sql, &[]).await?;
         return Ok(match counted.get::<i64>(0)? {
             0 => Look::Whole,
             _ => Look::Broken(Among::All),
         });
-    };
-    // Ordered, so that PostgreSQL does not hope to find as many soon and probe row by row.
-    let sql = format!(
-        "SELECT o.key FROM (SELECT c.{}::text AS key FROM {} AS c WHERE {} OFFSET 0) AS o ORDER BY o.key LIMIT {}",
-        quote_ident(key),
-        entity.into.sql(),
-        site.orphaned,
-        REMEMBERED + 1
-    );
+    }
     let found = session.query(&sql, &[]).await?;
     let keys: Vec<String> = found.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
     Ok(match keys.len() {
@@ -73,13 +63,26 @@ pub(super) async fn look(session: &Session, entity: &EntityPlan, site: &Site) ->
     })
 }
 
-/// Counts the orphans of a site: for one row PostgreSQL would hope to find it soon, and probe row by row.
-pub(super) fn count(entity: &EntityPlan, site: &Site) -> String {
-    format!(
-        "SELECT count(*) FROM {} AS c WHERE {}",
-        entity.into.sql(),
-        site.orphaned
-    )
+/// The column whose values orphans are remembered by.
+fn remembered(entity: &EntityPlan) -> Option<&str> {
+    match entity.identity.target.as_slice() {
+        [(key, _)] if entity.identity.mint != Mint::Place => Some(key),
+        _ => None,
+    }
+}
+
+/// What a look at a site asks: for the target keys of its orphans, up to one more than are remembered, or for their number. They are
+/// ordered, or counted: for the first few PostgreSQL would hope to find them soon, and probe row by row.
+pub(super) fn question(entity: &EntityPlan, site: &Site) -> String {
+    let orphans = format!("FROM {} AS c WHERE {}", entity.into.sql(), site.orphaned);
+    match remembered(entity) {
+        Some(key) => format!(
+            "SELECT o.key FROM (SELECT c.{}::text AS key {orphans} OFFSET 0) AS o ORDER BY o.key LIMIT {}",
+            quote_ident(key),
+            REMEMBERED + 1
+        ),
+        None => format!("SELECT count(*) {orphans}"),
+    }
 }
 
 /// SQL that is true for rows `c` that refer, as the site does, to what left after a step of the proof.

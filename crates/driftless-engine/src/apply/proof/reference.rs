@@ -263,7 +263,7 @@ pub fn questions(
         return Vec::new();
     }
     let sites = sites_of(plan, entity, target, foreign, store);
-    let question = |site: &Site| (site.parent_label.clone(), gather::count(entity, site));
+    let question = |site: &Site| (site.parent_label.clone(), gather::question(entity, site));
     sites.iter().map(question).collect()
 }
 
