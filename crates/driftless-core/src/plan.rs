@@ -31,8 +31,8 @@ pub mod advice;
 pub use compile::compile;
 pub use entity::{
     Chunking, DrawnFrom, EntityPlan, Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource,
-    IdentityPlan, Input, KeyPart, Lookup, Merge, Mint, NaturalKey, Origin, Path, Plan, RefSite, RefTarget,
-    RulePlan, TargetColumn,
+    IdentityPlan, Input, KeyPart, Local, Lookup, Merge, Mint, NaturalKey, Origin, Path, Plan, RefSite,
+    RefTarget, RulePlan, TargetColumn,
 };
 pub use program::{
     Canonical, Check, ClockChange, Constant, ConstantText, JsonKind, JsonMember, KeyText, LookupProgram,

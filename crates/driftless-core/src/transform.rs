@@ -38,11 +38,13 @@ mod key;
 mod produce;
 mod nulled;
 mod recorded;
+/// What the target has answered before.
+pub mod recall;
 mod report;
 mod shaped;
 mod view;
 
-pub use encode::{COPY_HEADER, COPY_TRAILER, Stamp, key_array};
+pub use encode::{COPY_HEADER, COPY_TRAILER, Stamp, array, key_cell};
 pub use fault::{Category, RowFault};
 pub use recorded::{Lookups, Recorded};
 pub use shaped::{Shaped, Verdict};

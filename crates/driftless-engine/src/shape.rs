@@ -4,6 +4,8 @@
 pub mod constants;
 /// Which rows an expression fails for.
 mod failing;
+/// The offsets of zones.
+pub mod clocks;
 /// Expressions over a whole batch in one round trip.
 pub mod evaluate;
 /// Mappings that were recorded before the load.

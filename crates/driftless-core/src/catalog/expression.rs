@@ -32,6 +32,8 @@ pub struct ExpressionFacts {
     pub result_typmod: i32,
     /// Names of the inputs that it reads, in the order of the request.
     pub columns: Vec<String>,
+    /// Whether these inputs alone decide: no function that it calls may read tables.
+    pub settled: bool,
 }
 
 /// Why an expression is refused.

@@ -21,7 +21,7 @@ use super::entity::{Path, Plan};
 use crate::catalog::{Catalog, Constraint, ConstraintKind, Oid, Relation, TriggerMode};
 use crate::code;
 use crate::error::Finding;
-use crate::name::QualifiedName;
+use crate::name::{QualifiedName, quote_ident};
 
 /// How triggers are kept silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,6 +172,24 @@ pub struct AsideItem {
 }
 
 impl AsideItem {
+    /// Whether the proof of references builds on it, so that it is put back before: what is unique, and indexes over columns that
+    /// refer, by which rows are found that refer to rows which leave. The proof changes rows; all other indexes are
+    /// built when it has done so.
+    pub fn serves_proof<'i>(&self, items: impl IntoIterator<Item = &'i AsideItem>) -> bool {
+        match self.kind {
+            AsideKind::Trigger | AsideKind::ForeignKey => false,
+            AsideKind::Index => {
+                let own = items.into_iter().filter(|item| item.table == self.table);
+                let mut referring = own.filter_map(|item| item.foreign.as_ref()?.columns.first());
+                let first = definition::parse(&self.definition).and_then(|text| text.keys.into_iter().next());
+                first.is_some_and(|first| {
+                    referring.any(|column| quote_ident(column) == first || *column == first)
+                })
+            }
+            _ => true,
+        }
+    }
+
     /// As people name it: `primary key patients_pkey of public.patients`.
     pub fn label(&self) -> String {
         format!("{} {} of {}", self.kind.noun(), self.name, self.table)

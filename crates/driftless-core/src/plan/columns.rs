@@ -140,6 +140,7 @@ impl<'a> Columns<'a, '_> {
             unmapped,
             lossy: said.is_some_and(|column| column.lossy),
         };
+        self.draft.turn_to_next();
         if let Some(column) = said.filter(|column| !column.lossy) {
             self.whole_constants(column, &at);
         }

@@ -218,6 +218,15 @@ fn digest(plan: &EntityPlan, spec: &Spec) -> u64 {
     counted.after.clear();
     counted.unused.clear();
     counted.digest = 0;
+    for evaluation in [
+        &mut counted.key_evaluation,
+        &mut counted.evaluation,
+        &mut counted.target_evaluation,
+    ] {
+        for output in &mut evaluation.outputs {
+            (output.inputs, output.settled, output.local) = (Vec::new(), true, None);
+        }
+    }
     let natural = counted.identity.natural_key.take();
     let natural = natural.map(|natural| (natural.columns, natural.probe.digest));
     text_hash(&format!("{} {counted:?} {natural:?}", spec.pipeline.namespace))

@@ -1,6 +1,8 @@
 //! What grows while an entity is compiled: inputs, constants, questions to the target; each once.
 
-use super::entity::{Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, Input};
+use std::collections::BTreeSet;
+
+use super::entity::{Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, Input, Local};
 use super::key_text::{KeyForm, native_text};
 use super::program::{Canonical, Constant, ConstantText, KeyText};
 use super::travel::{Travel, is_citext, travel};
@@ -17,6 +19,36 @@ pub(super) struct Draft<'a> {
     pub(super) constants: Vec<Constant>,
     pub(super) keys: Evaluation,
     pub(super) evaluation: Evaluation,
+    /// What the next question to the main evaluation is computed from.
+    basis: Basis,
+}
+
+/// What an answer is computed from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Basis {
+    /// Inputs of the evaluation, by number.
+    pub(super) inputs: BTreeSet<usize>,
+    /// Whether nothing else decides.
+    pub(super) settled: bool,
+}
+
+impl Default for Basis {
+    fn default() -> Basis {
+        Basis {
+            inputs: BTreeSet::new(),
+            settled: true,
+        }
+    }
+}
+
+impl Basis {
+    /// These inputs, and nothing else.
+    pub(super) fn of(inputs: impl IntoIterator<Item = usize>) -> Basis {
+        Basis {
+            inputs: inputs.into_iter().collect(),
+            settled: true,
+        }
+    }
 }
 
 impl<'a> Draft<'a> {
@@ -28,7 +60,25 @@ impl<'a> Draft<'a> {
             constants: Vec::new(),
             keys: Evaluation::default(),
             evaluation: Evaluation::default(),
+            basis: Basis::default(),
         }
+    }
+
+    /// Turns to the next value: what is lent from here on is what the questions after it are computed from.
+    pub(super) fn turn_to_next(&mut self) {
+        self.basis = Basis::default();
+    }
+
+    /// The next question depends on more than the row.
+    pub(super) fn unsettle(&mut self) {
+        self.basis.settled = false;
+    }
+
+    /// The next question holds that of another answer.
+    pub(super) fn build_on(&mut self, answer: usize) {
+        let other = &self.evaluation.outputs[answer];
+        self.basis.inputs.extend(&other.inputs);
+        self.basis.settled &= other.settled;
     }
 
     /// The input with a column's own bytes.
@@ -96,15 +146,30 @@ impl<'a> Draft<'a> {
         match form {
             KeyForm::Native(canonical) => KeyText::Input(self.raw(column), canonical),
             KeyForm::Asked(sql) => {
-                let name = self.lend(column, Round::Keys);
-                let sql = sql.replace("{x}", &name);
-                KeyText::Answer(ask(&mut self.keys, sql, place, None))
+                let lent = self.lendable(column);
+                let sql = sql.replace("{x}", &quote_ident(&lent.name));
+                let input = position_or_push(&mut self.keys.inputs, lent);
+                KeyText::Answer(ask(&mut self.keys, Basis::of([input]), sql, place, None))
             }
         }
     }
 
-    /// Puts a column into an evaluation; its quoted name inside.
-    pub(super) fn lend(&mut self, column: &Column, round: Round) -> String {
+    /// Puts a column into the main evaluation; its quoted name inside.
+    pub(super) fn lend(&mut self, column: &Column) -> String {
+        let lent = self.lendable(column);
+        let quoted = quote_ident(&lent.name);
+        self.lend_input(lent);
+        quoted
+    }
+
+    /// Puts an input into the main evaluation.
+    pub(super) fn lend_input(&mut self, input: EvaluationInput) {
+        let number = position_or_push(&mut self.evaluation.inputs, input);
+        self.basis.inputs.insert(number);
+    }
+
+    /// A column as the input of an evaluation.
+    fn lendable(&mut self, column: &Column) -> EvaluationInput {
         let Travel {
             as_text,
             element,
@@ -117,21 +182,13 @@ impl<'a> Draft<'a> {
         } else {
             self.raw(column)
         };
-        let name = inner_name(&column.name);
-        let quoted = quote_ident(&name);
-        let lent = EvaluationInput {
-            name,
+        EvaluationInput {
+            name: inner_name(&column.name),
             from: EvaluationSource::Input(input),
             element,
             array,
             cast,
-        };
-        let evaluation = match round {
-            Round::Keys => &mut self.keys,
-            Round::Main => &mut self.evaluation,
-        };
-        position_or_push(&mut evaluation.inputs, lent);
-        quoted
+        }
     }
 
     /// What the main evaluation is asked from this output on is a copied value, which the target only reads.
@@ -143,21 +200,23 @@ impl<'a> Draft<'a> {
 
     /// Asks the main evaluation for a value; the number of the answer.
     pub(super) fn ask(&mut self, sql: String, place: &str, column: Option<&str>) -> usize {
-        ask(&mut self.evaluation, sql, place, column)
+        ask(&mut self.evaluation, self.basis.clone(), sql, place, column)
+    }
+
+    /// Where the zone has one offset, the answer follows from it.
+    pub(super) fn follows_from(&mut self, answer: usize, zone: &str, local: Local) {
+        self.evaluation.outputs[answer].local = Some((zone.to_owned(), local));
     }
 }
 
-/// Which evaluation a question belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Round {
-    /// Key texts, before anything else.
-    Keys,
-    /// Everything else.
-    Main,
-}
-
 /// Asks an evaluation for a value; the number of the answer. Equal questions are asked once.
-pub(super) fn ask(evaluation: &mut Evaluation, sql: String, place: &str, column: Option<&str>) -> usize {
+pub(super) fn ask(
+    evaluation: &mut Evaluation,
+    basis: Basis,
+    sql: String,
+    place: &str,
+    column: Option<&str>,
+) -> usize {
     if let Some(found) = evaluation.outputs.iter().position(|output| output.sql == sql) {
         return found;
     }
@@ -166,6 +225,9 @@ pub(super) fn ask(evaluation: &mut Evaluation, sql: String, place: &str, column:
         place: place.to_owned(),
         column: column.map(str::to_owned),
         reads: false,
+        inputs: basis.inputs.into_iter().collect(),
+        settled: basis.settled,
+        local: None,
     });
     evaluation.outputs.len() - 1
 }

@@ -236,6 +236,21 @@ pub struct EvaluationOutput {
     /// Whether it is a copied value, which the target reads from another type: whatever it says of it then, it says of the
     /// value.
     pub reads: bool,
+    /// The inputs that it is computed from, by number, ascending.
+    pub inputs: Vec<usize>,
+    /// Whether equal inputs give equal answers as long as a load lasts, so that an answer may be remembered.
+    pub settled: bool,
+    /// What of its only input, a local time, it says, and of which zone: for most days the offset of that zone decides.
+    pub local: Option<(String, Local)>,
+}
+
+/// What an answer says of a local time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Local {
+    /// The instant that it means.
+    Instant,
+    /// Whether it is the local time of that instant: false where the clocks were put forward over it.
+    Exists,
 }
 
 /// A rule.

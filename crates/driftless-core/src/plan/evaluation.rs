@@ -1,12 +1,36 @@
 //! The text of an evaluation.
 
-use super::entity::Evaluation;
+use super::entity::{Evaluation, EvaluationOutput};
 use crate::name::quote_ident;
 
 impl Evaluation {
     /// Whether nothing is asked.
     pub fn is_empty(&self) -> bool {
         self.outputs.is_empty()
+    }
+
+    /// The same with these outputs alone, and the inputs that they are computed from.
+    pub fn part(&self, outputs: &[usize]) -> Evaluation {
+        let mut inputs: Vec<usize> = outputs
+            .iter()
+            .flat_map(|output| &self.outputs[*output].inputs)
+            .copied()
+            .collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        let renumbered = |output: &usize| {
+            let output = self.outputs[*output].clone();
+            let own = output.inputs.iter();
+            let found = own.filter_map(|number| inputs.binary_search(number).ok());
+            EvaluationOutput {
+                inputs: found.collect(),
+                ..output
+            }
+        };
+        Evaluation {
+            outputs: outputs.iter().map(renumbered).collect(),
+            inputs: inputs.iter().map(|input| self.inputs[*input].clone()).collect(),
+        }
     }
 
     /// One query that evaluates for all rows: `SELECT ord, answers…`, parameters one array per input, in order.

@@ -80,6 +80,8 @@ pub(super) struct Clock {
     pub(super) sql: String,
     /// What changed.
     pub(super) change: ClockChange,
+    /// Whether the value itself is the time, and not a day that begins then.
+    pub(super) whole: bool,
 }
 
 /// Why a value cannot get there.
@@ -96,6 +98,25 @@ impl Misfit {
             code: code::TYPES_DO_NOT_FIT,
             message: message.into(),
             remedy: remedy.into(),
+        }
+    }
+}
+
+impl Fit {
+    /// The zone whose offset alone decides which instant a local time is: nothing is rounded.
+    pub(super) fn offset_of(&self) -> Option<&str> {
+        match self {
+            Fit::Cast {
+                lossless: Some(lossless),
+                clock:
+                    Some(Clock {
+                        sql,
+                        change: ClockChange::Forward(zone),
+                        whole: true,
+                    }),
+                ..
+            } if sql == lossless => Some(zone),
+            _ => None,
         }
     }
 }

@@ -106,40 +106,25 @@ impl Shaper<'_> {
         }
     }
 
-    /// Appends the array of an input of the main or the target evaluation, ready to bind, with one element for each of
-    /// these rows.
-    pub fn evaluation_array(
-        &self,
-        shaped: &Shaped,
-        input: &EvaluationInput,
-        rows: impl IntoIterator<Item = usize>,
-        out: &mut Vec<u8>,
-    ) {
-        let cells = rows.into_iter().map(|row| match input.from {
+    /// Where the value of an input of the main or the target evaluation lies.
+    pub fn evaluation_cell(&self, shaped: &Shaped, input: &EvaluationInput, row: usize) -> Cell {
+        match input.from {
             EvaluationSource::Input(number) => shaped.batch.cell(row, number),
             EvaluationSource::Output(number) => shaped.outputs.cell(row, number),
             EvaluationSource::Id => match shaped.id(row) {
                 Some(_) => shaped.keys.cell(row, OWN),
                 None => Cell::NULL,
             },
-        });
-        put_array(input.element, cells, &shaped.batch.arena, out);
+        }
     }
 }
 
-/// Appends the array of an input of the key evaluation, ready to bind. Keys are read from inputs only: any other source
-/// gives nulls.
-pub fn key_array(
-    batch: &Batch,
-    input: &EvaluationInput,
-    rows: impl IntoIterator<Item = usize>,
-    out: &mut Vec<u8>,
-) {
-    let cells = rows.into_iter().map(|row| match input.from {
+/// Where the value of an input of the key evaluation lies. Keys are read from inputs only: any other source gives null.
+pub fn key_cell(batch: &Batch, input: &EvaluationInput, row: usize) -> Cell {
+    match input.from {
         EvaluationSource::Input(number) => batch.cell(row, number),
         EvaluationSource::Output(_) | EvaluationSource::Id => Cell::NULL,
-    });
-    put_array(input.element, cells, &batch.arena, out);
+    }
 }
 
 /// The length of null.
@@ -158,16 +143,17 @@ fn put(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-/// A one-dimensional array in binary form: dimensions, whether there are nulls, the element's oid, length, lower bound 1,
-/// elements. PostgreSQL's empty array has no dimension.
-fn put_array(element: u32, cells: impl Iterator<Item = Cell>, arena: &[u8], out: &mut Vec<u8>) {
+/// A one-dimensional array in binary form, ready to bind: dimensions, whether there are nulls, the element's oid, length, lower
+/// bound 1, elements. PostgreSQL's empty array has no dimension.
+pub fn array(element: u32, cells: impl Iterator<Item = Cell>, arena: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
     let header = out.len();
     out.extend_from_slice(&[0; 20]);
     let (mut count, mut nulls) = (0u32, 0u32);
     for cell in cells {
         count += 1;
         nulls |= u32::from(cell.is_null());
-        put_cell(cell, arena, out);
+        put_cell(cell, arena, &mut out);
     }
     let fields = [u32::from(count > 0), nulls, element, count, 1];
     for (at, field) in fields.iter().enumerate() {
@@ -176,4 +162,5 @@ fn put_array(element: u32, cells: impl Iterator<Item = Cell>, arena: &[u8], out:
     if count == 0 {
         out.truncate(header + 12);
     }
+    out
 }

@@ -5,6 +5,7 @@ mod encoding;
 mod fixture;
 mod keys;
 mod objects;
+mod recall;
 
 use std::collections::BTreeMap;
 

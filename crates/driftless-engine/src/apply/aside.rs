@@ -18,7 +18,7 @@ mod announce;
 
 use driftless_core::code;
 use driftless_core::error::Finding;
-use driftless_core::plan::aside::AsideKind;
+use driftless_core::plan::aside::AsideItem;
 use driftless_pg::{PgError, Session};
 
 pub(super) use build::spread;
@@ -33,15 +33,15 @@ use presence::Presence;
 /// What is put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// Indexes, unique, primary and exclusion constraints: what the proof of references builds on.
+    /// What the proof of references builds on ([`AsideItem::serves_proof`]).
     Keys,
-    /// Everything: foreign keys and triggers too.
+    /// Everything: other indexes, foreign keys and triggers too.
     All,
 }
 
 impl Part {
-    fn has(self, kind: AsideKind) -> bool {
-        self == Part::All || !matches!(kind, AsideKind::ForeignKey | AsideKind::Trigger)
+    fn has(self, item: &AsideItem, records: &[AsideRecord]) -> bool {
+        self == Part::All || item.serves_proof(records.iter().map(|record| &record.item))
     }
 }
 
@@ -143,15 +143,12 @@ pub async fn put_back(
     recorded: Recorded,
 ) -> Result<Restored> {
     let control = sessions.first_mut().ok_or_else(no_session)?;
-    let records: Vec<AsideRecord> = recorded
-        .records
-        .into_iter()
-        .filter(|record| {
-            record.state != AsideState::Restored
-                && part.has(record.item.kind)
-                && !scope.spared.contains(&record.item.table)
-        })
-        .collect();
+    let due = |record: &&AsideRecord| {
+        record.state != AsideState::Restored
+            && part.has(&record.item, &recorded.records)
+            && !scope.spared.contains(&record.item.table)
+    };
+    let records: Vec<AsideRecord> = recorded.records.iter().filter(due).cloned().collect();
     let mut work = Work {
         pending: Vec::new(),
         failures: Vec::new(),

@@ -121,6 +121,15 @@ impl Called {
             });
         values.chain(functions).chain(operators).next()
     }
+
+    /// Whether none of these calls may read tables: what is not immutable is PostgreSQL's own, and reads settings at most.
+    pub(super) fn settled(&self, calls: &Calls) -> bool {
+        let functions = calls.functions.iter().map(|oid| self.functions.get(oid));
+        let operators = calls.operators.iter().map(|oid| self.operators.get(oid));
+        functions.chain(operators).all(|called| {
+            called.is_some_and(|function| function.schema == PG_CATALOG || function.volatility == "i")
+        })
+    }
 }
 
 fn read(row: &Row) -> Result<Function> {

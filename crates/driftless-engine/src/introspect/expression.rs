@@ -131,6 +131,7 @@ fn judge(passed: Passed, called: &Called, types: &TypeTree) -> Result<Described>
         result_type,
         result_typmod: passed.result_typmod,
         columns: passed.columns,
+        settled: called.settled(&passed.calls),
     }))
 }
 

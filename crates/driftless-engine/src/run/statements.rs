@@ -10,7 +10,7 @@ use crate::apply::{finish, natural, proof, write};
 use crate::error::Result;
 use crate::extract::chunks;
 use crate::extract::select::{self, Rows};
-use crate::shape::evaluate;
+use crate::shape::{clocks, evaluate};
 use crate::store::chunk::{self, Chunk};
 use crate::store::identity;
 
@@ -74,6 +74,7 @@ pub(super) async fn statements(
             sql: select::copy(entity, Rows::Chunk(&chunk)),
         });
     }
+    found.extend(offsets(entity));
     let evaluations = [
         ("print keys", &entity.key_evaluation),
         ("evaluate", &entity.evaluation),
@@ -92,7 +93,7 @@ pub(super) async fn statements(
         ));
     }
     found.push(on_target("gather statistics", &finish::analyze_sql(entity)));
-    found.extend(builds(items));
+    found.extend(builds(items, true));
     let foreign = proof::foreign_sites(&prepared.plan, &prepared.target_catalog, &[], silencing);
     let questions = proof::questions(
         &prepared.store,
@@ -105,6 +106,7 @@ pub(super) async fn statements(
         step: format!("prove references to {parent}"),
         ..on_target("", &sql)
     }));
+    found.extend(builds(items, false));
     found.extend(returns(items));
     Ok(found)
 }
@@ -117,14 +119,27 @@ fn on_target(step: &str, sql: &str) -> PlannedStatement {
     }
 }
 
+/// What is asked of the zones whose local times are copied.
+fn offsets(entity: &EntityPlan) -> Option<PlannedStatement> {
+    let mut outputs = entity.evaluation.outputs.iter();
+    outputs
+        .any(|output| output.local.is_some())
+        .then(|| on_target("ask for offsets of days", clocks::TOLD))
+}
+
+/// Shown whole; of a batch only that is asked which is not known from answers before.
 fn evaluating(step: &str, evaluation: &Evaluation) -> Option<PlannedStatement> {
     (!evaluation.is_empty()).then(|| on_target(step, &evaluate::statement(evaluation)))
 }
 
-/// Indexes, unique ones among them: what they refuse is found and rejected.
-fn builds(items: &[&AsideItem]) -> Vec<PlannedStatement> {
+/// Indexes: those that the proof builds on, unique ones among them, of which what they refuse is found and rejected; or all others.
+fn builds(items: &[&AsideItem], serving: bool) -> Vec<PlannedStatement> {
+    let due = items
+        .iter()
+        .rev()
+        .filter(|item| item.serves_proof(items.iter().copied()) == serving);
     let build = |item: &&AsideItem| Some(on_target("build", item.build.as_ref()?));
-    items.iter().rev().filter_map(build).collect()
+    due.filter_map(build).collect()
 }
 
 /// Everything else that puts things back.

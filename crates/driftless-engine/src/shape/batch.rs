@@ -1,11 +1,12 @@
 //! A batch through all steps: keys, recorded mappings, native values, expressions, rules.
 
-use driftless_core::batch::Batch;
+use driftless_core::batch::{Batch, Cell};
 use driftless_core::plan::{EntityPlan, Evaluation, EvaluationInput, Plan};
-use driftless_core::transform::{Answers, Constants, Shaped, Shaper, key_array};
+use driftless_core::transform::recall::Subject;
+use driftless_core::transform::{Answers, Constants, Shaped, Shaper, key_cell};
 use driftless_pg::Session;
 
-use super::evaluate::{Subject, Suspects, evaluate};
+use super::evaluate::{Experience, evaluate};
 use super::recorded;
 use crate::error::Result;
 use crate::extract::reader::Extracted;
@@ -21,15 +22,15 @@ pub struct Shaping<'p> {
     /// Its program.
     pub shaper: Shaper<'p>,
     store: Store,
-    suspects: AllSuspects,
+    experience: OfEach,
 }
 
-/// The suspects of each evaluation.
-#[derive(Debug, Default)]
-struct AllSuspects {
-    keys: Suspects,
-    main: Suspects,
-    target: Suspects,
+/// The experience of each evaluation.
+#[derive(Debug)]
+struct OfEach {
+    keys: Experience,
+    main: Experience,
+    target: Experience,
 }
 
 impl<'p> Shaping<'p> {
@@ -40,7 +41,11 @@ impl<'p> Shaping<'p> {
             plan: entity,
             shaper: Shaper::new(plan, entity, constants),
             store: store.clone(),
-            suspects: AllSuspects::default(),
+            experience: OfEach {
+                keys: Experience::new(&entity.key_evaluation),
+                main: Experience::new(&entity.evaluation),
+                target: Experience::new(&entity.target_evaluation),
+            },
         }
     }
 
@@ -55,14 +60,18 @@ impl<'p> Shaping<'p> {
         let recorded = recorded::look_up(session, &self.store, &lookups).await?;
         let mut shaped = self.shaper.native(batch, keys, &recorded);
         let answers = self
-            .ask(session, (&self.plan.evaluation, &self.suspects.main), &mut shaped)
+            .ask(
+                session,
+                (&self.plan.evaluation, &self.experience.main),
+                &mut shaped,
+            )
             .await?;
         self.shaper.finish(&mut shaped, answers);
         if !self.plan.target_rules.is_empty() {
             let answers = self
                 .ask(
                     session,
-                    (&self.plan.target_evaluation, &self.suspects.target),
+                    (&self.plan.target_evaluation, &self.experience.target),
                     &mut shaped,
                 )
                 .await?;
@@ -74,22 +83,22 @@ impl<'p> Shaping<'p> {
     /// Key texts that only the target can print.
     pub async fn keys(&self, session: &mut Session, batch: &mut Batch) -> Result<Answers> {
         let all: Vec<usize> = (0..batch.rows()).collect();
-        let (evaluation, suspects) = (&self.plan.key_evaluation, &self.suspects.keys);
-        evaluate(session, evaluation, suspects, &mut Raw(batch), &all).await
+        let (evaluation, experience) = (&self.plan.key_evaluation, &self.experience.keys);
+        evaluate(session, evaluation, experience, &mut Raw(batch), &all).await
     }
 
     /// Asks about the rows that are whole so far.
     async fn ask(
         &self,
         session: &mut Session,
-        (evaluation, suspects): (&Evaluation, &Suspects),
+        (evaluation, experience): (&Evaluation, &Experience),
         shaped: &mut Shaped,
     ) -> Result<Answers> {
         let rows: Vec<usize> = shaped.writable().collect();
         evaluate(
             session,
             evaluation,
-            suspects,
+            experience,
             &mut Produced {
                 shaper: &self.shaper,
                 shaped,
@@ -104,11 +113,15 @@ impl<'p> Shaping<'p> {
 struct Raw<'b>(&'b mut Batch);
 
 impl Subject for Raw<'_> {
-    fn array(&self, input: &EvaluationInput, rows: &[usize], out: &mut Vec<u8>) {
-        key_array(self.0, input, rows.iter().copied(), out);
+    fn cell(&self, input: &EvaluationInput, row: usize) -> Cell {
+        key_cell(self.0, input, row)
     }
 
-    fn batch(&mut self) -> &mut Batch {
+    fn batch(&self) -> &Batch {
+        self.0
+    }
+
+    fn batch_mut(&mut self) -> &mut Batch {
         self.0
     }
 }
@@ -120,12 +133,15 @@ struct Produced<'s, 'p> {
 }
 
 impl Subject for Produced<'_, '_> {
-    fn array(&self, input: &EvaluationInput, rows: &[usize], out: &mut Vec<u8>) {
-        self.shaper
-            .evaluation_array(self.shaped, input, rows.iter().copied(), out);
+    fn cell(&self, input: &EvaluationInput, row: usize) -> Cell {
+        self.shaper.evaluation_cell(self.shaped, input, row)
     }
 
-    fn batch(&mut self) -> &mut Batch {
+    fn batch(&self) -> &Batch {
+        &self.shaped.batch
+    }
+
+    fn batch_mut(&mut self) -> &mut Batch {
         &mut self.shaped.batch
     }
 }

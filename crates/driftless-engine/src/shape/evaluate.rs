@@ -2,17 +2,21 @@
 //!
 //! The evaluating session is read-only by default, so whatever an expression calls, nothing of it stays. When an expression
 //! fails for some row the whole query fails: then `failing` finds the rows that fail, and a last query answers for the rest.
+//!
+//! What earlier batches were answered is not asked again, where it can be known ([`Recall`]).
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use driftless_core::batch::{Batch, Table, append};
+use driftless_core::batch::{Table, append};
 use driftless_core::code;
 use driftless_core::plan::{Evaluation, EvaluationInput};
-use driftless_core::transform::Answers;
+use driftless_core::transform::recall::{Recall, Subject};
+use driftless_core::transform::{Answers, array};
 use driftless_pg::{Disposition, Param, Pool, Session};
 
-use super::failing::{Failure, failing, is_of_a_row};
+use super::clocks;
+use super::failing::{failing, is_of_a_row};
 use crate::error::{EngineError, Result};
 
 /// Where unqualified names of expressions are looked for, behind `pg_catalog`.
@@ -29,36 +33,37 @@ pub async fn connect(target: &Pool) -> Result<Session> {
     Ok(session)
 }
 
-/// What is evaluated: gives arrays, takes answers.
-pub trait Subject {
-    /// Appends the array of an input for these rows.
-    fn array(&self, input: &EvaluationInput, rows: &[usize], out: &mut Vec<u8>);
-    /// The batch whose arena takes the answers.
-    fn batch(&mut self) -> &mut Batch;
+/// What earlier batches have taught of an evaluation.
+#[derive(Debug)]
+pub struct Experience {
+    /// Outputs that failed for some row: they are likely to fail again.
+    suspects: Mutex<BTreeSet<usize>>,
+    recall: Mutex<Recall>,
 }
 
-/// The outputs of an evaluation that failed for some row of an earlier batch: they are likely to fail again.
-#[derive(Debug, Default)]
-pub struct Suspects(Mutex<BTreeSet<usize>>);
-
-impl Suspects {
-    fn known(&self) -> Vec<usize> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().copied().collect()
+impl Experience {
+    /// Before the first batch.
+    pub fn new(evaluation: &Evaluation) -> Experience {
+        Experience {
+            suspects: Mutex::default(),
+            recall: Mutex::new(Recall::new(evaluation)),
+        }
     }
 
-    fn remember(&self, output: usize) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(output);
+    fn suspects(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn recall(&self) -> MutexGuard<'_, Recall> {
+        self.recall.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Evaluates for the rows with these numbers. Rows for which suspects fail are taken out first, so that most batches are
-/// evaluated once as a whole.
+/// Evaluates for the rows with these numbers: answers that are known are taken as they are, the target is asked for the others.
 pub async fn evaluate(
     session: &mut Session,
     evaluation: &Evaluation,
-    suspects: &Suspects,
+    experience: &Experience,
     subject: &mut impl Subject,
     rows: &[usize],
 ) -> Result<Answers> {
@@ -70,58 +75,99 @@ pub async fn evaluate(
     if evaluation.is_empty() || rows.is_empty() {
         return Ok(answers);
     }
-    let known = suspects.known();
-    let mut asking = Asking {
-        session,
-        evaluation,
-        suspects,
-        subject,
-        rows: rows.to_vec(),
-    };
-    if !known.is_empty() {
-        let found = asking.failing(rows, &known).await?;
-        let candidates: Vec<usize> = found.iter().map(|failure| failure.fault.row as usize).collect();
-        asking.exclude(&candidates, &mut answers).await?;
+    clocks::learn(session, evaluation, experience, subject, rows).await?;
+    let questions = experience
+        .recall()
+        .answer(evaluation, subject, rows, &mut answers.table);
+    let all: Vec<usize> = (0..width).collect();
+    let others: Vec<usize> = rows
+        .iter()
+        .copied()
+        .filter(|row| questions.rows.binary_search(row).is_err())
+        .collect();
+    for (outputs, rows) in [(questions.outputs, others), (all, questions.rows)] {
+        if outputs.is_empty() || rows.is_empty() {
+            continue;
+        }
+        let mut asking = Asking {
+            session: &mut *session,
+            evaluation: evaluation.part(&outputs),
+            outputs,
+            experience,
+            subject: &mut *subject,
+            rows,
+        };
+        asking.run(&mut answers).await?;
+        let asked = (asking.outputs.as_slice(), asking.rows.as_slice());
+        experience
+            .recall()
+            .remember(evaluation, asking.subject, asked, &answers.table);
     }
-    let Err(error) = asking.ask(&mut answers.table).await else {
-        return Ok(answers);
-    };
-    if !asking.blames_rows(&error).await? {
-        return Err(error);
-    }
-    let candidates = asking.rows.clone();
-    if asking.exclude(&candidates, &mut answers).await? == 0 {
-        return Err(error);
-    }
-    asking.ask(&mut answers.table).await?;
     Ok(answers)
 }
 
-/// A batch that is asked about.
+/// So few rows are simply asked about, whatever failed before.
+const FEW: usize = 500;
+
+/// Rows that are asked about.
 struct Asking<'a, S> {
     session: &'a mut Session,
-    evaluation: &'a Evaluation,
-    suspects: &'a Suspects,
+    /// The part of the evaluation that is asked.
+    evaluation: Evaluation,
+    /// The numbers of its outputs in the whole.
+    outputs: Vec<usize>,
+    experience: &'a Experience,
     subject: &'a mut S,
     /// Rows that are not known to fail.
     rows: Vec<usize>,
 }
 
 impl<S: Subject> Asking<'_, S> {
-    /// The array of each input.
-    fn bind(&self, rows: &[usize]) -> Vec<Param> {
-        let one = |input: &EvaluationInput| {
-            let mut bytes = Vec::new();
-            self.subject.array(input, rows, &mut bytes);
-            Param::raw(input.array, bytes)
+    /// Rows for which suspects fail are taken out first, so that most batches are evaluated once as a whole.
+    async fn run(&mut self, answers: &mut Answers) -> Result<()> {
+        let suspects = self.suspects();
+        if self.rows.len() > FEW && !suspects.is_empty() {
+            let candidates = self.failing_for(&suspects).await?;
+            self.exclude(&candidates, answers).await?;
+        }
+        let Err(error) = self.ask(&mut answers.table).await else {
+            return Ok(());
         };
-        self.evaluation.inputs.iter().map(one).collect()
+        if !self.blames_rows(&error).await? {
+            return Err(error);
+        }
+        let candidates = self.rows.clone();
+        if self.exclude(&candidates, answers).await? == 0 {
+            return Err(error);
+        }
+        self.ask(&mut answers.table).await
     }
 
-    /// Which of these rows fail in one of these outputs.
-    async fn failing(&mut self, rows: &[usize], outputs: &[usize]) -> Result<Vec<Failure>> {
-        let params = self.bind(rows);
-        failing(self.session, self.evaluation, outputs, &params, rows).await
+    /// The outputs that failed before, by their numbers in the part.
+    fn suspects(&self) -> Vec<usize> {
+        let known = self.experience.suspects();
+        let outputs = self.outputs.iter().enumerate();
+        let suspects = outputs.filter(|(_, output)| known.contains(output));
+        suspects.map(|(number, _)| number).collect()
+    }
+
+    /// The rows for which one of these outputs fails. Nothing but what they are computed from is sent.
+    async fn failing_for(&mut self, outputs: &[usize]) -> Result<Vec<usize>> {
+        let part = self.evaluation.part(outputs);
+        let all: Vec<usize> = (0..outputs.len()).collect();
+        let params = self.bind(&part, &self.rows);
+        let found = failing(self.session, &part, &all, &params, &self.rows).await?;
+        Ok(found.iter().map(|failure| failure.fault.row as usize).collect())
+    }
+
+    /// The array of each input.
+    fn bind(&self, evaluation: &Evaluation, rows: &[usize]) -> Vec<Param> {
+        let one = |input: &EvaluationInput| {
+            let cells = rows.iter().map(|row| self.subject.cell(input, *row));
+            let bytes = array(input.element, cells, &self.subject.batch().arena);
+            Param::raw(input.array, bytes)
+        };
+        evaluation.inputs.iter().map(one).collect()
     }
 
     /// Takes those of the candidates that fail out of the rows; how many do. Of several outputs that fail for a row the first one
@@ -130,12 +176,13 @@ impl<S: Subject> Asking<'_, S> {
         if candidates.is_empty() {
             return Ok(0);
         }
-        let all: Vec<usize> = (0..self.evaluation.outputs.len()).collect();
-        let found = self.failing(candidates, &all).await?;
+        let all: Vec<usize> = (0..self.outputs.len()).collect();
+        let params = self.bind(&self.evaluation, candidates);
+        let found = failing(self.session, &self.evaluation, &all, &params, candidates).await?;
         let failed: BTreeSet<usize> = found.iter().map(|failure| failure.fault.row as usize).collect();
         self.rows.retain(|row| !failed.contains(row));
         for failure in found {
-            self.suspects.remember(failure.output);
+            self.experience.suspects().insert(self.outputs[failure.output]);
             answers.failed.push(failure.fault);
         }
         Ok(failed.len())
@@ -146,7 +193,7 @@ impl<S: Subject> Asking<'_, S> {
         let state = error.pg().and_then(|pg| pg.sqlstate()).unwrap_or_default();
         let reads = self.evaluation.outputs.iter().any(|output| output.reads);
         Ok(is_of_a_row(state, reads)
-            && (is_of_a_row(state, false) || answers_nulls(self.session, self.evaluation).await?))
+            && (is_of_a_row(state, false) || answers_nulls(self.session, &self.evaluation).await?))
     }
 
     /// Evaluates for the rows.
@@ -158,25 +205,25 @@ impl<S: Subject> Asking<'_, S> {
         let params = if self.evaluation.inputs.is_empty() {
             number
         } else {
-            self.bind(&self.rows)
+            self.bind(&self.evaluation, &self.rows)
         };
-        let answered = self.session.query(&statement(self.evaluation), &params).await?;
+        let answered = self.session.query(&statement(&self.evaluation), &params).await?;
         if answered.len() != self.rows.len() {
             let (asked, answered) = (self.rows.len(), answered.len());
             return Err(astray(format!(
                 "{asked} rows were asked about, {answered} were answered"
             )));
         }
-        let batch = self.subject.batch();
+        let batch = self.subject.batch_mut();
         for answer in &answered {
             let ordinal: i64 = answer.get(0)?;
             let row = usize::try_from(ordinal - 1)
                 .ok()
                 .and_then(|index| self.rows.get(index))
                 .ok_or_else(|| astray("an answer for a row that was not asked about".to_owned()))?;
-            for column in 0..self.evaluation.outputs.len() {
+            for (column, output) in self.outputs.iter().enumerate() {
                 let cell = append(&mut batch.arena, answer.raw(column + 1));
-                table.set(*row, column, cell);
+                table.set(*row, *output, cell);
             }
         }
         Ok(())

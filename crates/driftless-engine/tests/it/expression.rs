@@ -142,6 +142,25 @@ async fn good_expressions_tell_type_and_columns() {
     );
 }
 
+#[tokio::test]
+async fn what_a_function_of_others_reads_may_decide_too() {
+    let (_database, mut session) = fixture("settled").await;
+    let cases = [
+        ("id + 1", true),
+        ("public.shout(first_name)", true),
+        // PostgreSQL's own, which read settings.
+        ("to_char(finished_at, 'YYYY') || price::date", true),
+        ("id OPERATOR(public.====) 1", true),
+        // It may read a table, which somebody may write meanwhile.
+        ("public.rate(price) * 2", false),
+    ];
+    let expressions: Vec<&str> = cases.iter().map(|case| case.0).collect();
+    let described = describe(&mut session, &expressions).await;
+    for ((sql, settled), described) in cases.iter().zip(&described) {
+        assert_eq!(facts(described).settled, *settled, "{sql}");
+    }
+}
+
 trait MapToStrings {
     fn map_to_strings(&self) -> Vec<String>;
 }

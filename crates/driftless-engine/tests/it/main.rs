@@ -7,6 +7,7 @@ mod rights;
 mod survey;
 mod query;
 mod expression;
+mod recall;
 mod pair;
 mod load;
 mod odd;

@@ -6,7 +6,9 @@ mod random;
 use driftless_core::batch::Batch;
 use driftless_core::identity::derive;
 use driftless_core::plan::{Check, EvaluationInput, EvaluationSource, JsonKind, JsonMember, Output, Value};
-use driftless_core::transform::{Answers, COPY_HEADER, COPY_TRAILER, Constants, Recorded, Shaped, Shaper};
+use driftless_core::transform::{
+    self, Answers, COPY_HEADER, COPY_TRAILER, Constants, Recorded, Shaped, Shaper,
+};
 use driftless_core::value::Numeric;
 use driftless_pg::{Param, Row, Session};
 use driftless_testkit::Random;
@@ -341,9 +343,8 @@ async fn tuples_and_arrays_are_read_as_they_were_written() {
             array,
             cast: None,
         };
-        let mut bytes = Vec::new();
-        shaper.evaluation_array(&shaped, &input, 0..ROWS, &mut bytes);
-        Param::raw(array, bytes)
+        let cells = (0..ROWS).map(|row| shaper.evaluation_cell(&shaped, &input, row));
+        Param::raw(array, transform::array(element, cells, &shaped.batch.arena))
     };
     let same = "SELECT count(*), count(*) FILTER (WHERE t.v IS NOT DISTINCT FROM u.v
                   AND t.n IS NOT DISTINCT FROM u.n AND t.n::text IS NOT DISTINCT FROM u.n::text)

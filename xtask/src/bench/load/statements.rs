@@ -40,11 +40,13 @@ pub(super) fn measure(ground: &Ground, scene: &Scene) -> Result<String, String> 
         out.push_str(&format!(
             "\n| ms in all | times | statement of the {name} |\n|---|---|---|\n"
         ));
-        let (slowest, all) = slowest(log.get(begun..).unwrap_or_default());
-        out.push_str(&format!(
-            "| {:.0} | {} | all of them |\n",
-            all.milliseconds, all.times
-        ));
+        let (slowest, kinds) = slowest(log.get(begun..).unwrap_or_default());
+        for (kind, taken) in kinds {
+            out.push_str(&format!(
+                "| {:.0} | {} | {kind} |\n",
+                taken.milliseconds, taken.times
+            ));
+        }
         for (statement, taken) in slowest {
             out.push_str(&format!(
                 "| {:.0} | {} | `{statement}` |\n",
@@ -61,13 +63,66 @@ fn note_all(ground: &Ground, admin: &str, wanted: bool) -> Result<(), String> {
     ground.script(admin, &[], &set)
 }
 
-/// The statements of a server's log that took most, and all of them together.
-fn slowest(log: &str) -> (Vec<(String, Taken)>, Taken) {
+/// What statements are for, by what they hold; the first that fits.
+const KINDS: [(&str, &[&str]); 12] = [
+    (
+        "rows that an expression fails for",
+        &["driftless_failing", "driftless_rows"],
+    ),
+    ("rows that are refused", &["driftless_insert", "driftless_stage"]),
+    ("evaluation", &["\"driftless ord\"", "AT TIME ZONE $"]),
+    (
+        "references",
+        &[
+            "driftless_orphan",
+            "driftless_left",
+            "driftless_absent",
+            "driftless_suspect",
+            "SELECT o.key",
+            "SELECT count(*) FROM",
+        ],
+    ),
+    ("uniqueness", &["driftless_loser", "driftless_twin", "twin."]),
+    ("COPY of identities", &["COPY \"driftless\".\"identity"]),
+    ("COPY of rows", &["COPY \""]),
+    (
+        "indexes of identities",
+        &["INDEX \"driftless", "INDEX ON \"driftless"],
+    ),
+    (
+        "indexes",
+        &[
+            "CREATE INDEX",
+            "CREATE UNIQUE INDEX",
+            " ADD CONSTRAINT",
+            "USING INDEX",
+        ],
+    ),
+    ("validation", &["VALIDATE CONSTRAINT"]),
+    ("statistics", &["ANALYZE"]),
+    ("all others", &[""]),
+];
+
+/// What statements of one kind took.
+type Kind = (&'static str, Taken);
+
+/// What a statement is for.
+fn kind(statement: &str) -> usize {
+    let fits = |words: &[&str]| words.iter().any(|word| statement.contains(word));
+    KINDS
+        .iter()
+        .position(|(_, words)| fits(words))
+        .unwrap_or(KINDS.len() - 1)
+}
+
+/// The statements of a server's log that took most; and what all took, by kind and together.
+fn slowest(log: &str) -> (Vec<(String, Taken)>, Vec<Kind>) {
     let mut shapes: BTreeMap<String, Taken> = BTreeMap::new();
     let mut sum = Taken::default();
+    let mut kinds = KINDS.map(|(name, _)| (name, Taken::default()));
     for (milliseconds, statement) in entries(log) {
         let taken = shapes.entry(shape(&statement)).or_default();
-        for count in [taken, &mut sum] {
+        for count in [taken, &mut sum, &mut kinds[kind(&statement)].1] {
             count.times += 1;
             count.milliseconds += milliseconds;
         }
@@ -75,7 +130,9 @@ fn slowest(log: &str) -> (Vec<(String, Taken)>, Taken) {
     let mut all: Vec<(String, Taken)> = shapes.into_iter().collect();
     all.sort_by(|a, b| b.1.milliseconds.total_cmp(&a.1.milliseconds));
     all.truncate(MOST);
-    (all, sum)
+    let mut told = vec![("all of them", sum)];
+    told.extend(kinds.into_iter().filter(|(_, taken)| taken.times > 0));
+    (all, told)
 }
 
 /// Durations with their statements; lines that go on begin with a tab.
@@ -127,8 +184,9 @@ mod tests {
                    2026 [1] u@d LOG:  checkpoint complete\n\tmore\n\
                    2026 [2] u@d LOG:  duration: 1.0 ms  execute <unnamed>: SELECT 4 FROM t\n\
                    2026 [2] u@d LOG:  duration: 3.0 ms  statement: COMMIT\n";
-        let (slow, all) = slowest(log);
-        assert_eq!(all.times, 3);
+        let (slow, kinds) = slowest(log);
+        let times: Vec<u64> = kinds.iter().map(|(_, taken)| taken.times).collect();
+        assert_eq!(times, [3, 3]);
         assert_eq!(slow[0].0, "SELECT 0 FROM t");
         assert_eq!(
             slow[0].1,

@@ -3,7 +3,7 @@
 use super::{Columns, Compiling};
 use crate::catalog::Column;
 use crate::error::Finding;
-use crate::plan::draft::Round;
+use crate::plan::entity::Local;
 use crate::plan::fit::{Clock, End, Fit, Misfit, Terms, fit, fit_of_text};
 use crate::plan::program::{Check, Value};
 use crate::plan::travel::travel;
@@ -76,10 +76,19 @@ impl<'a> Columns<'a, '_> {
                 };
                 let again =
                     again.map_err(|misfit| self.misfit(misfit, place, &column.type_sql, at.target))?;
-                let name = self.draft.lend(column, Round::Main);
+                let zone = again.offset_of().map(str::to_owned);
+                let name = self.draft.lend(column);
                 let asked = self.draft.evaluation.outputs.len();
                 let answer = self.answer(again, &name, end, at, place);
                 self.draft.reads(asked);
+                if let (Some(zone), (Value::Answer(instant), checks)) = (zone, &answer) {
+                    self.draft.follows_from(*instant, &zone, Local::Instant);
+                    for check in checks {
+                        if let Check::Clock { answer, .. } = check {
+                            self.draft.follows_from(*answer, &zone, Local::Exists);
+                        }
+                    }
+                }
                 answer
             }
         })
@@ -99,7 +108,7 @@ impl<'a> Columns<'a, '_> {
         let mut checks: Vec<Check> = spoken.check.into_iter().collect();
         let answer = self.draft.ask(spoken.value, place, column);
         let clock = spoken.clock.as_ref().map(|clock| clock.sql.clone());
-        if let Some(Clock { sql, change }) = spoken.clock {
+        if let Some(Clock { sql, change, .. }) = spoken.clock {
             let answer = self.draft.ask(sql, place, column);
             checks.push(Check::Clock { answer, change });
         }

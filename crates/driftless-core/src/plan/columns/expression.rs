@@ -4,7 +4,6 @@ use super::{Columns, Compiling};
 use crate::catalog::{Column, ExpressionFacts, Relation, builtin};
 use crate::code;
 use crate::error::Finding;
-use crate::plan::draft::Round;
 use crate::plan::fit::{End, Terms, fit};
 use crate::plan::program::{Check, Value};
 use crate::plan::request::{ExpressionKey, extraction};
@@ -78,7 +77,7 @@ impl<'a> Columns<'a, '_> {
                 .remedy("extract from a column of type json, jsonb or text"));
         }
         self.expression_facts(path, place)?;
-        self.draft.lend(column, Round::Main);
+        self.draft.lend(column);
         Ok(extraction(column, &path.value))
     }
 }

@@ -5,7 +5,6 @@ use crate::catalog::{Column, Relation};
 use crate::code;
 use crate::error::Finding;
 use crate::name::{QualifiedName, quote_ident};
-use crate::plan::draft::Round;
 use crate::plan::entity::Lookup;
 use crate::plan::fit::End;
 use crate::plan::program::{LookupProgram, Value};
@@ -42,7 +41,7 @@ impl<'a> Columns<'a, '_> {
             let own = self
                 .source_column(from, &pair.from.value, place)
                 .map_err(|finding| finding.at(pair.from.span))?;
-            let own = format!("s.{}", self.draft.lend(own, Round::Main));
+            let own = format!("s.{}", self.draft.lend(own));
             // Beside a text PostgreSQL would take citext for a text, and labels of an enum cannot be compared with one.
             let base = column.data_type.base();
             let value = if base.is_builtin() {
@@ -54,6 +53,7 @@ impl<'a> Columns<'a, '_> {
             sought.push(format!("{own} IS NOT NULL"));
         }
         self.note_lookup(form, table);
+        self.draft.unsettle();
         let rows = format!(
             "FROM {} AS {ALIAS} WHERE {}",
             table.name.sql(),

@@ -3,7 +3,6 @@
 use super::{Columns, Compiling};
 use crate::catalog::{Column, builtin};
 use crate::error::{Finding, Span};
-use crate::plan::draft::Round;
 use crate::plan::key_text::native_text;
 use crate::plan::program::{ConstantText, JsonKind, JsonMember, Value};
 use crate::spec::{self, Form, JsonForm};
@@ -65,6 +64,7 @@ impl<'a> Columns<'a, '_> {
         column: &str,
         path: &mut Vec<String>,
     ) -> Result<(Value, JsonKind), Finding> {
+        self.draft.turn_to_next();
         // Numbers and booleans of the mapping stand bare; the target reads them as jsonb.
         let (type_sql, kind) = if said.bare {
             ("pg_catalog.jsonb", JsonKind::Jsonb)
@@ -146,7 +146,8 @@ impl<'a> Columns<'a, '_> {
                 (Value::Input(self.draft.text(column)), JsonKind::String)
             }
             None => {
-                let name = self.draft.lend(column, Round::Main);
+                self.draft.turn_to_next();
+                let name = self.draft.lend(column);
                 let answer = self
                     .draft
                     .ask(format!("pg_catalog.to_jsonb({name})"), place, None);

@@ -7,7 +7,6 @@ use crate::catalog::{ExpressionFacts, Relation, builtin};
 use crate::code;
 use crate::error::Finding;
 use crate::name::{quote_ident, quote_literal};
-use crate::plan::draft::{Round, position_or_push};
 use crate::plan::entity::{EvaluationInput, EvaluationSource};
 use crate::plan::program::{ConstantText, Output, Value};
 use crate::plan::sql_type::type_with_modifier;
@@ -36,9 +35,12 @@ impl<'a> Columns<'a, '_> {
             .iter()
             .map(String::as_str)
             .partition(|name| name.starts_with(':'));
+        if !facts.settled {
+            self.draft.unsettle();
+        }
         for name in columns {
             let column = self.source_column(from, name, place)?;
-            self.draft.lend(column, Round::Main);
+            self.draft.lend(column);
         }
         let said = placeholder::scan(&sql.value);
         let read = values.into_iter().map(|name| &name[1..]);
@@ -49,9 +51,7 @@ impl<'a> Columns<'a, '_> {
                 .reading(name, from, place)
                 .map_err(|finding| finding.at(sql.span))?;
             match reading {
-                Reading::Lent(input) => {
-                    position_or_push(&mut self.draft.evaluation.inputs, input);
-                }
+                Reading::Lent(input) => self.draft.lend_input(input),
                 Reading::Computed(value) => computed.push((name.to_owned(), value)),
             }
         }
@@ -97,12 +97,15 @@ impl<'a> Columns<'a, '_> {
         let target = self.written[number];
         let exact = type_with_modifier(&target.data_type, target.typmod);
         let value = match &output.value {
-            Value::Answer(answer) => self.draft.evaluation.outputs[*answer].sql.clone(),
+            Value::Answer(answer) => {
+                self.draft.build_on(*answer);
+                self.draft.evaluation.outputs[*answer].sql.clone()
+            }
             _ if bytes_travel(&target.data_type) => return Ok(None),
             Value::Input(input) => {
                 let name = self.draft.inputs[*input].column.clone();
                 let column = self.source_column(from, &name, &target.name)?;
-                self.draft.lend(column, Round::Main)
+                self.draft.lend(column)
             }
             Value::Constant(constant) => match &self.draft.constants[*constant].text {
                 ConstantText::Text(text) => quote_literal(text),

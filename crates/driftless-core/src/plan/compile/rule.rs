@@ -6,7 +6,7 @@ use crate::catalog::builtin;
 use crate::code;
 use crate::error::Finding;
 use crate::plan::columns::Columns;
-use crate::plan::draft::{ask, position_or_push};
+use crate::plan::draft::{Basis, ask, position_or_push};
 use crate::plan::entity::{Evaluation, EvaluationInput, EvaluationSource, RulePlan};
 use crate::plan::program::Value;
 use crate::plan::sql_type::type_with_modifier;
@@ -19,6 +19,7 @@ impl<'a> Compiler<'a> {
         for rule in self.rules(RuleSide::Source) {
             let place = format!("rule {}", rule.name);
             let asked = columns.expression_facts(&rule.check, &place).and_then(|facts| {
+                columns.draft.turn_to_next();
                 let sql = columns.readable(&rule.check, facts, from, &place)?;
                 Ok(columns.draft.ask(condition(&sql), &place, None))
             });
@@ -42,16 +43,19 @@ impl<'a> Compiler<'a> {
             let place = format!("rule {}", rule.name);
             let inputs = columns.expression_facts(&rule.check, &place).and_then(|facts| {
                 let names = facts.columns.iter();
-                names
-                    .map(|name| shaped(columns, name, rule, from))
-                    .collect::<Result<Vec<_>, _>>()
+                let inputs = names.map(|name| shaped(columns, name, rule, from));
+                Ok((inputs.collect::<Result<Vec<_>, _>>()?, facts.settled))
             });
             match inputs {
-                Ok(inputs) => {
-                    for input in inputs {
-                        position_or_push(&mut evaluation.inputs, input);
-                    }
-                    let answer = ask(&mut evaluation, condition(&rule.check.value), &place, None);
+                Ok((inputs, settled)) => {
+                    let numbers = inputs
+                        .into_iter()
+                        .map(|input| position_or_push(&mut evaluation.inputs, input));
+                    let basis = Basis {
+                        inputs: numbers.collect(),
+                        settled,
+                    };
+                    let answer = ask(&mut evaluation, basis, condition(&rule.check.value), &place, None);
                     rules.push(plan(rule, answer));
                 }
                 Err(finding) => columns.findings.push(finding),

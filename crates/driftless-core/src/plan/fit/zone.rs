@@ -61,6 +61,7 @@ fn shifted(inner: &str, to: End<'_>, zone: Option<&str>) -> Result<Fit, Misfit> 
         clock: Some(Clock {
             sql: back(&value(-1)),
             change,
+            whole: inner == "{x}",
         }),
         value: value(to.typmod),
         check: None,

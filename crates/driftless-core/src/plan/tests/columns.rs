@@ -3,7 +3,7 @@
 use super::fixture::{Case, answered, lent, output, short};
 use super::notation::Side;
 use crate::catalog::builtin;
-use crate::plan::{Canonical, Check, ConstantText, EntityPlan, EvaluationSource, MapProgram, Value};
+use crate::plan::{Canonical, Check, ConstantText, EntityPlan, EvaluationSource, Local, MapProgram, Value};
 use crate::spec::{RunFact, Unknown};
 
 fn one(columns: &str, source: &str, target: &str) -> Case {
@@ -413,6 +413,25 @@ fn a_declared_zone_decides_what_local_time_means() {
         answered(&case.entity("t"), "seen"),
         "((\"seen\") AT TIME ZONE 'Europe/Paris')::\"timestamptz\""
     );
+    let local = |case: &Case| {
+        let plan = case.entity("t");
+        let outputs = plan.evaluation.outputs.into_iter();
+        outputs.map(|output| output.local).collect::<Vec<_>>()
+    };
+    let of_paris = |local| Some(("Europe/Paris".to_owned(), local));
+    assert_eq!(local(&case), [of_paris(Local::Instant), of_paris(Local::Exists)]);
+    // What is rounded, or is a day, says more than an offset.
+    for (from, to) in [("timestamp", "timestamptz(0)"), ("date", "timestamptz")] {
+        let case = one(
+            "",
+            &format!("id int4 pk; seen {from}"),
+            &format!("id int4 pk; seen {to}"),
+        );
+        assert!(
+            local(&case.zone("Europe/Paris")).iter().all(Option::is_none),
+            "{from} to {to}"
+        );
+    }
 }
 
 #[test]

@@ -143,6 +143,7 @@ impl Case {
                 result_type,
                 result_typmod,
                 columns,
+                settled: true,
             };
             facts.expressions.insert(one.key, found);
         }

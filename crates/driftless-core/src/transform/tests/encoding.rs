@@ -6,7 +6,7 @@ use super::fixture::{Row, batch, entity, output, shape, shaper};
 use crate::catalog::builtin;
 use crate::digest;
 use crate::plan::{EvaluationInput, EvaluationSource, Mint, Value};
-use crate::transform::{Answers, COPY_HEADER, COPY_TRAILER, Recorded, Stamp, key_array};
+use crate::transform::{Answers, COPY_HEADER, COPY_TRAILER, Recorded, Stamp, array, key_cell};
 
 const ONE: &[u8] = &[0, 0, 0, 1];
 const TWO: &[u8] = &[0, 0, 0, 2];
@@ -122,9 +122,11 @@ fn arrays_are_ready_to_bind() {
     let shaper = shaper(&mut entity, &[]);
     let shaped = shaper.native(batch(2, &rows), Answers::default(), &Recorded::default());
     let array = |from, element, rows: &[usize]| {
-        let mut out = vec![0xaa];
-        shaper.evaluation_array(&shaped, &input(from, element), rows.iter().copied(), &mut out);
-        out.split_off(1)
+        let input = input(from, element);
+        let cells = rows
+            .iter()
+            .map(|row| shaper.evaluation_cell(&shaped, &input, *row));
+        array(element, cells, &shaped.batch.arena)
     };
     let header = |nulls: u8, element: u8, count: u8| {
         [
@@ -155,14 +157,8 @@ fn arrays_are_ready_to_bind() {
         array(EvaluationSource::Input(0), 23, &[]),
         [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 23]
     );
-    let mut out = Vec::new();
-    key_array(
-        &shaped.batch,
-        &input(EvaluationSource::Input(1), 25),
-        0..1,
-        &mut out,
-    );
-    assert_eq!(out, [&header(0, 25, 1)[..], &field(b"x")].concat());
+    let key = key_cell(&shaped.batch, &input(EvaluationSource::Input(1), 25), 0);
+    assert_eq!(key.bytes(&shaped.batch.arena), Some(&b"x"[..]));
 }
 
 #[test]

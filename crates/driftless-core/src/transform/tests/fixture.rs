@@ -121,6 +121,9 @@ pub(super) fn evaluation(outputs: usize) -> Evaluation {
         place: String::new(),
         column: None,
         reads: false,
+        inputs: Vec::new(),
+        settled: false,
+        local: None,
     };
     Evaluation {
         inputs: Vec::new(),

@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use driftless_core::name::QualifiedName;
@@ -11,14 +12,19 @@ use crate::store::aside::{AsideRecord, AsideState, Scope, mark};
 
 /// Validates foreign keys over all sessions; those of one table, which would wait for each other, one after the other.
 pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut Work) -> Result<()> {
-    let mut tables: BTreeMap<&QualifiedName, Vec<&AsideRecord>> = BTreeMap::new();
+    let mut tables: BTreeMap<&QualifiedName, (i64, Vec<&AsideRecord>)> = BTreeMap::new();
     for (record, presence) in &work.pending {
         let item = &record.item;
         if item.validate.is_some() && !presence.is_validated(item) && !work.failed(record.seq) {
-            tables.entry(&item.table).or_default().push(record);
+            let (size, records) = tables.entry(&item.table).or_default();
+            *size += presence.table_size;
+            records.push(record);
         }
     }
-    let jobs: Vec<Vec<&AsideRecord>> = tables.into_values().collect();
+    // What takes longest first, so that no session ends long after the others.
+    let mut jobs: Vec<(i64, Vec<&AsideRecord>)> = tables.into_values().collect();
+    jobs.sort_by_key(|(size, _)| Reverse(*size));
+    let jobs: Vec<Vec<&AsideRecord>> = jobs.into_iter().map(|(_, records)| records).collect();
     let failures = spread(sessions, &jobs, async |session, records| {
         let mut failures = Vec::new();
         for record in records {

@@ -1,6 +1,8 @@
 //! The orphans of a site, in a table of their own for the rest of the transaction: each is looked for once, and PostgreSQL, which
 //! then knows how few they are, finds by index what has to leave with them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use driftless_core::name::{quote_ident, quote_literal};
 use driftless_core::plan::{EntityPlan, Mint};
 use driftless_pg::{Session, Transaction};
@@ -31,8 +33,28 @@ pub(super) enum Among {
     Suspects(String),
 }
 
-/// Most orphans that are remembered by their keys; where there are more they are looked for again.
-const REMEMBERED: usize = 10_000;
+/// Most orphans of a site that are remembered by their keys; where there are more they are looked for again.
+const REMEMBERED: usize = 50_000;
+
+/// How many orphans may still be remembered, of all sites together: what bounds the memory that they take.
+#[derive(Debug)]
+pub(super) struct Room(AtomicUsize);
+
+impl Room {
+    /// Before the first look.
+    pub(super) fn new() -> Room {
+        Room(AtomicUsize::new(4 * REMEMBERED))
+    }
+
+    fn has(&self, keys: usize) -> bool {
+        let take = |left: usize| left.checked_sub(keys);
+        keys <= REMEMBERED
+            && self
+                .0
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                .is_ok()
+    }
+}
 
 /// What a look at all rows of a site found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +67,7 @@ pub(super) enum Look {
 
 /// Looks for the orphans of a site. The statements that correct write, and PostgreSQL plans what writes without parallel workers;
 /// this one reads, and is all that there is to do where a reference is whole.
-pub(super) async fn look(session: &Session, entity: &EntityPlan, site: &Site) -> Result<Look> {
+pub(super) async fn look(session: &Session, entity: &EntityPlan, site: &Site, room: &Room) -> Result<Look> {
     let sql = question(entity, site);
     if remembered(entity).is_none() {
         let counted = session.query_one(&sql, &[]).await?;
@@ -58,7 +80,7 @@ pub(super) async fn look(session: &Session, entity: &EntityPlan, site: &Site) ->
     let keys: Vec<String> = found.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
     Ok(match keys.len() {
         0 => Look::Whole,
-        1..=REMEMBERED => Look::Broken(Among::Keys(keys)),
+        found if room.has(found) => Look::Broken(Among::Keys(keys)),
         _ => Look::Broken(Among::All),
     })
 }
@@ -195,15 +217,39 @@ fn orphans(scope: &Scope<'_>, entity: &EntityPlan, site: &Site, among: &Among, f
     )
 }
 
-/// True for rows `c` with these target keys, and what follows.
+/// True for rows `c` with these target keys, and what follows. One literal: the parser would take long over as many of them.
 fn with_keys(entity: &EntityPlan, keys: &[String]) -> String {
     let alternatives = entity.identity.target.iter().map(|(column, type_sql)| {
-        let literals: Vec<String> = keys.iter().map(|key| quote_literal(key)).collect();
-        let literals = literals.join(", ");
+        let elements: Vec<String> = keys.iter().map(|key| array_element(key)).collect();
         format!(
-            "c.{} = ANY (ARRAY[{literals}]::text[]::{type_sql}[]) AND ",
-            quote_ident(column)
+            "c.{} = ANY ({}::text[]::{type_sql}[]) AND ",
+            quote_ident(column),
+            quote_literal(&format!("{{{}}}", elements.join(",")))
         )
     });
     alternatives.collect()
+}
+
+/// A text as an element of an array's text.
+fn array_element(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_keep_quotes_and_backslashes() {
+        assert_eq!(array_element(r#"a"b\c"#), r#""a\"b\\c""#);
+        assert_eq!(array_element("NULL"), "\"NULL\"");
+    }
+
+    #[test]
+    fn what_all_sites_remember_is_bounded() {
+        let room = Room::new();
+        assert!(!room.has(REMEMBERED + 1));
+        assert_eq!((0..9).filter(|_| room.has(REMEMBERED)).count(), 4);
+        assert!(!room.has(1));
+    }
 }
