@@ -180,7 +180,9 @@ impl AsideItem {
             AsideKind::Trigger | AsideKind::ForeignKey => false,
             AsideKind::Index => {
                 let own = items.into_iter().filter(|item| item.table == self.table);
-                let mut referring = own.filter_map(|item| item.foreign.as_ref()?.columns.first());
+                let mut referring = own
+                    .filter_map(|item| item.foreign.as_ref())
+                    .flat_map(|key| &key.columns);
                 let first = definition::parse(&self.definition).and_then(|text| text.keys.into_iter().next());
                 first.is_some_and(|first| {
                     referring.any(|column| quote_ident(column) == first || *column == first)

@@ -54,8 +54,8 @@ pub struct Questions {
     pub rows: Vec<usize>,
 }
 
-/// An output of which more than one in so many rows are not known is asked about all rows.
-const FEW: usize = 8;
+/// An output of which more than one row in so many is not known is asked about all rows.
+const ONE_IN: usize = 8;
 
 impl Recall {
     /// Before anything was asked.
@@ -73,6 +73,14 @@ impl Recall {
         Recall {
             clocks: clocks.collect(),
             outputs,
+        }
+    }
+
+    /// Knows nothing, and learns nothing: everything is asked.
+    pub fn without(evaluation: &Evaluation) -> Recall {
+        Recall {
+            outputs: evaluation.outputs.iter().map(|_| Memory::None).collect(),
+            clocks: BTreeMap::new(),
         }
     }
 
@@ -142,7 +150,7 @@ impl Recall {
                 )),
             };
             match missing {
-                Some(missing) if missing.len() * FEW <= rows.len() => left.extend(missing),
+                Some(missing) if missing.len() * ONE_IN <= rows.len() => left.extend(missing),
                 _ => questions.outputs.push(number),
             }
             if let Memory::Values(values) = memory

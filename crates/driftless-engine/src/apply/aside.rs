@@ -34,7 +34,7 @@ use presence::Presence;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// What the proof of references builds on ([`AsideItem::serves_proof`]).
-    Keys,
+    ForProof,
     /// Everything: other indexes, foreign keys and triggers too.
     All,
 }

@@ -1,7 +1,7 @@
 //! Finds the rows of a batch that the target refuses, and writes the others.
 //!
 //! The batch goes into a temporary table without constraints, and from there, by halving under an exception handler, in one
-//! round trip. Only batches that a COPY has refused come here.
+//! round trip. That is rolled back; the rows that went well are copied. Only batches that a COPY has refused come here.
 
 use driftless_core::code;
 use driftless_core::name::quote_ident;
@@ -10,6 +10,7 @@ use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, Shaped, Shaper};
 use driftless_pg::{Disposition, Transaction, disposition};
 
 use super::send::{copy, is_of_a_row};
+use super::write::copy_sql;
 use crate::error::{EngineError, Result};
 
 /// A row that the target refuses.
@@ -45,11 +46,41 @@ pub(super) async fn write(
     rows: &[usize],
     way: Way,
 ) -> Result<Vec<Refused>> {
-    let function = match way {
-        Way::Insert => by_halves(plan),
-        Way::Update => function("", &format!("BEGIN {}; {CAUGHT} END;", change(plan))),
+    match way {
+        Way::Insert => insert(tx, plan, shaper, shaped, rows).await,
+        Way::Update => {
+            let function = function("", &format!("BEGIN {}; {CAUGHT} END;", change(plan)));
+            by_function(tx, plan, shaper, (shaped, rows), &function).await
+        }
+    }
+}
+
+/// The function tells which rows are refused, and nothing of what it inserted stays: rules of the table change what INSERT does,
+/// and never what COPY does. The others are copied, and the target must have taken every one.
+async fn insert(
+    tx: &Transaction<'_>,
+    plan: &EntityPlan,
+    shaper: &Shaper<'_>,
+    shaped: &Shaped,
+    rows: &[usize],
+) -> Result<Vec<Refused>> {
+    tx.batch("SAVEPOINT driftless_trial").await?;
+    let mut refused = by_function(tx, plan, shaper, (shaped, rows), &by_halves(plan)).await?;
+    tx.batch("ROLLBACK TO SAVEPOINT driftless_trial; RELEASE SAVEPOINT driftless_trial")
+        .await?;
+    let is_refused = |row: &usize| refused.binary_search_by_key(row, |one| one.row).is_ok();
+    let taken: Vec<usize> = rows.iter().copied().filter(|row| !is_refused(row)).collect();
+    let encode = |rows: &[usize]| {
+        let mut encoded = COPY_HEADER.to_vec();
+        shaper.encode_rows(shaped, rows.iter().copied(), &mut encoded);
+        encoded.extend_from_slice(COPY_TRAILER);
+        encoded
     };
-    by_function(tx, plan, shaper, (shaped, rows), &function).await
+    // What a rule led elsewhere the table may refuse after all.
+    let late = copy_whole(tx, &copy_sql(plan), &plan.name, &taken, encode).await?;
+    refused.extend(late.iter().map(|(row, error)| unreadable(*row, error)));
+    refused.sort_by_key(|refused| refused.row);
+    Ok(refused)
 }
 
 /// Copies rows into the temporary table and lets a function take them from there; those that it does not take come back.
@@ -128,11 +159,15 @@ pub(super) async fn copy_whole(
     let mut refused = Vec::new();
     let mut open = vec![rows];
     while let Some(part) = open.pop() {
+        if part.is_empty() {
+            continue;
+        }
         tx.batch("SAVEPOINT driftless_stage").await?;
         match copy(tx, sql, encode(part), part.len(), entity).await {
             Ok(()) => tx.batch("RELEASE SAVEPOINT driftless_stage").await?,
             Err(error) if is_of_a_row(&error) => {
-                tx.batch("ROLLBACK TO SAVEPOINT driftless_stage").await?;
+                tx.batch("ROLLBACK TO SAVEPOINT driftless_stage; RELEASE SAVEPOINT driftless_stage")
+                    .await?;
                 match part {
                     [row] => refused.push((*row, error)),
                     _ => {

@@ -35,7 +35,7 @@ pub async fn writer(target: &Pool, lease: &Lease, silencing: Silencing) -> Resul
     tokio::try_join!(
         path,
         silent,
-        room(&session),
+        space_for_joins(&session),
         busy::be_patient(&session),
         lease.enlist(&session)
     )?;
@@ -43,11 +43,14 @@ pub async fn writer(target: &Pool, lease: &Lease, silencing: Silencing) -> Resul
 }
 
 /// Proofs join whole tables, as PostgreSQL does when it validates a foreign key, for which it takes the memory that is meant for
-/// maintenance. We take a quarter of it: some of these sessions work side by side, each with parallel workers.
-async fn room(session: &Session) -> Result<()> {
-    let more = "SELECT pg_catalog.set_config('work_mem', GREATEST(own.setting::int8, more.setting::int8 / 4) || 'kB', false)
-          FROM pg_catalog.pg_settings AS own, pg_catalog.pg_settings AS more
-         WHERE own.name = 'work_mem' AND more.name = 'maintenance_work_mem'";
+/// maintenance, and once that much for a hash. We take a quarter of it, and 64 MB at most: some of these sessions work side by
+/// side, each with parallel workers.
+async fn space_for_joins(session: &Session) -> Result<()> {
+    let more = "SELECT pg_catalog.set_config('work_mem', \
+                       GREATEST(own.setting::int8, LEAST(more.setting::int8 / 4, 65536)) || 'kB', false), \
+                       pg_catalog.set_config('hash_mem_multiplier', '1', false) \
+                  FROM pg_catalog.pg_settings AS own, pg_catalog.pg_settings AS more \
+                 WHERE own.name = 'work_mem' AND more.name = 'maintenance_work_mem'";
     session.execute(more, &[]).await?;
     Ok(())
 }

@@ -103,7 +103,7 @@ pub async fn settle_keys(
     };
     let mut restored = 0;
     loop {
-        let attempt = restore(sessions, scope, Part::Keys).await?;
+        let attempt = restore(sessions, scope, Part::ForProof).await?;
         restored += attempt.restored;
         let duplicates = attempt.failures.iter().filter(|failure| failure.is_duplicate());
         let found = remove(sessions, scope, plan, duplicates).await?;

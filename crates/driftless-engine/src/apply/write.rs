@@ -286,7 +286,8 @@ impl Writing<'_, '_> {
                 Ok(Vec::new())
             }
             Err(error) if is_of_a_row(&error) => {
-                tx.batch("ROLLBACK TO SAVEPOINT driftless_batch").await?;
+                tx.batch("ROLLBACK TO SAVEPOINT driftless_batch; RELEASE SAVEPOINT driftless_batch")
+                    .await?;
                 isolate::write(tx, self.plan(), &self.shaping.shaper, shaped, rows, Way::Insert).await
             }
             Err(error) => Err(error),

@@ -55,6 +55,9 @@ const BEYOND_THE_ROW: [&str; 12] = [
     "txid_visible_in_snapshot",
 ];
 
+/// Objects that do not come with PostgreSQL itself have numbers from here on (`FirstNormalObjectId`).
+const FIRST_OF_USERS: Oid = 16_384;
+
 const PG_CATALOG: &str = "pg_catalog";
 
 /// A function as the catalog declares it.
@@ -124,10 +127,10 @@ impl Called {
 
     /// Whether none of these calls may read tables: what is not immutable is PostgreSQL's own, and reads settings at most.
     pub(super) fn settled(&self, calls: &Calls) -> bool {
-        let functions = calls.functions.iter().map(|oid| self.functions.get(oid));
-        let operators = calls.operators.iter().map(|oid| self.operators.get(oid));
-        functions.chain(operators).all(|called| {
-            called.is_some_and(|function| function.schema == PG_CATALOG || function.volatility == "i")
+        let functions = calls.functions.iter().map(|oid| (oid, self.functions.get(oid)));
+        let operators = calls.operators.iter().map(|oid| (oid, self.operators.get(oid)));
+        functions.chain(operators).all(|(oid, called)| {
+            *oid < FIRST_OF_USERS || called.is_some_and(|function| function.volatility == "i")
         })
     }
 }

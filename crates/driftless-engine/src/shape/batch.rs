@@ -36,15 +36,35 @@ struct OfEach {
 impl<'p> Shaping<'p> {
     /// For an entity of a plan whose constants the target has read.
     pub fn new(plan: &'p Plan, entity: &'p EntityPlan, constants: Constants, store: &Store) -> Shaping<'p> {
+        Shaping::with(plan, entity, constants, store, Experience::new)
+    }
+
+    /// The same, with every answer asked for: what checks a load must not believe what the load believed.
+    pub fn asking_always(
+        plan: &'p Plan,
+        entity: &'p EntityPlan,
+        constants: Constants,
+        store: &Store,
+    ) -> Shaping<'p> {
+        Shaping::with(plan, entity, constants, store, Experience::without_recall)
+    }
+
+    fn with(
+        plan: &'p Plan,
+        entity: &'p EntityPlan,
+        constants: Constants,
+        store: &Store,
+        experience: impl Fn(&Evaluation) -> Experience,
+    ) -> Shaping<'p> {
         Shaping {
             all: plan,
             plan: entity,
             shaper: Shaper::new(plan, entity, constants),
             store: store.clone(),
             experience: OfEach {
-                keys: Experience::new(&entity.key_evaluation),
-                main: Experience::new(&entity.evaluation),
-                target: Experience::new(&entity.target_evaluation),
+                keys: experience(&entity.key_evaluation),
+                main: experience(&entity.evaluation),
+                target: experience(&entity.target_evaluation),
             },
         }
     }

@@ -44,9 +44,18 @@ pub struct Experience {
 impl Experience {
     /// Before the first batch.
     pub fn new(evaluation: &Evaluation) -> Experience {
+        Experience::with(Recall::new(evaluation))
+    }
+
+    /// The target is asked about every row.
+    pub fn without_recall(evaluation: &Evaluation) -> Experience {
+        Experience::with(Recall::without(evaluation))
+    }
+
+    fn with(recall: Recall) -> Experience {
         Experience {
             suspects: Mutex::default(),
-            recall: Mutex::new(Recall::new(evaluation)),
+            recall: Mutex::new(recall),
         }
     }
 
@@ -107,7 +116,7 @@ pub async fn evaluate(
 }
 
 /// So few rows are simply asked about, whatever failed before.
-const FEW: usize = 500;
+const FEW_ROWS: usize = 500;
 
 /// Rows that are asked about.
 struct Asking<'a, S> {
@@ -126,7 +135,7 @@ impl<S: Subject> Asking<'_, S> {
     /// Rows for which suspects fail are taken out first, so that most batches are evaluated once as a whole.
     async fn run(&mut self, answers: &mut Answers) -> Result<()> {
         let suspects = self.suspects();
-        if self.rows.len() > FEW && !suspects.is_empty() {
+        if self.rows.len() > FEW_ROWS && !suspects.is_empty() {
             let candidates = self.failing_for(&suspects).await?;
             self.exclude(&candidates, answers).await?;
         }

@@ -97,7 +97,7 @@ impl Sides<'_> {
 
     async fn compare_without(&mut self, entity: &EntityPlan, withheld: &Withheld) -> Result<Compared> {
         let constants = constants::resolve(self.target, entity, &NO_RUN).await?;
-        let shaping = Shaping::new(self.plan, entity, constants, self.store);
+        let shaping = Shaping::asking_always(self.plan, entity, constants, self.store);
         let mut columns = Columns::of(entity, self.target).await?;
         let mut refused = Tally::default();
         let order = KeyOrder::of(&entity.identity);

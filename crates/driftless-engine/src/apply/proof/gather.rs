@@ -38,15 +38,15 @@ const REMEMBERED: usize = 50_000;
 
 /// How many orphans may still be remembered, of all sites together: what bounds the memory that they take.
 #[derive(Debug)]
-pub(super) struct Room(AtomicUsize);
+pub(super) struct Allowance(AtomicUsize);
 
-impl Room {
+impl Allowance {
     /// Before the first look.
-    pub(super) fn new() -> Room {
-        Room(AtomicUsize::new(4 * REMEMBERED))
+    pub(super) fn new() -> Allowance {
+        Allowance(AtomicUsize::new(4 * REMEMBERED))
     }
 
-    fn has(&self, keys: usize) -> bool {
+    fn take(&self, keys: usize) -> bool {
         let take = |left: usize| left.checked_sub(keys);
         keys <= REMEMBERED
             && self
@@ -67,7 +67,12 @@ pub(super) enum Look {
 
 /// Looks for the orphans of a site. The statements that correct write, and PostgreSQL plans what writes without parallel workers;
 /// this one reads, and is all that there is to do where a reference is whole.
-pub(super) async fn look(session: &Session, entity: &EntityPlan, site: &Site, room: &Room) -> Result<Look> {
+pub(super) async fn look(
+    session: &Session,
+    entity: &EntityPlan,
+    site: &Site,
+    allowance: &Allowance,
+) -> Result<Look> {
     let sql = question(entity, site);
     if remembered(entity).is_none() {
         let counted = session.query_one(&sql, &[]).await?;
@@ -80,15 +85,19 @@ pub(super) async fn look(session: &Session, entity: &EntityPlan, site: &Site, ro
     let keys: Vec<String> = found.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
     Ok(match keys.len() {
         0 => Look::Whole,
-        found if room.has(found) => Look::Broken(Among::Keys(keys)),
+        found if allowance.take(found) => Look::Broken(Among::Keys(keys)),
         _ => Look::Broken(Among::All),
     })
 }
 
-/// The column whose values orphans are remembered by.
+/// The column whose values orphans are remembered by: one of a type whose texts are short.
 fn remembered(entity: &EntityPlan) -> Option<&str> {
+    const SHORT: [&str; 4] = ["uuid", "int2", "int4", "int8"];
     match entity.identity.target.as_slice() {
-        [(key, _)] if entity.identity.mint != Mint::Place => Some(key),
+        [(key, data_type)] if entity.identity.mint != Mint::Place => {
+            let short = |name: &&str| *data_type == *name || data_type.ends_with(&format!("\"{name}\""));
+            SHORT.iter().any(short).then_some(key)
+        }
         _ => None,
     }
 }
@@ -247,9 +256,9 @@ mod tests {
 
     #[test]
     fn what_all_sites_remember_is_bounded() {
-        let room = Room::new();
-        assert!(!room.has(REMEMBERED + 1));
-        assert_eq!((0..9).filter(|_| room.has(REMEMBERED)).count(), 4);
-        assert!(!room.has(1));
+        let allowance = Allowance::new();
+        assert!(!allowance.take(REMEMBERED + 1));
+        assert_eq!((0..9).filter(|_| allowance.take(REMEMBERED)).count(), 4);
+        assert!(!allowance.take(1));
     }
 }

@@ -6,7 +6,7 @@ use driftless_core::name::{QualifiedName, quote_literal};
 use driftless_core::plan::{EntityPlan, Mint, Plan};
 use driftless_pg::{Session, Transaction};
 
-use super::gather::{self, Among, Look, Room, WITH_ORPHAN, look, suspected, with_suspects};
+use super::gather::{self, Allowance, Among, Look, WITH_ORPHAN, look, suspected, with_suspects};
 use super::leave::{Leaving, literal_or_null};
 use super::merged::merged;
 use super::null::Nulling;
@@ -193,10 +193,10 @@ async fn look_at_all(sessions: &mut [Session], watched: &mut [(&EntityPlan, Vec<
         .flat_map(|(entity, sites)| sites.iter_mut().map(|one| (*entity, one)));
     let mut sites: Vec<(&EntityPlan, &mut Watched)> = sites.collect();
     let numbers: Vec<usize> = (0..sites.len()).collect();
-    let room = Room::new();
+    let allowance = Allowance::new();
     let looks = spread(sessions, &numbers, async |session, number| {
         let (entity, one) = &sites[*number];
-        let found = look(session, entity, &one.site, &room).await;
+        let found = look(session, entity, &one.site, &allowance).await;
         Ok((*number, found.context(proof_of(entity))?))
     })
     .await?;

@@ -2,6 +2,7 @@
 
 use driftless_core::code;
 
+use crate::gate::{GATE, Gate};
 use crate::pair::Pair;
 
 /// Expected rejects: key and code.
@@ -355,4 +356,53 @@ async fn characters_of_every_kind() {
     let read = "SELECT id, t, j::text, b, jsonb_build_object('t', t, 'b', b)::text, upper(t) FROM texts WHERE id <> 6 ORDER BY id";
     let written = "SELECT id, t, j::text, b, all_of_it::text, u FROM texts ORDER BY id";
     assert_eq!(pair.source.rows(read).await, pair.target.rows(written).await);
+}
+
+/// A trigger that somebody makes while a load is under way, and that keeps a row out, is found wherever rows go in: among rows of
+/// which others are refused, too.
+#[tokio::test]
+async fn a_row_that_a_trigger_swallows_is_missed() {
+    for price in ["1", "100"] {
+        let pair = Pair::create(
+            "swallowed",
+            &format!(
+                "CREATE TABLE item (id int PRIMARY KEY, price text);
+                 INSERT INTO item SELECT n, CASE n WHEN 5 THEN '{price}' ELSE '1' END FROM generate_series(1, 20) AS n;"
+            ),
+            &format!(
+                "{GATE} CREATE TABLE held (id int PRIMARY KEY);
+                 CREATE TABLE items (id int PRIMARY KEY, price numeric CHECK (price < 100));"
+            ),
+        )
+        .await;
+        let mapping = r#"
+            [defaults]
+            max_rejects = "50%"
+            [entities.held]
+            from = "public.item"
+            into = "public.held"
+            columns = { id = { sql = "public.gate(id, 1)::int4" } }
+            [entities.items]
+            from = "public.item"
+            into = "public.items"
+            after = ["held"]
+            columns = { price = { sql = "price::numeric" } }
+        "#;
+        let gate = Gate::shut(&pair.target).await;
+        let (loaded, ()) = tokio::join!(pair.migrate(mapping), async {
+            gate.reached().await;
+            pair.target
+                .run(
+                    "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+                     CREATE TRIGGER swallow BEFORE INSERT ON items FOR EACH ROW WHEN (NEW.id = 7) EXECUTE FUNCTION swallow();
+                     ALTER TABLE items ENABLE ALWAYS TRIGGER swallow;",
+                )
+                .await;
+            gate.open().await;
+        });
+        let error = loaded.expect_err("a row is missing");
+        assert_eq!(error.code(), code::INTEGRITY, "{error}");
+        assert!(error.to_string().contains("swallows rows"), "{error}");
+        assert_eq!(pair.count("SELECT count(*) FROM items").await, 0);
+    }
 }
