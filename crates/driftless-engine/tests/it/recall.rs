@@ -1,6 +1,6 @@
 //! Answers that are known without asking are the ones that the target would give.
 
-use driftless_core::batch::{Batch, Cell};
+use driftless_core::batch::{Batch, Cell, Table};
 use driftless_core::catalog::builtin;
 use driftless_core::plan::{Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, Local};
 use driftless_core::transform::recall::Subject;
@@ -10,12 +10,15 @@ use driftless_testkit::Random;
 
 use crate::session::{database, session};
 
-/// Local times, one a row.
-struct Times(Batch);
+/// Rows as they were read.
+struct Rows(Batch);
 
-impl Subject for Times {
-    fn cell(&self, _: &EvaluationInput, row: usize) -> Cell {
-        self.0.cell(row, 0)
+impl Subject for Rows {
+    fn cell(&self, input: &EvaluationInput, row: usize) -> Cell {
+        match input.from {
+            EvaluationSource::Input(number) => self.0.cell(row, number),
+            _ => Cell::NULL,
+        }
     }
 
     fn batch(&self) -> &Batch {
@@ -57,7 +60,7 @@ fn evaluation(zone: &str, known: bool) -> Evaluation {
     }
 }
 
-/// Compares both ways for these times; how many were asked about alike.
+/// Compares both ways for these times.
 async fn compare(session: &mut Session, zone: &str, times: &[i64]) {
     let mut batch = Batch::new(1);
     for time in times {
@@ -67,7 +70,7 @@ async fn compare(session: &mut Session, zone: &str, times: &[i64]) {
     let mut answers = Vec::new();
     for known in [true, false] {
         let evaluation = evaluation(zone, known);
-        let mut subject = Times(batch.clone());
+        let mut subject = Rows(batch.clone());
         let experience = Experience::new(&evaluation);
         let found = evaluate(session, &evaluation, &experience, &mut subject, &rows)
             .await
@@ -77,7 +80,7 @@ async fn compare(session: &mut Session, zone: &str, times: &[i64]) {
     }
     for (row, time) in times.iter().enumerate() {
         for output in 0..2 {
-            let answer = |(table, batch): &(driftless_core::batch::Table, Batch)| {
+            let answer = |(table, batch): &(Table, Batch)| {
                 table.cell(row, output).bytes(&batch.arena).map(<[u8]>::to_vec)
             };
             assert_eq!(
@@ -148,5 +151,117 @@ async fn local_times_around_every_change_of_the_clocks_mean_what_the_target_says
             times.extend((-36..108).map(|step| (day + step * 1_200) * SECOND + 59 * (step % 3) * SECOND));
         }
         compare(&mut session, zone, &times).await;
+    }
+}
+
+/// Expressions over a text, a number and a price, of which the last two fail for some values.
+fn expressions() -> Evaluation {
+    let input = |number, name: &str, element| EvaluationInput {
+        name: name.to_owned(),
+        from: EvaluationSource::Input(number),
+        element,
+        array: builtin::of(element).array_oid,
+        cast: None,
+    };
+    let output = |sql: &str, inputs: &[usize]| EvaluationOutput {
+        sql: sql.to_owned(),
+        place: format!("column {sql}"),
+        column: Some(sql.to_owned()),
+        reads: false,
+        inputs: inputs.to_vec(),
+        settled: true,
+        local: None,
+    };
+    Evaluation {
+        inputs: vec![
+            input(0, "a", builtin::TEXT),
+            input(1, "n", builtin::INT8),
+            input(2, "price", builtin::TEXT),
+        ],
+        outputs: vec![
+            output("n % 2 = 1", &[1]),
+            output("lower(a) || coalesce(price, '-')", &[0, 2]),
+            output("to_jsonb(a)", &[0]),
+            output("true", &[]),
+            output("price::numeric(12,2)", &[2]),
+            output("10 / (n % 13)", &[1]),
+        ],
+    }
+}
+
+/// Values of which most come again, some never do, some are null, and some make an expression fail.
+fn some_rows(random: &mut Random, rows: usize) -> Batch {
+    let mut batch = Batch::new(3);
+    for _ in 0..rows {
+        let text = format!("T{}", random.below(40));
+        let number = if random.below(30) == 0 {
+            random.bits() >> 1
+        } else {
+            random.below(50)
+        };
+        let price = match random.below(200) {
+            0 => "n/a".to_owned(),
+            1 => format!("bad {}", random.below(1_000_000)),
+            _ => format!("{}.5", random.below(60)),
+        };
+        let number = number.to_be_bytes();
+        let null = |bytes, among| (among > 0).then_some(bytes);
+        batch.push_row([
+            null(text.as_bytes(), random.below(20)),
+            null(&number[..], random.below(20)),
+            null(price.as_bytes(), random.below(20)),
+        ]);
+    }
+    batch
+}
+
+#[tokio::test]
+async fn remembered_answers_and_failures_are_those_of_asking_always() {
+    let database = database("remembered").await;
+    let mut session = session(&database).await;
+    let evaluation = expressions();
+    let ways = [
+        Experience::new(&evaluation),
+        Experience::without_recall(&evaluation),
+    ];
+    let mut random = Random::from_env();
+    for _ in 0..8 {
+        let batch = some_rows(&mut random, 1_500);
+        let rows: Vec<usize> = (0..batch.rows()).filter(|row| row % 11 != 3).collect();
+        let mut told = Vec::new();
+        for experience in &ways {
+            let mut subject = Rows(batch.clone());
+            let found = evaluate(&mut session, &evaluation, experience, &mut subject, &rows)
+                .await
+                .expect("answers");
+            let mut failed: Vec<(u32, String)> = found
+                .failed
+                .iter()
+                .map(|fault| {
+                    (
+                        fault.row,
+                        format!("{:?} {:?} {}", fault.column, fault.sqlstate, fault.message),
+                    )
+                })
+                .collect();
+            failed.sort();
+            assert!(failed.len() > 20, "{}", failed.len());
+            told.push((found.table, subject.0, failed));
+        }
+        let [(known, with, failed), (asked, without, expected)] = &told[..] else {
+            unreachable!("two ways");
+        };
+        assert_eq!(failed, expected);
+        let fails = |row: usize| failed.iter().any(|(one, _)| *one as usize == row);
+        for row in rows.iter().copied().filter(|row| !fails(*row)) {
+            for output in 0..evaluation.outputs.len() {
+                assert_eq!(
+                    known.cell(row, output).bytes(&with.arena),
+                    asked.cell(row, output).bytes(&without.arena),
+                    "row {row}: {}",
+                    evaluation.outputs[output].sql
+                );
+            }
+        }
     }
 }
