@@ -6,6 +6,8 @@ pub mod report;
 pub mod stop;
 /// From a mapping to a plan.
 pub mod prepare;
+/// Preparing while a dead holder's locks are in the way.
+mod dead;
 /// What a run has to do.
 pub mod agenda;
 /// Who waits for whom.

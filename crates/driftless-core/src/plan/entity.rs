@@ -248,7 +248,7 @@ pub struct EvaluationOutput {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Local {
     /// The instant that it means.
-    Instant,
+    Moment,
     /// Whether it is the local time of that instant: false where the clocks were put forward over it.
     Exists,
 }

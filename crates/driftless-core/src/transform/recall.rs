@@ -93,7 +93,7 @@ impl Recall {
     ) -> BTreeMap<String, BTreeSet<Day>> {
         let mut unknown: BTreeMap<String, BTreeSet<Day>> = BTreeMap::new();
         for (output, memory) in evaluation.outputs.iter().zip(&self.outputs) {
-            let (Memory::Clock(zone, Local::Instant), [input]) = (memory, output.inputs.as_slice()) else {
+            let (Memory::Clock(zone, Local::Moment), [input]) = (memory, output.inputs.as_slice()) else {
                 continue;
             };
             let clock = &self.clocks[zone];
@@ -212,8 +212,8 @@ fn from_clock(
         match (instant, local) {
             (None, _) => missing.push(row),
             (Some(_), Local::Exists) => answer(row, yes),
-            (Some(None), Local::Instant) => answer(row, Cell::NULL),
-            (Some(Some(instant)), Local::Instant) => {
+            (Some(None), Local::Moment) => answer(row, Cell::NULL),
+            (Some(Some(instant)), Local::Moment) => {
                 let bytes = instant.to_be_bytes();
                 answer(row, append(&mut subject.batch_mut().arena, Some(&bytes)));
             }

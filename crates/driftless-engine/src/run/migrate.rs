@@ -16,11 +16,12 @@ use driftless_pg::Session;
 use futures_util::future::try_join_all;
 
 use super::agenda::Agenda;
+use super::dead::prepare_past_the_dead;
 use super::halt::stuck;
 use super::held::Held;
 use super::lanes::{self, Entity, Halted, Shared};
 use super::persistence::Persistence;
-use super::prepare::{Prepared, prepare};
+use super::prepare::Prepared;
 use super::queue::{Queue, Stale, Waiting};
 use super::rejects;
 use super::report::{EntityReport, Event, MigrateReport};
@@ -77,9 +78,9 @@ async fn attempt(
     stop: &Stop,
     persistence: &mut Persistence,
 ) -> Result<MigrateReport> {
-    let mut prepared = stop.or(prepare(spec)).await?;
+    let mut prepared = stop.or(prepare_past_the_dead(spec)).await?;
     if rejects::prove_left(&prepared, events, stop).await? {
-        prepared = stop.or(prepare(spec)).await?;
+        prepared = stop.or(prepare_past_the_dead(spec)).await?;
     }
     for finding in &prepared.findings {
         events.send(Event::Note(finding.to_string())).ok();

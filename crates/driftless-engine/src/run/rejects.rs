@@ -11,6 +11,7 @@ use driftless_core::plan::natural::recording_order;
 use driftless_core::plan::{EntityPlan, Mint, RefSite};
 use driftless_core::spec::{Spec, WhenMissing};
 
+use super::dead::prepare_past_the_dead;
 use super::held::Held;
 use super::prepare::{Prepared, prepare};
 use super::report::{Event, RejectFilter, RejectGroup, RetryReport};
@@ -74,7 +75,7 @@ impl Dismissal {
 
 /// Tries rejects again: their rows are read anew and take the same way as any row.
 pub async fn retry(spec: &Spec, filter: &RejectFilter, events: &Events, stop: &Stop) -> Result<RetryReport> {
-    let prepared = prepare(spec).await?;
+    let prepared = prepare_past_the_dead(spec).await?;
     if let Err(unfinished) = unfinished(&prepared) {
         // Whoever is loading now says more than what is not loaded yet.
         let session = prepared.target.session("rejects").await?;

@@ -7,6 +7,7 @@ use driftless_core::plan::EntityPlan;
 use driftless_core::spec::Spec;
 
 use super::Events;
+use super::dead::prepare_past_the_dead;
 use super::held::Held;
 use super::prepare::{Prepared, endpoints, prepare};
 use super::report::{AbandonReport, Deletion, Event};
@@ -35,7 +36,7 @@ pub async fn preview(spec: &Spec, only: &[String]) -> Result<Vec<Deletion>> {
 
 /// Deletes what this pipeline loaded of these entities, and of all that refer to them, in one transaction.
 pub async fn restart(spec: &Spec, only: &[String], events: &Events) -> Result<Vec<Deletion>> {
-    let prepared = prepare(spec).await?;
+    let prepared = prepare_past_the_dead(spec).await?;
     let plans = doomed(&prepared, only)?;
     let mut held = Held::take(&prepared, "migrate --restart").await?;
     events
@@ -127,7 +128,7 @@ fn outside(plans: &[&EntityPlan], target: &Catalog) -> Vec<Outside> {
 
 /// Puts set-aside DDL back and leaves the rows.
 pub async fn abandon(spec: &Spec, events: &Events) -> Result<AbandonReport> {
-    let prepared = prepare(spec).await?;
+    let prepared = prepare_past_the_dead(spec).await?;
     if prepared.presence == Presence::Absent {
         return Err(EngineError::new(
             code::NOTHING_TO_DO,

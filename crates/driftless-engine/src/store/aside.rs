@@ -117,7 +117,10 @@ pub async fn record(tx: &Session, scope: &Scope<'_>, items: &[AsideItem]) -> Res
            FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
                 WITH ORDINALITY AS new (e, t, k, i, d, r, n)
           WHERE NOT EXISTS (SELECT FROM {table} old
-                             WHERE old.pipeline = $1 AND old.table_name = t AND old.kind = k AND old.name = i)"
+                             WHERE old.pipeline = $1 AND old.table_name = t AND old.name = i
+                               AND (old.kind = k OR {indexed} @> ARRAY[old.kind, k]))",
+        // Of a constraint that came back by half the catalog shows a mere index: it is that one still.
+        indexed = "ARRAY['exclusion', 'index', 'unique_index', 'unique', 'primary']"
     );
     let params = [
         Param::text(scope.store.pipeline()),

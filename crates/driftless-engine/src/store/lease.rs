@@ -198,6 +198,18 @@ async fn taken(tx: &Session, store: &Store) -> Result<(i64, Option<Holder>)> {
     Ok((row.get(0)?, holder.transpose()?))
 }
 
+/// Ends what a dead holder left running, if the holder is dead.
+///
+/// # Errors
+/// Where there is no state, or the server fails.
+pub async fn end_dead(session: &Session, store: &Store) -> Result<()> {
+    let (epoch, living) = tokio::try_join!(epoch(session, store), living_holder(session, store))?;
+    match living {
+        None if epoch > 0 => end_back_ends(session, store, epoch).await,
+        _ => Ok(()),
+    }
+}
+
 /// Refuses if somebody alive holds the pipeline.
 pub async fn refuse_if_alive(session: &Session, store: &Store) -> Result<()> {
     match living_holder(session, store).await? {

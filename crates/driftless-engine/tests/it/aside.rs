@@ -415,6 +415,38 @@ async fn what_came_back_halfway_is_set_aside_again() {
     assert_eq!(pg_dump_schema(&database.url()), before);
 }
 
+/// A program that ends between an index and the constraint that it is for leaves what the next start takes for a mere index.
+#[tokio::test]
+async fn an_index_whose_constraint_did_not_follow_is_set_aside_once() {
+    let database = database("asideindex").await;
+    database
+        .run("CREATE TABLE t (id int PRIMARY KEY, code text CONSTRAINT t_code UNIQUE)")
+        .await;
+    let store = state(&database).await;
+    let scope = scope(&store, Silencing::ReplicaRole);
+    let before = pg_dump_schema(&database.url());
+    let tables = [("public", "t")];
+    let mut sessions = [session(&database).await];
+    let looking = session(&database).await;
+    let items = decide(&looking, &tables, Silencing::ReplicaRole).await.items;
+    take_away(&mut sessions[0], &scope, &items)
+        .await
+        .expect("set aside");
+    for item in &items {
+        database.run(item.build.as_ref().expect("an index")).await;
+    }
+    let items = decide(&looking, &tables, Silencing::ReplicaRole).await.items;
+    assert!(
+        items.iter().all(|item| item.kind == AsideKind::UniqueIndex),
+        "{items:?}"
+    );
+    take_away(&mut sessions[0], &scope, &items).await.expect("again");
+    assert_eq!(list(&sessions[0], &scope).await.expect("records").len(), 2);
+    let restored = restore(&mut sessions, &scope, Part::All).await.expect("both");
+    assert_eq!(restored.failures, []);
+    assert_eq!(pg_dump_schema(&database.url()), before);
+}
+
 #[tokio::test]
 async fn only_trying_tells_who_may_set_the_replica_role() {
     let database = database("asiderole").await;

@@ -51,7 +51,7 @@ fn evaluation(zone: &str, known: bool) -> Evaluation {
             cast: None,
         }],
         outputs: vec![
-            output(instant.clone(), Local::Instant),
+            output(instant.clone(), Local::Moment),
             output(
                 format!("(({instant}) AT TIME ZONE '{zone}') IS NOT DISTINCT FROM (t)"),
                 Local::Exists,

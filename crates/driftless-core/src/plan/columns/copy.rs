@@ -82,7 +82,7 @@ impl<'a> Columns<'a, '_> {
                 let answer = self.answer(again, &name, end, at, place);
                 self.draft.reads(asked);
                 if let (Some(zone), (Value::Answer(instant), checks)) = (zone, &answer) {
-                    self.draft.follows_from(*instant, &zone, Local::Instant);
+                    self.draft.follows_from(*instant, &zone, Local::Moment);
                     for check in checks {
                         if let Check::Clock { answer, .. } = check {
                             self.draft.follows_from(*answer, &zone, Local::Exists);

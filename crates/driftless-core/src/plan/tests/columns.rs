@@ -419,7 +419,7 @@ fn a_declared_zone_decides_what_local_time_means() {
         outputs.map(|output| output.local).collect::<Vec<_>>()
     };
     let of_paris = |local| Some(("Europe/Paris".to_owned(), local));
-    assert_eq!(local(&case), [of_paris(Local::Instant), of_paris(Local::Exists)]);
+    assert_eq!(local(&case), [of_paris(Local::Moment), of_paris(Local::Exists)]);
     // What is rounded, or is a day, says more than an offset.
     for (from, to) in [("timestamp", "timestamptz(0)"), ("date", "timestamptz")] {
         let case = one(

@@ -128,7 +128,7 @@ fn an_output_of_which_little_is_known_is_asked_about_all_rows() {
 #[test]
 fn local_times_follow_from_the_offset_of_their_day() {
     let evaluation = evaluation(vec![
-        output(&[0], true, Some(Local::Instant)),
+        output(&[0], true, Some(Local::Moment)),
         output(&[0], true, Some(Local::Exists)),
     ]);
     let mut recall = Recall::new(&evaluation);

@@ -173,3 +173,28 @@ async fn a_holder_that_was_paused_commits_nothing_after_its_epoch() {
     migrate_spec(&spec).await.expect("a load");
     whole(&pair).await;
 }
+
+/// A program that was stopped within a transaction holds locks for which the catalog waits: whoever starts ends it before it can be
+/// asked for the lease.
+#[tokio::test]
+async fn locks_of_a_dead_holder_do_not_stop_the_next_start() {
+    let pair = Pair::create(
+        "deadlocks",
+        "CREATE TABLE item (id int PRIMARY KEY); INSERT INTO item VALUES (1);",
+        "CREATE TABLE items (id int PRIMARY KEY);",
+    )
+    .await;
+    let mapping = "[entities.items]\nfrom = \"public.item\"\ninto = \"public.items\"\n";
+    pair.migrate(mapping).await.expect("a load");
+    let dead = pair.target.client().await;
+    for sql in [
+        "INSERT INTO driftless.lease_backend (pipeline, epoch, backend_pid, backend_start)
+             SELECT l.pipeline, l.epoch, pid, backend_start FROM driftless.lease AS l, pg_stat_activity WHERE pid = pg_backend_pid()",
+        "BEGIN; LOCK TABLE items IN ACCESS EXCLUSIVE MODE",
+    ] {
+        dead.batch_execute(sql).await.expect("a lock");
+    }
+    let report = pair.migrate(mapping).await.expect("another start");
+    assert!(report.nothing_to_do);
+    dead.batch_execute("COMMIT").await.expect_err("it was ended");
+}
