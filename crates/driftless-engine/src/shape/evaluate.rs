@@ -3,7 +3,7 @@
 //! The evaluating session is read-only by default, so whatever an expression calls, nothing of it stays. When an expression
 //! fails for some row the whole query fails: then `failing` finds the rows that fail, and a last query answers for the rest.
 //!
-//! What earlier batches were answered is not asked again, where it can be known ([`Recall`]).
+//! What earlier batches were answered is not asked again, where it can be known (`driftless_core::transform::recall`).
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
