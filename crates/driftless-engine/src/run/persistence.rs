@@ -11,6 +11,7 @@ use super::prepare::Prepared;
 use super::report::Event;
 use super::settle;
 use super::stop::{Stop, interrupted};
+use crate::apply::chunk::is_deadlock;
 use crate::error::{EngineError, Result};
 
 /// Attempts in a row that may fail without a chunk committed between. With the pauses before them, and what connecting waits
@@ -57,9 +58,11 @@ impl Persistence {
         self.backoff = Backoff::new(FIRST, LONGEST);
     }
 
-    /// Whether a run that held the pipeline goes on by itself after this.
+    /// Whether a run that held the pipeline goes on by itself after this. What a deadlock ended is rolled back, and whoever won it
+    /// has gone on.
     pub(super) fn goes_on_after(&self, error: &EngineError) -> bool {
-        error.connection_comes_back() && self.backoff.attempts() < MOST_FUTILE
+        let passes = error.connection_comes_back() || is_deadlock(error);
+        passes && self.backoff.attempts() < MOST_FUTILE
     }
 
     /// Keeps what an attempt leaves that is going to be followed by another one.
