@@ -44,7 +44,7 @@ mod report;
 mod shaped;
 mod view;
 
-pub use encode::{COPY_HEADER, COPY_TRAILER, Stamp, array, key_cell};
+pub use encode::{COPY_HEADER, COPY_TRAILER, Stamp, array};
 pub use fault::{Category, RowFault};
 pub use recorded::{Lookups, Recorded};
 pub use shaped::{Shaped, Verdict};

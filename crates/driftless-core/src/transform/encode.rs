@@ -1,6 +1,5 @@
 //! Shaped rows as bytes for the target: tuples of binary COPY, and arrays to bind.
 
-use crate::batch::Batch;
 use crate::batch::Cell;
 use crate::digest;
 use crate::plan::{EvaluationInput, EvaluationSource, Mint};
@@ -116,14 +115,6 @@ impl Shaper<'_> {
                 None => Cell::NULL,
             },
         }
-    }
-}
-
-/// Where the value of an input of the key evaluation lies. Keys are read from inputs only: any other source gives null.
-pub fn key_cell(batch: &Batch, input: &EvaluationInput, row: usize) -> Cell {
-    match input.from {
-        EvaluationSource::Input(number) => batch.cell(row, number),
-        EvaluationSource::Output(_) | EvaluationSource::Id => Cell::NULL,
     }
 }
 

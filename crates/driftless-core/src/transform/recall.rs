@@ -15,7 +15,7 @@ pub use clock::{Clock, Day};
 use values::Values;
 
 use crate::batch::{Batch, Cell, Table, append};
-use crate::plan::{Evaluation, EvaluationInput, EvaluationOutput, Local};
+use crate::plan::{Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, Local};
 
 /// The rows that an evaluation is asked about.
 pub trait Subject {
@@ -25,6 +25,24 @@ pub trait Subject {
     fn batch(&self) -> &Batch;
     /// The batch, whose arena takes answers.
     fn batch_mut(&mut self) -> &mut Batch;
+}
+
+/// Rows as they were read: nothing is produced of them yet, and what reads something else reads null.
+impl Subject for Batch {
+    fn cell(&self, input: &EvaluationInput, row: usize) -> Cell {
+        match input.from {
+            EvaluationSource::Input(number) => self.cell(row, number),
+            EvaluationSource::Output(_) | EvaluationSource::Id => Cell::NULL,
+        }
+    }
+
+    fn batch(&self) -> &Batch {
+        self
+    }
+
+    fn batch_mut(&mut self) -> &mut Batch {
+        self
+    }
 }
 
 /// What is known of the answers of one evaluation.

@@ -10,7 +10,7 @@ use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, Shaped, Shaper};
 use driftless_pg::{Disposition, Transaction, disposition};
 
 use super::send::{copy, is_of_a_row};
-use super::write::copy_sql;
+use super::write::{copy_sql, encoded};
 use crate::error::{EngineError, Result};
 
 /// A row that the target refuses.
@@ -70,12 +70,7 @@ async fn insert(
         .await?;
     let is_refused = |row: &usize| refused.binary_search_by_key(row, |one| one.row).is_ok();
     let taken: Vec<usize> = rows.iter().copied().filter(|row| !is_refused(row)).collect();
-    let encode = |rows: &[usize]| {
-        let mut encoded = COPY_HEADER.to_vec();
-        shaper.encode_rows(shaped, rows.iter().copied(), &mut encoded);
-        encoded.extend_from_slice(COPY_TRAILER);
-        encoded
-    };
+    let encode = |rows: &[usize]| encoded(shaper, shaped, rows);
     // What a rule led elsewhere the table may refuse after all.
     let late = copy_whole(tx, &copy_sql(plan), &plan.name, &taken, encode).await?;
     refused.extend(late.iter().map(|(row, error)| unreadable(*row, error)));

@@ -3,7 +3,7 @@
 use driftless_core::code;
 use driftless_core::name::quote_ident;
 use driftless_core::plan::{EntityPlan, Mint, Path};
-use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, RowFault, Shaped, Stamp, Verdict};
+use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, RowFault, Shaped, Shaper, Stamp, Verdict};
 use driftless_pg::{Param, Transaction};
 use uuid::Uuid;
 
@@ -269,11 +269,7 @@ impl Writing<'_, '_> {
         if self.plan().identity.mint == Mint::Place {
             return place::insert(tx, self.plan(), &self.shaping.shaper, (shaped, rows), self.care).await;
         }
-        let mut encoded = COPY_HEADER.to_vec();
-        self.shaping
-            .shaper
-            .encode_rows(shaped, rows.iter().copied(), &mut encoded);
-        encoded.extend_from_slice(COPY_TRAILER);
+        let encoded = encoded(&self.shaping.shaper, shaped, rows);
         let sql = copy_sql(self.plan());
         if self.care == Care::Fast {
             copy_ahead(tx, &sql, encoded, rows.len()).await?;
@@ -339,6 +335,14 @@ pub fn copy_sql(plan: &EntityPlan) -> String {
         plan.into.sql(),
         columns.join(", ")
     )
+}
+
+/// What such a COPY sends for these rows.
+pub(super) fn encoded(shaper: &Shaper<'_>, shaped: &Shaped, rows: &[usize]) -> Vec<u8> {
+    let mut encoded = COPY_HEADER.to_vec();
+    shaper.encode_rows(shaped, rows.iter().copied(), &mut encoded);
+    encoded.extend_from_slice(COPY_TRAILER);
+    encoded
 }
 
 /// What is wrong with a row that the target refuses.

@@ -45,7 +45,7 @@ pub enum Event {
         /// What is being done.
         step: String,
     },
-    /// Connections were lost; the load goes on by itself after a pause.
+    /// Connections were lost, or a deadlock; the load goes on by itself after a pause.
     Lost {
         /// What was lost.
         error: String,

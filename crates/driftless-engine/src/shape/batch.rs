@@ -3,7 +3,7 @@
 use driftless_core::batch::{Batch, Cell};
 use driftless_core::plan::{EntityPlan, Evaluation, EvaluationInput, Plan};
 use driftless_core::transform::recall::Subject;
-use driftless_core::transform::{Answers, Constants, Shaped, Shaper, key_cell};
+use driftless_core::transform::{Answers, Constants, Shaped, Shaper};
 use driftless_pg::Session;
 
 use super::evaluate::{Experience, evaluate};
@@ -104,7 +104,7 @@ impl<'p> Shaping<'p> {
     pub async fn keys(&self, session: &mut Session, batch: &mut Batch) -> Result<Answers> {
         let all: Vec<usize> = (0..batch.rows()).collect();
         let (evaluation, experience) = (&self.plan.key_evaluation, &self.experience.keys);
-        evaluate(session, evaluation, experience, &mut Raw(batch), &all).await
+        evaluate(session, evaluation, experience, batch, &all).await
     }
 
     /// Asks about the rows that are whole so far.
@@ -126,23 +126,6 @@ impl<'p> Shaping<'p> {
             &rows,
         )
         .await
-    }
-}
-
-/// Source rows before the program: key texts are asked about.
-struct Raw<'b>(&'b mut Batch);
-
-impl Subject for Raw<'_> {
-    fn cell(&self, input: &EvaluationInput, row: usize) -> Cell {
-        key_cell(self.0, input, row)
-    }
-
-    fn batch(&self) -> &Batch {
-        self.0
-    }
-
-    fn batch_mut(&mut self) -> &mut Batch {
-        self.0
     }
 }
 

@@ -1,34 +1,13 @@
 //! Answers that are known without asking are the ones that the target would give.
 
-use driftless_core::batch::{Batch, Cell, Table};
+use driftless_core::batch::{Batch, Table};
 use driftless_core::catalog::builtin;
 use driftless_core::plan::{Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, Local};
-use driftless_core::transform::recall::Subject;
 use driftless_engine::shape::evaluate::{Experience, evaluate};
 use driftless_pg::Session;
 use driftless_testkit::Random;
 
 use crate::session::{database, session};
-
-/// Rows as they were read.
-struct Rows(Batch);
-
-impl Subject for Rows {
-    fn cell(&self, input: &EvaluationInput, row: usize) -> Cell {
-        match input.from {
-            EvaluationSource::Input(number) => self.0.cell(row, number),
-            _ => Cell::NULL,
-        }
-    }
-
-    fn batch(&self) -> &Batch {
-        &self.0
-    }
-
-    fn batch_mut(&mut self) -> &mut Batch {
-        &mut self.0
-    }
-}
 
 /// The two questions that the copy of a local time asks.
 fn evaluation(zone: &str, known: bool) -> Evaluation {
@@ -70,13 +49,13 @@ async fn compare(session: &mut Session, zone: &str, times: &[i64]) {
     let mut answers = Vec::new();
     for known in [true, false] {
         let evaluation = evaluation(zone, known);
-        let mut subject = Rows(batch.clone());
+        let mut subject = batch.clone();
         let experience = Experience::new(&evaluation);
         let found = evaluate(session, &evaluation, &experience, &mut subject, &rows)
             .await
             .expect("answers");
         assert!(found.failed.is_empty(), "{zone}");
-        answers.push((found.table, subject.0));
+        answers.push((found.table, subject));
     }
     for (row, time) in times.iter().enumerate() {
         for output in 0..2 {
@@ -230,7 +209,7 @@ async fn remembered_answers_and_failures_are_those_of_asking_always() {
         let rows: Vec<usize> = (0..batch.rows()).filter(|row| row % 11 != 3).collect();
         let mut told = Vec::new();
         for experience in &ways {
-            let mut subject = Rows(batch.clone());
+            let mut subject = batch.clone();
             let found = evaluate(&mut session, &evaluation, experience, &mut subject, &rows)
                 .await
                 .expect("answers");
@@ -246,7 +225,7 @@ async fn remembered_answers_and_failures_are_those_of_asking_always() {
                 .collect();
             failed.sort();
             assert!(failed.len() > 20, "{}", failed.len());
-            told.push((found.table, subject.0, failed));
+            told.push((found.table, subject, failed));
         }
         let [(known, with, failed), (asked, without, expected)] = &told[..] else {
             unreachable!("two ways");

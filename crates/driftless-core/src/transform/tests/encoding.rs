@@ -6,7 +6,8 @@ use super::fixture::{Row, batch, entity, output, shape, shaper};
 use crate::catalog::builtin;
 use crate::digest;
 use crate::plan::{EvaluationInput, EvaluationSource, Mint, Value};
-use crate::transform::{Answers, COPY_HEADER, COPY_TRAILER, Recorded, Stamp, array, key_cell};
+use crate::transform::recall::Subject;
+use crate::transform::{Answers, COPY_HEADER, COPY_TRAILER, Recorded, Stamp, array};
 
 const ONE: &[u8] = &[0, 0, 0, 1];
 const TWO: &[u8] = &[0, 0, 0, 2];
@@ -157,7 +158,7 @@ fn arrays_are_ready_to_bind() {
         array(EvaluationSource::Input(0), 23, &[]),
         [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 23]
     );
-    let key = key_cell(&shaped.batch, &input(EvaluationSource::Input(1), 25), 0);
+    let key = Subject::cell(&shaped.batch, &input(EvaluationSource::Input(1), 25), 0);
     assert_eq!(key.bytes(&shaped.batch.arena), Some(&b"x"[..]));
 }
 

@@ -1,48 +1,27 @@
 //! What is known of answers, and what is left to ask.
 
-use crate::batch::{Batch, Cell, Table, append};
+use crate::batch::{Batch, Table, append};
 use crate::plan::{Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, Local};
-use crate::transform::recall::{Clock, Questions, Recall, Subject};
+use crate::transform::recall::{Clock, Questions, Recall};
 
 const ZONE: &str = "Europe/Paris";
 const DAY: i64 = 86_400_000_000;
 const HOUR: i64 = DAY / 24;
 
-struct Rows(Batch);
-
-impl Rows {
-    fn new(rows: &[[Option<&[u8]>; 2]]) -> Rows {
-        let mut batch = Batch::new(2);
-        for row in rows {
-            batch.push_row(*row);
-        }
-        Rows(batch)
+fn rows_of(rows: &[[Option<&[u8]>; 2]]) -> Batch {
+    let mut batch = Batch::new(2);
+    for row in rows {
+        batch.push_row(*row);
     }
-
-    fn all(&self) -> Vec<usize> {
-        (0..self.0.rows()).collect()
-    }
-
-    fn answers(&self) -> Table {
-        Table::nulls(self.0.rows(), 2)
-    }
+    batch
 }
 
-impl Subject for Rows {
-    fn cell(&self, input: &EvaluationInput, row: usize) -> Cell {
-        match input.from {
-            EvaluationSource::Input(number) => self.0.cell(row, number),
-            _ => Cell::NULL,
-        }
-    }
+fn all(batch: &Batch) -> Vec<usize> {
+    (0..batch.rows()).collect()
+}
 
-    fn batch(&self) -> &Batch {
-        &self.0
-    }
-
-    fn batch_mut(&mut self) -> &mut Batch {
-        &mut self.0
-    }
+fn nothing(batch: &Batch) -> Table {
+    Table::nulls(batch.rows(), 2)
 }
 
 fn output(inputs: &[usize], settled: bool, local: Option<Local>) -> EvaluationOutput {
@@ -72,10 +51,10 @@ fn evaluation(outputs: Vec<EvaluationOutput>) -> Evaluation {
 }
 
 /// What the target says: the first input twice.
-fn told(rows: &mut Rows, answers: &mut Table, output: usize) {
-    for row in rows.all() {
-        let doubled = rows.0.get(row, 0).map(|bytes| [bytes, bytes].concat());
-        let cell = append(&mut rows.0.arena, doubled.as_deref());
+fn told(rows: &mut Batch, answers: &mut Table, output: usize) {
+    for row in all(rows) {
+        let doubled = rows.get(row, 0).map(|bytes| [bytes, bytes].concat());
+        let cell = append(&mut rows.arena, doubled.as_deref());
         answers.set(row, output, cell);
     }
 }
@@ -84,20 +63,20 @@ fn told(rows: &mut Rows, answers: &mut Table, output: usize) {
 fn an_answer_is_remembered_by_the_inputs_that_it_is_computed_from() {
     let evaluation = evaluation(vec![output(&[0], true, None), output(&[1], false, None)]);
     let mut recall = Recall::new(&evaluation);
-    let mut first = Rows::new(&[[Some(b"a"), Some(b"1")], [None, Some(b"2")]]);
-    let (all, mut answers) = (first.all(), first.answers());
-    let questions = recall.answer(&evaluation, &mut first, &all, &mut answers);
+    let mut first = rows_of(&[[Some(b"a"), Some(b"1")], [None, Some(b"2")]]);
+    let (numbers, mut answers) = (all(&first), nothing(&first));
+    let questions = recall.answer(&evaluation, &mut first, &numbers, &mut answers);
     assert_eq!(questions.outputs, [0, 1], "nothing is known yet");
     told(&mut first, &mut answers, 0);
-    recall.remember(&evaluation, &first, (&[0, 1], &all), &answers);
+    recall.remember(&evaluation, &first, (&[0, 1], &numbers), &answers);
 
     // A value that was never seen is asked for by itself among many that were.
     let mut rows = vec![[Some(&b"a"[..]), Some(&b"9"[..])]; 15];
     rows[3] = [None, None];
     rows[7] = [Some(b"b"), Some(b"9")];
-    let mut second = Rows::new(&rows);
-    let (all, mut answers) = (second.all(), second.answers());
-    let questions = recall.answer(&evaluation, &mut second, &all, &mut answers);
+    let mut second = rows_of(&rows);
+    let (numbers, mut answers) = (all(&second), nothing(&second));
+    let questions = recall.answer(&evaluation, &mut second, &numbers, &mut answers);
     assert_eq!(
         questions,
         Questions {
@@ -106,7 +85,7 @@ fn an_answer_is_remembered_by_the_inputs_that_it_is_computed_from() {
         },
         "an answer that depends on more than its inputs is asked for each time"
     );
-    let answer = |row| answers.cell(row, 0).bytes(&second.0.arena);
+    let answer = |row| answers.cell(row, 0).bytes(&second.arena);
     assert_eq!(
         (answer(0), answer(3), answer(14)),
         (Some(&b"aa"[..]), None, Some(&b"aa"[..]))
@@ -117,11 +96,11 @@ fn an_answer_is_remembered_by_the_inputs_that_it_is_computed_from() {
 fn an_output_of_which_little_is_known_is_asked_about_all_rows() {
     let evaluation = evaluation(vec![output(&[0], true, None)]);
     let mut recall = Recall::new(&evaluation);
-    let mut rows = Rows::new(&[[Some(b"a"), None], [Some(b"b"), None]]);
-    let (all, mut answers) = (rows.all(), rows.answers());
+    let mut rows = rows_of(&[[Some(b"a"), None], [Some(b"b"), None]]);
+    let (numbers, mut answers) = (all(&rows), nothing(&rows));
     told(&mut rows, &mut answers, 0);
     recall.remember(&evaluation, &rows, (&[0], &[0]), &answers);
-    let questions = recall.answer(&evaluation, &mut rows, &all, &mut answers);
+    let questions = recall.answer(&evaluation, &mut rows, &numbers, &mut answers);
     assert_eq!((questions.outputs, questions.rows), (vec![0], Vec::new()));
 }
 
@@ -137,9 +116,9 @@ fn local_times_follow_from_the_offset_of_their_day() {
     let mut rows: Vec<[Option<&[u8]>; 2]> = times.iter().map(|time| [Some(&time[..]), None]).collect();
     rows[2] = [None, None];
     rows.push([Some(&other_day), None]);
-    let mut rows = Rows::new(&rows);
-    let (all, mut answers) = (rows.all(), rows.answers());
-    let unknown = recall.unknown_days(&evaluation, &rows, &all);
+    let mut rows = rows_of(&rows);
+    let (numbers, mut answers) = (all(&rows), nothing(&rows));
+    let unknown = recall.unknown_days(&evaluation, &rows, &numbers);
     assert_eq!(unknown[ZONE].iter().copied().collect::<Vec<_>>(), [5, 6]);
 
     let clock = recall.clock(ZONE).expect("a clock");
@@ -147,8 +126,8 @@ fn local_times_follow_from_the_offset_of_their_day() {
         let [first, last] = Clock::ends(day);
         clock.learn(day, [(first - offsets[0], true), (last - offsets[1], true)]);
     }
-    assert!(recall.unknown_days(&evaluation, &rows, &all).is_empty());
-    let questions = recall.answer(&evaluation, &mut rows, &all, &mut answers);
+    assert!(recall.unknown_days(&evaluation, &rows, &numbers).is_empty());
+    let questions = recall.answer(&evaluation, &mut rows, &numbers, &mut answers);
     assert_eq!(
         questions,
         Questions {
@@ -157,7 +136,7 @@ fn local_times_follow_from_the_offset_of_their_day() {
         },
         "the day on which the clocks change is asked about"
     );
-    let answer = |row, output| answers.cell(row, output).bytes(&rows.0.arena);
+    let answer = |row, output| answers.cell(row, output).bytes(&rows.arena);
     assert_eq!(answer(8, 0), Some(&(5 * DAY + 7 * HOUR).to_be_bytes()[..]));
     assert_eq!((answer(8, 1), answer(2, 1)), (Some(&[1][..]), Some(&[1][..])));
     assert_eq!(answer(2, 0), None);

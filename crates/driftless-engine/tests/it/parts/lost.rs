@@ -162,3 +162,30 @@ async fn what_does_not_pass_ends_the_load_and_puts_things_back() {
     let open = format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", pair.source.name());
     admin.run(&open).await;
 }
+
+/// A load that loses a deadlock to somebody else goes on by itself, too.
+#[tokio::test]
+async fn a_load_that_loses_a_deadlock_goes_on() {
+    let pair = pair("deadlock").await;
+    let other = pair.target.client().await;
+    // Only the load looks whether it waits for ever.
+    other
+        .batch_execute("SET deadlock_timeout = '10min'; BEGIN; LOCK TABLE items IN ROW EXCLUSIVE MODE")
+        .await
+        .expect("a lock");
+    let waits = "SELECT count(*) FROM pg_locks AS w JOIN pg_locks AS h USING (pid)
+        WHERE w.relation = 'items'::regclass AND NOT w.granted AND h.relation = 'held'::regclass AND h.granted
+          AND h.mode = 'AccessExclusiveLock'";
+    let stop = Stop::new();
+    let ((done, heard), ()) = tokio::join!(load(&pair, &stop), async {
+        wait_until("a load that waits", async || pair.count(waits).await > 0).await;
+        other
+            .batch_execute("LOCK TABLE held IN ROW EXCLUSIVE MODE; COMMIT")
+            .await
+            .expect("the deadlock is won");
+    });
+    done.expect("a load");
+    assert_eq!(lost(heard), 1);
+    assert_eq!(pair.count("SELECT count(*) FROM items").await, 100);
+    assert_eq!(pair.count(UNIQUE).await, 2);
+}
