@@ -286,6 +286,15 @@ pub fn late_keys(plan: &Plan, target: &Catalog) -> Vec<AsideItem> {
     .collect()
 }
 
+/// Triggers of a table that would act in the sessions that load, and that this role may disable.
+pub fn loud_triggers(relation: &Relation, silencing: Silencing) -> impl Iterator<Item = AsideItem> {
+    let loud = relation
+        .triggers
+        .iter()
+        .filter(move |trigger| relation.owned && silencing.lets(trigger.mode));
+    loud.map(|trigger| item::trigger(relation, trigger))
+}
+
 /// What is found table by table, items with their age.
 #[derive(Default)]
 struct Draft {
@@ -295,11 +304,8 @@ struct Draft {
 
 impl Draft {
     fn triggers(&mut self, relation: &Relation, silencing: Silencing) {
-        for trigger in &relation.triggers {
-            if relation.owned && silencing.lets(trigger.mode) {
-                self.items.push((0, item::trigger(relation, trigger)));
-            }
-        }
+        let items = loud_triggers(relation, silencing);
+        self.items.extend(items.map(|item| (0, item)));
     }
 
     fn constraints(&mut self, relation: &Relation, loaded: &Loaded<'_>, silencing: Silencing) {

@@ -1,12 +1,15 @@
 //! Takes back what this pipeline loaded: for `migrate --restart`.
 
+use std::collections::BTreeSet;
+
 use driftless_core::catalog::Catalog;
 use driftless_core::code;
 use driftless_core::name::QualifiedName;
+use driftless_core::plan::aside::{AsideItem, Silencing, loud_triggers};
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::{BeginMode, Param, Session, Transaction};
 
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, InContext as _, Result};
 use crate::store::lease::Lease;
 use crate::store::{Store, identity};
 
@@ -159,31 +162,72 @@ impl Outside {
     }
 }
 
-/// Deletes these entities' rows and all that is recorded about them, in this order, in one transaction; those that stand together
-/// at once. Refuses where rows of others
-/// refer to what would be gone: they are neither left as orphans nor deleted along.
+/// Triggers of these entities' tables that would fire when rows leave, as far as the role may disable them.
+pub fn triggers(plans: &[&EntityPlan], target: &Catalog, silencing: Silencing) -> Vec<AsideItem> {
+    let tables: BTreeSet<&QualifiedName> = plans.iter().map(|plan| &plan.into).collect();
+    let relations = tables.into_iter().filter_map(|table| target.relation(table));
+    let items = relations.flat_map(|relation| loud_triggers(relation, silencing));
+    items.collect()
+}
+
+/// What is to be taken back.
+#[derive(Debug)]
+pub struct Doomed<'p> {
+    /// Entities in the order in which their rows leave; those that stand together leave at once.
+    pub plans: Vec<Vec<&'p EntityPlan>>,
+    /// Foreign keys by which rows of others could refer to them.
+    pub outside: Vec<Outside>,
+    /// Triggers that are silent meanwhile.
+    pub triggers: Vec<AsideItem>,
+}
+
+/// Deletes these entities' rows and all that is recorded about them in one transaction. Refuses where rows of others refer
+/// to what would be gone: they are neither left as orphans nor deleted along. No trigger fires that the role may disable: as
+/// when rows came, what they would do is not part of moving rows.
 pub async fn delete_all(
     writer: &mut Session,
     store: &Store,
     lease: &Lease,
-    plans: &[Vec<&EntityPlan>],
-    outside: &[Outside],
+    doomed: &Doomed<'_>,
 ) -> Result<Vec<i64>> {
     let tx = writer.begin(BeginMode::ReadWrite).await?;
     tx.batch(&lease.guard()).await?;
     // Before anything is deleted: a foreign key that cascades would leave nothing to be found afterwards.
-    for foreign in outside {
-        refuse_if_referred(&tx, store, &plans.concat(), foreign).await?;
+    for foreign in &doomed.outside {
+        refuse_if_referred(&tx, store, &doomed.plans.concat(), foreign).await?;
     }
+    silence(&tx, &doomed.triggers).await?;
     let mut deleted = Vec::new();
-    for together in plans {
+    for together in &doomed.plans {
         deleted.extend(delete_rows(&tx, store, together).await?);
         for plan in together {
             forget(&tx, store, plan).await?;
         }
     }
+    give_back(&tx, &doomed.triggers).await?;
     tx.commit().await?;
     Ok(deleted)
+}
+
+async fn silence(tx: &Transaction<'_>, triggers: &[AsideItem]) -> Result<()> {
+    for trigger in triggers {
+        tx.batch(&trigger.drop_sql).await.context(trigger.label())?;
+    }
+    Ok(())
+}
+
+/// Gives triggers their mode back. A table cannot be altered while checks of its rows are put off.
+async fn give_back(tx: &Transaction<'_>, triggers: &[AsideItem]) -> Result<()> {
+    if triggers.is_empty() {
+        return Ok(());
+    }
+    tx.batch("SET CONSTRAINTS ALL IMMEDIATE").await?;
+    for trigger in triggers {
+        for statement in &trigger.restore {
+            tx.batch(statement).await.context(trigger.label())?;
+        }
+    }
+    Ok(())
 }
 
 async fn refuse_if_referred(

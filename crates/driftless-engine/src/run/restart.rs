@@ -13,7 +13,7 @@ use super::prepare::{Prepared, endpoints, prepare};
 use super::report::{AbandonReport, Deletion, Event};
 use super::settle;
 use super::waits::children_first;
-use crate::apply::restart::{self, Outside};
+use crate::apply::restart::{self, Doomed, Outside};
 use crate::apply::{aside as putting, lane};
 use crate::error::{EngineError, Result};
 use crate::store::Store;
@@ -51,13 +51,17 @@ pub async fn restart(spec: &Spec, only: &[String], events: &Events) -> Result<Ve
 async fn delete(prepared: &Prepared, held: &mut Held, plans: &[&EntityPlan]) -> Result<Vec<Deletion>> {
     let silencing = prepared.silencing;
     let mut writer = lane::writer(&prepared.target, &held.lease, silencing).await?;
-    let outside = outside(plans, &prepared.target_catalog);
-    // Foreign keys that are checked let children go first, and not their parents.
-    let plans = children_first(plans, &prepared.target_catalog);
-    let deleted = restart::delete_all(&mut writer, &prepared.store, &held.lease, &plans, &outside).await?;
+    let target = &prepared.target_catalog;
+    let doomed = Doomed {
+        // Foreign keys that are checked let children go first, and not their parents.
+        plans: children_first(plans, target),
+        outside: outside(plans, target),
+        triggers: restart::triggers(plans, target, silencing),
+    };
+    let deleted = restart::delete_all(&mut writer, &prepared.store, &held.lease, &doomed).await?;
     Ok(deleted
         .into_iter()
-        .zip(plans.into_iter().flatten())
+        .zip(doomed.plans.into_iter().flatten())
         .map(|(rows, plan)| deletion(plan, rows))
         .collect())
 }
