@@ -218,14 +218,23 @@ fn refers(
     parents: &[&EntityPlan],
     parent_column: &str,
 ) -> Option<String> {
-    let own = target.relation(&entity.into)?.column(name)?;
     let written = entity.columns.iter().find(|column| column.name == name)?;
     let alike = |parent: &&EntityPlan| {
-        matches!(parent.identity.target.as_slice(), [(column, data_type)]
-            if column == parent_column && *data_type == written.type_sql)
+        matches!(parent.identity.target.as_slice(), [(column, _)] if column == parent_column)
+            && told_alike(target, (entity, name), (parent, parent_column))
     };
-    let told = !parents.is_empty() && TOLD_BY_TEXT.contains(&own.data_type.base().oid);
-    (told && parents.iter().all(alike)).then(|| format!("{column} = g.target::{}", written.type_sql))
+    let told = !parents.is_empty() && parents.iter().all(alike);
+    told.then(|| format!("{column} = g.target::{}", written.type_sql))
+}
+
+/// Whether two columns of the target are of one type, or domains over it, whose values are equal just when their texts are.
+fn told_alike(target: &Catalog, own: (&EntityPlan, &str), parent: (&EntityPlan, &str)) -> bool {
+    let type_of = |(entity, column): (&EntityPlan, &str)| {
+        let column = target.relation(&entity.into)?.column(column)?;
+        Some(column.data_type.base().oid)
+    };
+    let own = type_of(own).filter(|oid| TOLD_BY_TEXT.contains(oid));
+    own.is_some() && own == type_of(parent)
 }
 
 /// The referring columns in the order of the parent's target key, where they refer to just that.
@@ -330,7 +339,8 @@ fn recorded_site(
         let number = key.iter().position(|(column, _)| *column == parent.column)?;
         by_text &= key.len() == 1;
         by_type &= refers(target, entity, (&site.column, ""), &[parent_plan], &parent.column).is_some();
-        let pair = if site.path.is_empty() && key[number].1 == own_type {
+        let alike = || told_alike(target, (entity, &site.column), (parent_plan, &parent.column));
+        let pair = if site.path.is_empty() && (key[number].1 == own_type || alike()) {
             format!("p.t{} = {value}", number + 1)
         } else {
             format!("p.t{}::text = {value}::text", number + 1)
