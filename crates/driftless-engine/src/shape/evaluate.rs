@@ -1,7 +1,7 @@
 //! Expressions over a whole batch in one round trip, answered by the target.
 //!
-//! The evaluating session is read-only by default, so whatever an expression calls, nothing of it stays. When an expression
-//! fails for some row the whole query fails: then `failing` finds the rows that fail, and a last query answers for the rest.
+//! When an expression fails for some row the whole query fails: then `failing` finds the rows that fail, and a last query answers
+//! for the rest.
 //!
 //! What earlier batches were answered is not asked again, where it can be known (`driftless_core::transform::recall`).
 
@@ -13,25 +13,12 @@ use driftless_core::code;
 use driftless_core::plan::{Evaluation, EvaluationInput};
 use driftless_core::transform::recall::{Recall, Subject};
 use driftless_core::transform::{Answers, array};
-use driftless_pg::{Disposition, Param, Pool, Session};
+use driftless_pg::{Disposition, Param, Session};
 
 use super::clocks;
+use super::evaluator::Evaluator;
 use super::failing::{failing, is_of_a_row};
 use crate::error::{EngineError, Result};
-
-/// Where unqualified names of expressions are looked for, behind `pg_catalog`.
-pub const SEARCH_PATH: &str = "pg_catalog, public, extensions";
-
-/// Opens a session for expressions.
-pub async fn connect(target: &Pool) -> Result<Session> {
-    let session = target.session("expressions").await?;
-    session
-        .batch(&format!(
-            "SET search_path = {SEARCH_PATH}; SET default_transaction_read_only = on"
-        ))
-        .await?;
-    Ok(session)
-}
 
 /// What earlier batches have taught of an evaluation.
 #[derive(Debug)]
@@ -70,7 +57,7 @@ impl Experience {
 
 /// Evaluates for the rows with these numbers: answers that are known are taken as they are, the target is asked for the others.
 pub async fn evaluate(
-    session: &mut Session,
+    evaluator: &mut Evaluator,
     evaluation: &Evaluation,
     experience: &Experience,
     subject: &mut impl Subject,
@@ -84,7 +71,7 @@ pub async fn evaluate(
     if evaluation.is_empty() || rows.is_empty() {
         return Ok(answers);
     }
-    clocks::learn(session, evaluation, experience, subject, rows).await?;
+    clocks::learn(evaluator, evaluation, experience, subject, rows).await?;
     let questions = experience
         .recall()
         .answer(evaluation, subject, rows, &mut answers.table);
@@ -99,7 +86,7 @@ pub async fn evaluate(
             continue;
         }
         let mut asking = Asking {
-            session: &mut *session,
+            evaluator: &mut *evaluator,
             evaluation: evaluation.part(&outputs),
             outputs,
             experience,
@@ -120,7 +107,7 @@ const FEW_ROWS: usize = 500;
 
 /// Rows that are asked about.
 struct Asking<'a, S> {
-    session: &'a mut Session,
+    evaluator: &'a mut Evaluator,
     /// The part of the evaluation that is asked.
     evaluation: Evaluation,
     /// The numbers of its outputs in the whole.
@@ -163,20 +150,9 @@ impl<S: Subject> Asking<'_, S> {
     /// The rows for which one of these outputs fails. Nothing but what they are computed from is sent.
     async fn failing_for(&mut self, outputs: &[usize]) -> Result<Vec<usize>> {
         let part = self.evaluation.part(outputs);
-        let all: Vec<usize> = (0..outputs.len()).collect();
-        let params = self.bind(&part, &self.rows);
-        let found = failing(self.session, &part, &all, &params, &self.rows).await?;
+        let arrays = |inputs: &[&EvaluationInput]| array_of(self.subject, inputs, &self.rows);
+        let found = failing(self.evaluator, &part, &self.rows, arrays).await?;
         Ok(found.iter().map(|failure| failure.fault.row as usize).collect())
-    }
-
-    /// The array of each input.
-    fn bind(&self, evaluation: &Evaluation, rows: &[usize]) -> Vec<Param> {
-        let one = |input: &EvaluationInput| {
-            let cells = rows.iter().map(|row| self.subject.cell(input, *row));
-            let bytes = array(input.element, cells, &self.subject.batch().arena);
-            Param::raw(input.array, bytes)
-        };
-        evaluation.inputs.iter().map(one).collect()
     }
 
     /// Takes those of the candidates that fail out of the rows; how many do. Of several outputs that fail for a row the first one
@@ -185,9 +161,8 @@ impl<S: Subject> Asking<'_, S> {
         if candidates.is_empty() {
             return Ok(0);
         }
-        let all: Vec<usize> = (0..self.outputs.len()).collect();
-        let params = self.bind(&self.evaluation, candidates);
-        let found = failing(self.session, &self.evaluation, &all, &params, candidates).await?;
+        let arrays = |inputs: &[&EvaluationInput]| array_of(self.subject, inputs, candidates);
+        let found = failing(self.evaluator, &self.evaluation, candidates, arrays).await?;
         let failed: BTreeSet<usize> = found.iter().map(|failure| failure.fault.row as usize).collect();
         self.rows.retain(|row| !failed.contains(row));
         for failure in found {
@@ -202,7 +177,7 @@ impl<S: Subject> Asking<'_, S> {
         let state = error.pg().and_then(|pg| pg.sqlstate()).unwrap_or_default();
         let reads = self.evaluation.outputs.iter().any(|output| output.reads);
         Ok(is_of_a_row(state, reads)
-            && (is_of_a_row(state, false) || answers_nulls(self.session, &self.evaluation).await?))
+            && (is_of_a_row(state, false) || answers_nulls(self.evaluator, &self.evaluation).await?))
     }
 
     /// Evaluates for the rows.
@@ -214,9 +189,17 @@ impl<S: Subject> Asking<'_, S> {
         let params = if self.evaluation.inputs.is_empty() {
             number
         } else {
-            self.bind(&self.evaluation, &self.rows)
+            {
+                let inputs = self.evaluation.inputs.iter();
+                inputs
+                    .map(|input| array_of(self.subject, &[input], &self.rows))
+                    .collect()
+            }
         };
-        let answered = self.session.query(&statement(&self.evaluation), &params).await?;
+        let answered = self
+            .evaluator
+            .query(&statement(&self.evaluation), &params)
+            .await?;
         if answered.len() != self.rows.len() {
             let (asked, answered) = (self.rows.len(), answered.len());
             return Err(astray(format!(
@@ -237,6 +220,15 @@ impl<S: Subject> Asking<'_, S> {
         }
         Ok(())
     }
+}
+
+/// The array of some inputs of one type for these rows, those of the first input first.
+fn array_of(subject: &impl Subject, inputs: &[&EvaluationInput], rows: &[usize]) -> Param {
+    let first = inputs[0];
+    let cells = inputs
+        .iter()
+        .flat_map(|input| rows.iter().map(|row| subject.cell(input, *row)));
+    Param::raw(first.array, array(first.element, cells, &subject.batch().arena))
 }
 
 fn astray(cause: String) -> EngineError {

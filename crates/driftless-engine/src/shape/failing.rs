@@ -1,15 +1,18 @@
 //! Which rows an expression fails for.
 //!
-//! In a transaction that is rolled back the arrays become rows of temporary tables, and a temporary function evaluates over ranges
-//! of them under an exception handler, half as many where something fails.
+//! A temporary function, which stays for the session, evaluates over ranges of the arrays under an exception handler, half as many
+//! where something fails. It is called like every evaluation: read-only.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_core::catalog::builtin;
 use driftless_core::code;
 use driftless_core::name::quote_ident;
 use driftless_core::plan::{Evaluation, EvaluationInput, EvaluationOutput};
 use driftless_core::transform::{Category, RowFault};
-use driftless_pg::{BeginMode, Disposition, Param, Session, disposition};
+use driftless_pg::{Disposition, Param, Row, disposition};
 
+use super::evaluator::Evaluator;
 use crate::error::{EngineError, Result};
 
 /// An output that fails for a row.
@@ -32,57 +35,76 @@ pub(super) fn is_of_a_row(state: &str, reads: bool) -> bool {
             && (matches!(state, "3F000" | "XX000") || state.starts_with("42") || state.starts_with("54")))
 }
 
-/// Which rows fail in one of these outputs, and why; of several outputs that fail for a row the first one tells. `params` are the
-/// arrays of the inputs for these rows.
+/// Which rows fail in one of an evaluation's outputs, and why; of several outputs that fail for a row the first one tells. `array`
+/// makes the array of some inputs for these rows, those of the first input first.
 pub(super) async fn failing(
-    session: &mut Session,
+    evaluator: &mut Evaluator,
     evaluation: &Evaluation,
-    outputs: &[usize],
-    params: &[Param],
     rows: &[usize],
+    array: impl Fn(&[&EvaluationInput]) -> Param,
 ) -> Result<Vec<Failure>> {
-    let tx = session.begin(BeginMode::RolledBack).await?;
-    tx.ahead(&rows_table(evaluation, 0, rows.len()), &[]).await?;
-    for (table, part) in params.chunks(COLUMNS).enumerate() {
-        if table > 0 {
-            tx.ahead(&rows_table(evaluation, table, rows.len()), &[]).await?;
-        }
-        tx.ahead(&fill(table, part.len()), part).await?;
-        let index = format!("CREATE UNIQUE INDEX ON pg_temp.{ROWS}{table} ({ORDINAL})");
-        tx.ahead(&index, &[]).await?;
-    }
-    tx.ahead(&function(evaluation, outputs), &[]).await?;
-    let sql = format!(
-        "SELECT DISTINCT ON (row_number) row_number, output, state, message \
-           FROM pg_temp.driftless_failing({}::int8) ORDER BY row_number, output",
-        rows.len()
-    );
-    let found = tx.query(&sql, &[]).await?;
-    tx.rollback().await?;
-    let mut failures = Vec::new();
-    for row in &found {
-        let (number, output): (i64, i32) = (row.get(0)?, row.get(1)?);
-        let (state, message): (String, String) = (row.get(2)?, row.get(3)?);
-        let output = usize::try_from(output).unwrap_or_default();
-        let told = evaluation.outputs.get(output);
-        if !is_of_a_row(&state, told.is_some_and(|output| output.reads)) {
-            return Err(EngineError::new(
-                code::INTERNAL,
-                "an evaluation",
-                format!("SQLSTATE {state} for one row"),
-            )
-            .remedy("this is no error of a row: see what the server's log says at this time"));
-        }
-        let row = usize::try_from(number - 1)
-            .ok()
-            .and_then(|index| rows.get(index))
-            .copied();
-        if let (Some(row), Some(told)) = (row, told) {
-            let fault = fault(row, told, state, &message);
-            failures.push(Failure { output, fault });
+    let mut first: BTreeMap<usize, Failure> = BTreeMap::new();
+    for outputs in groups(evaluation) {
+        let part = evaluation.part(&outputs);
+        let arrays = Arrays::of(&part);
+        let name = evaluator.function(&definition(&part, &arrays)).await?;
+        let numbers: Vec<String> = (2..arrays.0.len() + 2)
+            .map(|number| format!(", ${number}"))
+            .collect();
+        let sql = format!(
+            "SELECT DISTINCT ON (row_number) row_number, output, state, message \
+               FROM {name}($1::int4{}) ORDER BY row_number, output",
+            numbers.concat()
+        );
+        let mut params = vec![Param::int4(i32::try_from(rows.len()).unwrap_or(i32::MAX))];
+        params.extend(arrays.0.iter().map(|inputs| array(inputs)));
+        for row in &evaluator.query(&sql, &params).await? {
+            if let Some(failure) = failure(row, evaluation, &outputs, rows)? {
+                first.entry(failure.fault.row as usize).or_insert(failure);
+            }
         }
     }
-    Ok(failures)
+    Ok(first.into_values().collect())
+}
+
+/// What an answer of the function says.
+fn failure(row: &Row, evaluation: &Evaluation, outputs: &[usize], rows: &[usize]) -> Result<Option<Failure>> {
+    let (number, output): (i64, i32) = (row.get(0)?, row.get(1)?);
+    let (state, message): (String, String) = (row.get(2)?, row.get(3)?);
+    let output = usize::try_from(output).unwrap_or_default();
+    let output = outputs.get(output).copied().unwrap_or_default();
+    let told = evaluation.outputs.get(output);
+    if !is_of_a_row(&state, told.is_some_and(|output| output.reads)) {
+        return Err(EngineError::new(
+            code::INTERNAL,
+            "an evaluation",
+            format!("SQLSTATE {state} for one row"),
+        )
+        .remedy("this is no error of a row: see what the server's log says at this time"));
+    }
+    let index = usize::try_from(number - 1).ok();
+    let row = index.and_then(|index| rows.get(index)).copied();
+    Ok(row.zip(told).map(|(row, told)| Failure {
+        output,
+        fault: fault(row, told, state, &message),
+    }))
+}
+
+/// The outputs in their order, as many together as one function has parameters for.
+fn groups(evaluation: &Evaluation) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut inputs: BTreeSet<usize> = BTreeSet::new();
+    for (number, output) in evaluation.outputs.iter().enumerate() {
+        inputs.extend(&output.inputs);
+        match groups.last_mut() {
+            Some(group) if inputs.len() <= MOST_ARRAYS => group.push(number),
+            _ => {
+                inputs = output.inputs.iter().copied().collect();
+                groups.push(vec![number]);
+            }
+        }
+    }
+    groups
 }
 
 fn fault(row: usize, output: &EvaluationOutput, state: String, message: &str) -> RowFault {
@@ -110,73 +132,85 @@ fn fault(row: usize, output: &EvaluationOutput, state: String, message: &str) ->
     }
 }
 
-/// The rows of the arrays, by number: as many tables as there are of columns, and at least one.
-const ROWS: &str = "driftless_rows";
+/// Most inputs that have an array of their own: a function has 100 parameters at most.
+const MOST_ARRAYS: usize = 98;
 
-/// Columns of one of these tables: the pointers to as many large values fit into a row.
-const COLUMNS: usize = 100;
+/// The arrays that a function takes, with the inputs that lie in each, one behind the other.
+struct Arrays<'e>(Vec<Vec<&'e EvaluationInput>>);
 
-/// The number of a row of the batch, from 1.
-const ORDINAL: &str = "\"driftless ord\"";
-
-/// Makes a table of rows. Without inputs its rows have nothing but numbers.
-fn rows_table(evaluation: &Evaluation, table: usize, rows: usize) -> String {
-    if evaluation.inputs.is_empty() {
-        return format!(
-            "CREATE TEMPORARY TABLE {ROWS}{table} ON COMMIT DROP AS \
-             SELECT ord AS {ORDINAL} FROM pg_catalog.generate_series(1::int8, {rows}::int8) AS ord"
-        );
+impl<'e> Arrays<'e> {
+    /// One for each input; where that is more than a function takes, one for each type.
+    fn of(evaluation: &'e Evaluation) -> Arrays<'e> {
+        let mut arrays: Vec<Vec<&EvaluationInput>> = Vec::new();
+        let shared = evaluation.inputs.len() > MOST_ARRAYS;
+        for input in &evaluation.inputs {
+            let own = |array: &&mut Vec<&EvaluationInput>| shared && array[0].array == input.array;
+            match arrays.iter_mut().find(own) {
+                Some(array) => array.push(input),
+                None => arrays.push(vec![input]),
+            }
+        }
+        Arrays(arrays)
     }
-    let inputs = evaluation.inputs.iter().enumerate();
-    let columns: Vec<String> = inputs
-        .skip(table * COLUMNS)
-        .take(COLUMNS)
-        .map(|(number, input)| format!("c{number} {}, ", builtin::element_name(input.array)))
-        .collect();
-    format!(
-        "CREATE TEMPORARY TABLE {ROWS}{table} ({}{ORDINAL} int8) ON COMMIT DROP",
-        columns.concat()
-    )
+
+    /// The function's parameters.
+    fn parameters(&self) -> String {
+        let declared = self.0.iter().enumerate().map(|(number, inputs)| {
+            let element = builtin::element_name(inputs[0].array);
+            format!(", \"driftless {number}\" {element}[]")
+        });
+        declared.collect()
+    }
+
+    /// The part of an array between the bounds that holds an input.
+    fn range(&self, input: &EvaluationInput) -> String {
+        let mut places = self.0.iter().enumerate().filter_map(|(number, inputs)| {
+            let place = inputs.iter().position(|own| own.name == input.name)?;
+            Some((number, place))
+        });
+        let (number, place) = places.next().unwrap_or_default();
+        format!("\"driftless {number}\"[bounds.low + {place} * rows : bounds.high + {place} * rows]")
+    }
+
+    /// The rows between the bounds, with a column for each of these inputs by its name. Without inputs there are only so many.
+    fn rows<'i>(&self, inputs: impl Iterator<Item = &'i EvaluationInput>) -> String {
+        let (mut columns, mut ranges, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, input) in inputs.enumerate() {
+            let cast = input
+                .cast
+                .as_ref()
+                .map_or(String::new(), |cast| format!("::{cast}"));
+            columns.push(format!("(u.c{number}){cast} AS {}", quote_ident(&input.name)));
+            ranges.push(format!("pg_catalog.unnest({})", self.range(input)));
+            names.push(format!("c{number}"));
+        }
+        if names.is_empty() {
+            return "pg_catalog.generate_series(bounds.low, bounds.high) AS \"driftless ord\"".to_owned();
+        }
+        format!(
+            "(SELECT {} FROM ROWS FROM ({}) AS u({})) AS s",
+            columns.join(", "),
+            ranges.join(", "),
+            names.join(", ")
+        )
+    }
 }
 
-/// Fills a table of rows from arrays, its parameters.
-fn fill(table: usize, arrays: usize) -> String {
-    let arrays: Vec<String> = (1..=arrays)
-        .map(|number| format!("pg_catalog.unnest(${number})"))
-        .collect();
-    format!(
-        "INSERT INTO pg_temp.{ROWS}{table} SELECT * FROM ROWS FROM ({}) WITH ORDINALITY",
-        arrays.join(", ")
-    )
-}
-
-/// The function that says which rows fail in these outputs, output by output. It evaluates as many rows at once as went well the last time, and
-/// twice as many after that; where something fails half as many, down to the one that fails.
-fn function(evaluation: &Evaluation, outputs: &[usize]) -> String {
-    let shown = |(number, input): (usize, &EvaluationInput)| {
-        let cast = input
-            .cast
-            .as_ref()
-            .map_or(String::new(), |cast| format!("::{cast}"));
-        let table = number / COLUMNS;
-        format!("(r{table}.c{number}){cast} AS {}", quote_ident(&input.name))
-    };
-    let shown: Vec<String> = evaluation.inputs.iter().enumerate().map(shown).collect();
-    let joined: String = (1..evaluation.inputs.len().div_ceil(COLUMNS))
-        .map(|table| format!(" JOIN pg_temp.{ROWS}{table} AS r{table} USING ({ORDINAL})"))
-        .collect();
-    let outputs: Vec<String> = outputs
+/// What stands behind the name of the function that says which rows fail, output by output. It evaluates as many rows at once as
+/// went well the last time, and twice as many after that; where something fails half as many, down to the one that fails.
+fn definition(evaluation: &Evaluation, arrays: &Arrays<'_>) -> String {
+    let outputs: Vec<String> = evaluation
+        .outputs
         .iter()
-        .filter_map(|number| Some((number, evaluation.outputs.get(*number)?)))
+        .enumerate()
         .map(|(number, output)| {
             format!(
                 "low := 1; wide := rows;
                  WHILE low <= rows LOOP
                      high := LEAST(low + wide - 1, rows);
                      BEGIN
-                         PERFORM {} FROM (SELECT {} FROM pg_temp.{ROWS}0 AS r0{joined}
-                                           WHERE r0.{ORDINAL} BETWEEN bounds.low AND bounds.high) AS s;
-                         low := high + 1; wide := wide * 2;
+                         PERFORM {} FROM {};
+                         low := high + 1; wide := LEAST(wide, rows) * 2;
                      EXCEPTION WHEN OTHERS THEN
                          IF low = high THEN
                              row_number := low; output := {number}; state := SQLSTATE; message := SQLERRM; RETURN NEXT;
@@ -187,15 +221,73 @@ fn function(evaluation: &Evaluation, outputs: &[usize]) -> String {
                      END;
                  END LOOP;",
                 output.sql,
-                shown.join(", ")
+                arrays.rows(output.inputs.iter().map(|input| &evaluation.inputs[*input]))
             )
         })
         .collect();
     format!(
-        "CREATE FUNCTION pg_temp.driftless_failing(rows int8) \
-         RETURNS TABLE (row_number int8, output int4, state text, message text) LANGUAGE plpgsql AS $driftless$ \
+        "(rows int4{}) RETURNS TABLE (row_number int8, output int4, state text, message text) LANGUAGE plpgsql AS $driftless$ \
          #variable_conflict use_column\n\
-         <<bounds>> DECLARE low int8; high int8; wide int8; BEGIN {} END $driftless$",
+         <<bounds>> DECLARE low int4; high int4; wide int4; BEGIN {} END $driftless$",
+        arrays.parameters(),
         outputs.join("\n")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use driftless_core::plan::EvaluationSource;
+
+    use super::*;
+
+    fn evaluation(inputs: usize, outputs: &[std::ops::Range<usize>]) -> Evaluation {
+        let input = |number: usize| EvaluationInput {
+            name: format!("i{number}"),
+            from: EvaluationSource::Input(number),
+            element: builtin::TEXT,
+            array: builtin::TEXT_ARRAY,
+            cast: None,
+        };
+        let output = |inputs: &std::ops::Range<usize>| EvaluationOutput {
+            sql: String::new(),
+            place: String::new(),
+            column: None,
+            reads: false,
+            inputs: inputs.clone().collect(),
+            settled: false,
+            local: None,
+        };
+        Evaluation {
+            inputs: (0..inputs).map(input).collect(),
+            outputs: outputs.iter().map(output).collect(),
+        }
+    }
+
+    #[test]
+    fn outputs_go_together_as_far_as_a_function_has_parameters() {
+        let few = evaluation(3, &[0..1, 1..3]);
+        assert_eq!(groups(&few), [vec![0, 1]]);
+        let many = evaluation(250, &[0..90, 80..98, 90..100, 100..101, 0..250]);
+        assert_eq!(groups(&many), [vec![0, 1], vec![2, 3], vec![4]]);
+        assert_eq!(groups(&evaluation(0, &[0..0, 0..0])), [vec![0, 1]]);
+    }
+
+    #[test]
+    fn an_output_of_too_many_inputs_finds_them_in_one_array() {
+        let many = evaluation(150, std::slice::from_ref(&(0..150)));
+        let arrays = Arrays::of(&many);
+        assert_eq!(arrays.0.len(), 1);
+        assert_eq!(
+            arrays.range(&many.inputs[149]),
+            "\"driftless 0\"[bounds.low + 149 * rows : bounds.high + 149 * rows]"
+        );
+        let few = evaluation(3, std::slice::from_ref(&(0..3)));
+        let arrays = Arrays::of(&few);
+        assert_eq!(arrays.0.len(), 3);
+        assert!(
+            arrays
+                .range(&few.inputs[2])
+                .starts_with("\"driftless 2\"[bounds.low + 0 * rows")
+        );
+    }
 }
