@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 
-use driftless_pg::{BeginMode, Pool, Session};
+use driftless_pg::{Pool, Session};
 
 use crate::error::Result;
 
@@ -52,9 +52,9 @@ impl Evaluator {
             return Ok(name.clone());
         }
         let name = format!("pg_temp.driftless_failing_{}", self.functions.len());
-        let tx = self.session.begin(BeginMode::ReadWrite).await?;
-        tx.batch(&format!("CREATE FUNCTION {name}{definition}")).await?;
-        tx.commit().await?;
+        // Of all that the session does only this is no reading, and nobody else sees it.
+        let sql = format!("SET TRANSACTION READ WRITE; CREATE FUNCTION {name}{definition}");
+        self.session.batch(&sql).await?;
         self.functions.insert(definition.to_owned(), name.clone());
         Ok(name)
     }
