@@ -160,6 +160,11 @@ async fn what_refers_to_rows_that_left_is_found_by_them() {
         .map(|one| one.sql.as_str())
         .collect();
     assert_eq!(questions.len(), 3, "{questions:?}");
+    // Orphans are remembered by their keys, and not only counted.
+    assert!(
+        questions.iter().all(|question| question.contains("AS key")),
+        "{questions:?}"
+    );
     for question in questions {
         // Compared as texts, neither side could be hashed or found by an index.
         let (_, condition) = question.split_once("NOT EXISTS").expect("a condition");

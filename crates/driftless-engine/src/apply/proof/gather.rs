@@ -95,8 +95,10 @@ fn remembered(entity: &EntityPlan) -> Option<&str> {
     const SHORT: [&str; 4] = ["uuid", "int2", "int4", "int8"];
     match entity.identity.target.as_slice() {
         [(key, data_type)] if entity.identity.mint != Mint::Place => {
-            let short = |name: &&str| *data_type == *name || data_type.ends_with(&format!("\"{name}\""));
-            SHORT.iter().any(short).then_some(key)
+            // Written with quotes, and without them where it is ours.
+            let plain = data_type.replace('"', "");
+            let name = plain.strip_prefix("pg_catalog.").unwrap_or_default();
+            SHORT.contains(&name).then_some(key)
         }
         _ => None,
     }
