@@ -55,7 +55,13 @@ pub(super) fn measure(ground: &Ground, scene: &Scene, svg: &Path) -> Result<Stri
     let folded = ground.write("folded", &String::from_utf8_lossy(&folded.stdout))?;
     let text = std::fs::read_to_string(&folded).map_err(|error| format!("no stacks: {error}"))?;
     let file = File::create(svg).map_err(|error| format!("{}: {error}", svg.display()))?;
+    // What is narrower nobody reads, and it would be most of the file.
     let drawn = Command::new("inferno-flamegraph")
+        .args(["--minwidth", "0.4", "--title", &scene.title])
+        .args([
+            "--subtitle",
+            "the CPU time of driftless itself, without the servers",
+        ])
         .arg(&folded)
         .stdout(Stdio::from(file))
         .status();

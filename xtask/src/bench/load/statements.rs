@@ -65,10 +65,7 @@ fn note_all(ground: &Ground, admin: &str, wanted: bool) -> Result<(), String> {
 
 /// What statements are for, by what they hold; the first that fits.
 const KINDS: [(&str, &[&str]); 12] = [
-    (
-        "rows that an expression fails for",
-        &["driftless_failing", "driftless_rows"],
-    ),
+    ("rows that an expression fails for", &["driftless_failing"]),
     ("rows that are refused", &["driftless_insert", "driftless_stage"]),
     ("evaluation", &["\"driftless ord\"", "AT TIME ZONE $"]),
     (
