@@ -2,8 +2,6 @@
 
 /// Constants, read by the target once.
 pub mod constants;
-/// The session that is asked.
-pub mod evaluator;
 /// Which rows an expression fails for.
 mod failing;
 /// The offsets of zones.

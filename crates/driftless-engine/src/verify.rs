@@ -30,7 +30,7 @@ use driftless_pg::{BeginMode, Pool, Session};
 
 use crate::error::{EngineError, InContext as _, Result};
 use crate::extract::snapshot;
-use crate::shape::evaluator::Evaluator;
+use crate::shape::evaluate;
 use crate::store::Store;
 use crate::store::entity::{self as stored, Phase};
 use crate::store::schema::{self, Presence};
@@ -51,7 +51,7 @@ pub async fn validate_plan(
         async { Ok(source.session("validate").await?) },
         async { Ok(target.session("validate").await?) },
         async { Ok(target.session("validate").await?) },
-        Evaluator::connect(target)
+        evaluate::connect(target)
     )?;
     if schema::presence(&target, store).await? == Presence::Absent {
         return Err(EngineError::new(

@@ -6,7 +6,7 @@ use driftless_pg::{Pool, Session};
 use crate::error::Result;
 use crate::extract::snapshot::{self, Snapshot};
 use crate::preflight::{busy, replica_role};
-use crate::shape::evaluator::Evaluator;
+use crate::shape::evaluate;
 use crate::store::lease::Lease;
 
 /// A lane. Dropped with its sessions, whatever they were doing.
@@ -17,7 +17,7 @@ pub struct Lane {
     /// Writes into the target.
     pub writer: Session,
     /// Evaluates expressions in the target.
-    pub evaluator: Evaluator,
+    pub evaluator: Session,
 }
 
 /// Opens a session that writes rows into the target: triggers silent where the role may say so, names as the application
@@ -72,7 +72,7 @@ impl Lane {
         let (source, writer, evaluator) = tokio::try_join!(
             reader,
             writer(target, lease, silencing),
-            Evaluator::connect(target)
+            evaluate::connect(target)
         )?;
         Ok(Lane {
             source,

@@ -22,7 +22,6 @@ use crate::error::Result;
 use crate::extract::reading::Reading;
 use crate::extract::select::Rows;
 use crate::extract::withheld::Withheld;
-use crate::shape::evaluator::Evaluator;
 use crate::store::chunk::{self, Chunk, Mended};
 use crate::store::execution::{self, Counts};
 use crate::store::identity;
@@ -112,7 +111,7 @@ impl ChunkWork<'_, '_> {
     pub(super) async fn redo(
         &self,
         (source, withheld): (&Session, &Withheld),
-        evaluator: &mut Evaluator,
+        evaluator: &mut Session,
         tx: &Transaction<'_>,
         to: &Writing<'_, '_>,
         counts: &mut Counts,

@@ -14,7 +14,6 @@ use crate::extract::reading::Reading;
 use crate::extract::select::Rows;
 use crate::extract::withheld::Withheld;
 use crate::shape::Shaping;
-use crate::shape::evaluator::Evaluator;
 use crate::store::{Store, identity};
 
 /// What looks at natural keys.
@@ -23,7 +22,7 @@ pub struct Looking<'l, 'p> {
     /// Shapes the columns that are compared.
     pub shaping: &'l Shaping<'p>,
     /// Evaluates expressions in the target.
-    pub evaluator: &'l mut Evaluator,
+    pub evaluator: &'l mut Session,
     /// Largest row in bytes.
     pub max_row_bytes: u64,
 }

@@ -40,9 +40,8 @@ use crate::extract::snapshot::Snapshot;
 use crate::extract::{chunks, estimate};
 use crate::preflight::parents;
 use crate::preflight::rehearsal::rehearse;
-use crate::shape::Shaping;
 use crate::shape::constants::{self, RunFacts};
-use crate::shape::evaluator::Evaluator;
+use crate::shape::{Shaping, evaluate};
 use crate::store::aside::{Scope, outstanding};
 use crate::store::chunk::{self, Checkpoint};
 use crate::store::entity::Phase;
@@ -419,7 +418,7 @@ impl<'r> Run<'r> {
             self.step(&format!("matching {}", plan.name));
             let constants = constants::resolve(&held.session, &natural.probe, facts).await?;
             let shaping = Shaping::new(all, &natural.probe, constants, store);
-            let mut evaluator = Evaluator::connect(&self.prepared.target).await?;
+            let mut evaluator = evaluate::connect(&self.prepared.target).await?;
             let mut looking = Looking {
                 shaping: &shaping,
                 evaluator: &mut evaluator,

@@ -19,7 +19,7 @@ use crate::introspect::{Wanted, describe_expressions, describe_query, introspect
 use crate::preflight::privileges::{self, Side};
 use crate::preflight::{encoding, replica_role, trial};
 use crate::shape::constants::{self, RunFacts};
-use crate::shape::evaluator::SEARCH_PATH;
+use crate::shape::evaluate;
 use crate::store::Store;
 use crate::store::aside;
 use crate::store::entity::{self, Begun};
@@ -520,7 +520,7 @@ async fn expressions(
         return Ok(());
     }
     session
-        .batch(&format!("SET search_path = {}", SEARCH_PATH))
+        .batch(&format!("SET search_path = {}", evaluate::SEARCH_PATH))
         .await?;
     let requests: Vec<ExpressionRequest> = asked.iter().map(|one| one.request.clone()).collect();
     let described = describe_expressions(session, &requests).await?;
@@ -551,7 +551,7 @@ async fn expressions(
 /// What the compiler built must be accepted by the target as it stands: casts that do not exist show here.
 async fn evaluations(plan: &Plan, session: &mut Session, findings: &mut Vec<Finding>) -> Result<()> {
     let session: &Session = session;
-    let path = format!("SET search_path = {}", SEARCH_PATH);
+    let path = format!("SET search_path = {}", evaluate::SEARCH_PATH);
     let set = async { Ok(session.batch(&path).await?) };
     let entities = plan.entities.iter().map(|entity| evaluated(entity, session));
     let ((), found) = tokio::try_join!(set, try_join_all(entities))?;

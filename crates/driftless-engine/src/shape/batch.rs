@@ -4,9 +4,9 @@ use driftless_core::batch::{Batch, Cell};
 use driftless_core::plan::{EntityPlan, Evaluation, EvaluationInput, Plan};
 use driftless_core::transform::recall::Subject;
 use driftless_core::transform::{Answers, Constants, Shaped, Shaper};
+use driftless_pg::Session;
 
 use super::evaluate::{Experience, evaluate};
-use super::evaluator::Evaluator;
 use super::recorded;
 use crate::error::Result;
 use crate::extract::reader::Extracted;
@@ -69,19 +69,19 @@ impl<'p> Shaping<'p> {
         }
     }
 
-    /// Shapes a batch with the session for expressions.
-    pub async fn shape(&self, evaluator: &mut Evaluator, extracted: Extracted) -> Result<Shaped> {
+    /// Shapes a batch with a session for expressions.
+    pub async fn shape(&self, session: &mut Session, extracted: Extracted) -> Result<Shaped> {
         let Extracted {
             mut batch, faults, ..
         } = extracted;
-        let mut keys = self.keys(evaluator, &mut batch).await?;
+        let mut keys = self.keys(session, &mut batch).await?;
         keys.failed.extend(faults);
         let lookups = self.shaper.lookups(&batch, &keys);
-        let recorded = recorded::look_up(evaluator, &self.store, &lookups).await?;
+        let recorded = recorded::look_up(session, &self.store, &lookups).await?;
         let mut shaped = self.shaper.native(batch, keys, &recorded);
         let answers = self
             .ask(
-                evaluator,
+                session,
                 (&self.plan.evaluation, &self.experience.main),
                 &mut shaped,
             )
@@ -90,7 +90,7 @@ impl<'p> Shaping<'p> {
         if !self.plan.target_rules.is_empty() {
             let answers = self
                 .ask(
-                    evaluator,
+                    session,
                     (&self.plan.target_evaluation, &self.experience.target),
                     &mut shaped,
                 )
@@ -101,22 +101,22 @@ impl<'p> Shaping<'p> {
     }
 
     /// Key texts that only the target can print.
-    pub async fn keys(&self, evaluator: &mut Evaluator, batch: &mut Batch) -> Result<Answers> {
+    pub async fn keys(&self, session: &mut Session, batch: &mut Batch) -> Result<Answers> {
         let all: Vec<usize> = (0..batch.rows()).collect();
         let (evaluation, experience) = (&self.plan.key_evaluation, &self.experience.keys);
-        evaluate(evaluator, evaluation, experience, batch, &all).await
+        evaluate(session, evaluation, experience, batch, &all).await
     }
 
     /// Asks about the rows that are whole so far.
     async fn ask(
         &self,
-        evaluator: &mut Evaluator,
+        session: &mut Session,
         (evaluation, experience): (&Evaluation, &Experience),
         shaped: &mut Shaped,
     ) -> Result<Answers> {
         let rows: Vec<usize> = shaped.writable().collect();
         evaluate(
-            evaluator,
+            session,
             evaluation,
             experience,
             &mut Produced {

@@ -1,7 +1,7 @@
 //! Expressions over a whole batch in one round trip, answered by the target.
 //!
-//! When an expression fails for some row the whole query fails: then `failing` finds the rows that fail, and a last query answers
-//! for the rest.
+//! The evaluating session is read-only by default, so whatever an expression calls, nothing of it stays. When an expression
+//! fails for some row the whole query fails: then `failing` finds the rows that fail, and a last query answers for the rest.
 //!
 //! What earlier batches were answered is not asked again, where it can be known (`driftless_core::transform::recall`).
 
@@ -13,12 +13,25 @@ use driftless_core::code;
 use driftless_core::plan::{Evaluation, EvaluationInput};
 use driftless_core::transform::recall::{Recall, Subject};
 use driftless_core::transform::{Answers, array};
-use driftless_pg::{Disposition, Param, Session};
+use driftless_pg::{Disposition, Param, Pool, Session};
 
 use super::clocks;
-use super::evaluator::Evaluator;
 use super::failing::{failing, is_of_a_row};
 use crate::error::{EngineError, Result};
+
+/// Where unqualified names of expressions are looked for, behind `pg_catalog`.
+pub const SEARCH_PATH: &str = "pg_catalog, public, extensions";
+
+/// Opens a session for expressions.
+pub async fn connect(target: &Pool) -> Result<Session> {
+    let session = target.session("expressions").await?;
+    session
+        .batch(&format!(
+            "SET search_path = {SEARCH_PATH}; SET default_transaction_read_only = on"
+        ))
+        .await?;
+    Ok(session)
+}
 
 /// What earlier batches have taught of an evaluation.
 #[derive(Debug)]
@@ -57,7 +70,7 @@ impl Experience {
 
 /// Evaluates for the rows with these numbers: answers that are known are taken as they are, the target is asked for the others.
 pub async fn evaluate(
-    evaluator: &mut Evaluator,
+    session: &mut Session,
     evaluation: &Evaluation,
     experience: &Experience,
     subject: &mut impl Subject,
@@ -71,7 +84,7 @@ pub async fn evaluate(
     if evaluation.is_empty() || rows.is_empty() {
         return Ok(answers);
     }
-    clocks::learn(evaluator, evaluation, experience, subject, rows).await?;
+    clocks::learn(session, evaluation, experience, subject, rows).await?;
     let questions = experience
         .recall()
         .answer(evaluation, subject, rows, &mut answers.table);
@@ -86,7 +99,7 @@ pub async fn evaluate(
             continue;
         }
         let mut asking = Asking {
-            evaluator: &mut *evaluator,
+            session: &mut *session,
             evaluation: evaluation.part(&outputs),
             outputs,
             experience,
@@ -107,7 +120,7 @@ const FEW_ROWS: usize = 500;
 
 /// Rows that are asked about.
 struct Asking<'a, S> {
-    evaluator: &'a mut Evaluator,
+    session: &'a mut Session,
     /// The part of the evaluation that is asked.
     evaluation: Evaluation,
     /// The numbers of its outputs in the whole.
@@ -151,7 +164,7 @@ impl<S: Subject> Asking<'_, S> {
     async fn failing_for(&mut self, outputs: &[usize]) -> Result<Vec<usize>> {
         let part = self.evaluation.part(outputs);
         let arrays = |inputs: &[&EvaluationInput]| array_of(self.subject, inputs, &self.rows);
-        let found = failing(self.evaluator, &part, &self.rows, arrays).await?;
+        let found = failing(self.session, &part, &self.rows, arrays).await?;
         Ok(found.iter().map(|failure| failure.fault.row as usize).collect())
     }
 
@@ -162,7 +175,7 @@ impl<S: Subject> Asking<'_, S> {
             return Ok(0);
         }
         let arrays = |inputs: &[&EvaluationInput]| array_of(self.subject, inputs, candidates);
-        let found = failing(self.evaluator, &self.evaluation, candidates, arrays).await?;
+        let found = failing(self.session, &self.evaluation, candidates, arrays).await?;
         let failed: BTreeSet<usize> = found.iter().map(|failure| failure.fault.row as usize).collect();
         self.rows.retain(|row| !failed.contains(row));
         for failure in found {
@@ -177,7 +190,7 @@ impl<S: Subject> Asking<'_, S> {
         let state = error.pg().and_then(|pg| pg.sqlstate()).unwrap_or_default();
         let reads = self.evaluation.outputs.iter().any(|output| output.reads);
         Ok(is_of_a_row(state, reads)
-            && (is_of_a_row(state, false) || answers_nulls(self.evaluator, &self.evaluation).await?))
+            && (is_of_a_row(state, false) || answers_nulls(self.session, &self.evaluation).await?))
     }
 
     /// Evaluates for the rows.
@@ -196,10 +209,7 @@ impl<S: Subject> Asking<'_, S> {
                     .collect()
             }
         };
-        let answered = self
-            .evaluator
-            .query(&statement(&self.evaluation), &params)
-            .await?;
+        let answered = self.session.query(&statement(&self.evaluation), &params).await?;
         if answered.len() != self.rows.len() {
             let (asked, answered) = (self.rows.len(), answered.len());
             return Err(astray(format!(

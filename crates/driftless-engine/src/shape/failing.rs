@@ -1,7 +1,8 @@
 //! Which rows an expression fails for.
 //!
-//! A temporary function, which stays for the session, evaluates over ranges of the arrays under an exception handler, half as many
-//! where something fails. It is called like every evaluation: read-only.
+//! In a transaction that is rolled back a temporary function evaluates over ranges of the arrays under an exception handler, half as
+//! many where something fails. The function does not stay for the next batch: event triggers see it being made, and what they do
+//! about that, such as telling an API, must not stay either.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,9 +11,8 @@ use driftless_core::code;
 use driftless_core::name::quote_ident;
 use driftless_core::plan::{Evaluation, EvaluationInput, EvaluationOutput};
 use driftless_core::transform::{Category, RowFault};
-use driftless_pg::{Disposition, Param, Row, disposition};
+use driftless_pg::{BeginMode, Disposition, Param, Row, Session, disposition};
 
-use super::evaluator::Evaluator;
 use crate::error::{EngineError, Result};
 
 /// An output that fails for a row.
@@ -38,16 +38,18 @@ pub(super) fn is_of_a_row(state: &str, reads: bool) -> bool {
 /// Which rows fail in one of an evaluation's outputs, and why; of several outputs that fail for a row the first one tells. `array`
 /// makes the array of some inputs for these rows, those of the first input first.
 pub(super) async fn failing(
-    evaluator: &mut Evaluator,
+    session: &mut Session,
     evaluation: &Evaluation,
     rows: &[usize],
     array: impl Fn(&[&EvaluationInput]) -> Param,
 ) -> Result<Vec<Failure>> {
     let mut first: BTreeMap<usize, Failure> = BTreeMap::new();
-    for outputs in groups(evaluation) {
+    let tx = session.begin(BeginMode::RolledBack).await?;
+    for (number, outputs) in groups(evaluation).into_iter().enumerate() {
         let part = evaluation.part(&outputs);
         let arrays = Arrays::of(&part);
-        let name = evaluator.function(&definition(&part, &arrays)).await?;
+        let name = format!("pg_temp.driftless_failing_{number}");
+        tx.ahead(&function(&name, &part, &arrays), &[]).await?;
         let numbers: Vec<String> = (2..arrays.0.len() + 2)
             .map(|number| format!(", ${number}"))
             .collect();
@@ -58,12 +60,13 @@ pub(super) async fn failing(
         );
         let mut params = vec![Param::int4(i32::try_from(rows.len()).unwrap_or(i32::MAX))];
         params.extend(arrays.0.iter().map(|inputs| array(inputs)));
-        for row in &evaluator.query(&sql, &params).await? {
+        for row in &tx.query(&sql, &params).await? {
             if let Some(failure) = failure(row, evaluation, &outputs, rows)? {
                 first.entry(failure.fault.row as usize).or_insert(failure);
             }
         }
     }
+    tx.rollback().await?;
     Ok(first.into_values().collect())
 }
 
@@ -196,9 +199,9 @@ impl<'e> Arrays<'e> {
     }
 }
 
-/// What stands behind the name of the function that says which rows fail, output by output. It evaluates as many rows at once as
+/// The function that says which rows fail, output by output. It evaluates as many rows at once as
 /// went well the last time, and twice as many after that; where something fails half as many, down to the one that fails.
-fn definition(evaluation: &Evaluation, arrays: &Arrays<'_>) -> String {
+fn function(name: &str, evaluation: &Evaluation, arrays: &Arrays<'_>) -> String {
     let outputs: Vec<String> = evaluation
         .outputs
         .iter()
@@ -226,7 +229,7 @@ fn definition(evaluation: &Evaluation, arrays: &Arrays<'_>) -> String {
         })
         .collect();
     format!(
-        "(rows int4{}) RETURNS TABLE (row_number int8, output int4, state text, message text) LANGUAGE plpgsql AS $driftless$ \
+        "CREATE FUNCTION {name}(rows int4{}) RETURNS TABLE (row_number int8, output int4, state text, message text) LANGUAGE plpgsql AS $driftless$ \
          #variable_conflict use_column\n\
          <<bounds>> DECLARE low int4; high int4; wide int4; BEGIN {} END $driftless$",
         arrays.parameters(),

@@ -18,7 +18,6 @@ use crate::extract::select::Rows;
 use crate::extract::withheld::{Withheld, cannot_give, is_of_one_row};
 use crate::shape::Shaping;
 use crate::shape::constants::{self, RunFacts};
-use crate::shape::evaluator::Evaluator;
 use crate::store::Store;
 
 /// Bytes by which a row may exceed the plan's limit because its key is read twice.
@@ -42,7 +41,7 @@ pub(super) struct Sides<'a> {
     /// The same snapshot as `target`, for questions while that one streams.
     pub(super) lookup: &'a Session,
     /// Evaluates expressions.
-    pub(super) evaluator: &'a mut Evaluator,
+    pub(super) evaluator: &'a mut Session,
 }
 
 /// What became of an entity's rows.

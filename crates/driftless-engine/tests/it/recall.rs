@@ -4,7 +4,7 @@ use driftless_core::batch::{Batch, Table};
 use driftless_core::catalog::builtin;
 use driftless_core::plan::{Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, Local};
 use driftless_engine::shape::evaluate::{Experience, evaluate};
-use driftless_engine::shape::evaluator::Evaluator;
+use driftless_pg::Session;
 use driftless_testkit::Random;
 
 use crate::session::{database, session};
@@ -40,7 +40,7 @@ fn evaluation(zone: &str, known: bool) -> Evaluation {
 }
 
 /// Compares both ways for these times.
-async fn compare(session: &mut Evaluator, zone: &str, times: &[i64]) {
+async fn compare(session: &mut Session, zone: &str, times: &[i64]) {
     let mut batch = Batch::new(1);
     for time in times {
         batch.push_row([Some(&time.to_be_bytes()[..])]);
@@ -77,7 +77,7 @@ const DAY: i64 = 86_400 * SECOND;
 #[tokio::test]
 async fn local_times_mean_what_the_target_says_in_every_zone() {
     let database = database("zones").await;
-    let mut session = Evaluator::of(session(&database).await);
+    let mut session = session(&database).await;
     let zones = session
         .query(
             "SELECT name FROM pg_timezone_names WHERE name !~ '^posix' ORDER BY 1",
@@ -116,7 +116,7 @@ const ODD: [&str; 10] = [
 #[tokio::test]
 async fn local_times_around_every_change_of_the_clocks_mean_what_the_target_says() {
     let database = database("changes").await;
-    let mut session = Evaluator::of(session(&database).await);
+    let mut session = session(&database).await;
     for zone in ODD {
         let changes = format!(
             "SELECT (extract(epoch FROM d) - 946684800)::int8 FROM generate_series('1910-01-01'::timestamp, '2040-01-01', '1 day') AS d
@@ -197,7 +197,7 @@ fn some_rows(random: &mut Random, rows: usize) -> Batch {
 #[tokio::test]
 async fn remembered_answers_and_failures_are_those_of_asking_always() {
     let database = database("remembered").await;
-    let mut session = Evaluator::of(session(&database).await);
+    let mut session = session(&database).await;
     let evaluation = expressions();
     let ways = [
         Experience::new(&evaluation),
@@ -249,7 +249,7 @@ async fn remembered_answers_and_failures_are_those_of_asking_always() {
 #[tokio::test]
 async fn a_row_that_fails_is_found_among_any_number_of_columns() {
     let database = database("columns").await;
-    let mut session = Evaluator::of(session(&database).await);
+    let mut session = session(&database).await;
     let input = |number: usize| EvaluationInput {
         name: format!("i{number}"),
         from: EvaluationSource::Input(number),
