@@ -10,6 +10,7 @@ use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::{BeginMode, Param, Session, Transaction};
 
 use crate::error::{EngineError, InContext as _, Result};
+use crate::preflight::busy;
 use crate::store::lease::Lease;
 use crate::store::{Store, identity};
 
@@ -185,6 +186,21 @@ pub struct Doomed<'p> {
 /// to what would be gone: they are neither left as orphans nor deleted along. No trigger fires that the role may disable: as
 /// when rows came, what they would do is not part of moving rows.
 pub async fn delete_all(
+    writer: &mut Session,
+    store: &Store,
+    lease: &Lease,
+    doomed: &Doomed<'_>,
+) -> Result<Vec<i64>> {
+    match delete_at_once(writer, store, lease, doomed).await {
+        Err(error) if error.pg().is_some_and(busy::timed_out) => {
+            let tables: Vec<&QualifiedName> = doomed.plans.iter().flatten().map(|plan| &plan.into).collect();
+            Err(busy::error(writer, &tables).await?)
+        }
+        other => other,
+    }
+}
+
+async fn delete_at_once(
     writer: &mut Session,
     store: &Store,
     lease: &Lease,

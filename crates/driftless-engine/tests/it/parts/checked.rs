@@ -151,6 +151,17 @@ async fn what_is_taken_back_fires_no_trigger() {
     let before = pg_dump_schema_without(&pair.target.url(), "driftless");
     migrate_spec(&read(&mapping)).await.expect("a load");
     let (events, _unheard) = tokio::sync::mpsc::unbounded_channel();
+    // Somebody who writes there is waited for, and named.
+    let database = pair.target.name();
+    let impatient = format!("ALTER DATABASE {database} SET lock_timeout = '300ms'");
+    pair.target.run(&impatient).await;
+    let writer = pair.target.client().await;
+    let write = "SET application_name = 'somebody'; BEGIN; LOCK TABLE b IN ROW EXCLUSIVE MODE";
+    writer.batch_execute(write).await.expect("a lock");
+    let busy = restart(&read(&mapping), &[], &events).await.expect_err("locked");
+    assert_eq!(busy.code(), code::TARGET_BUSY, "{busy}");
+    assert!(busy.to_string().contains("(somebody)"), "{busy}");
+    writer.batch_execute("ROLLBACK").await.expect("a release");
     let deleted = restart(&read(&mapping), &[], &events).await.expect("deleted");
     assert_eq!(deleted.iter().map(|one| one.rows).sum::<i64>(), 96);
     assert_eq!(pair.count("SELECT count(*) FROM journal").await, 0);
