@@ -9,6 +9,7 @@ mod lost;
 mod rounds;
 mod standby;
 mod others;
+mod chained;
 mod checked;
 mod parents;
 mod partitions;

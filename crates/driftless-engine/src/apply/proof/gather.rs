@@ -1,13 +1,14 @@
 //! The orphans of a site, in a table of their own for the rest of the transaction: each is looked for once, and PostgreSQL, which
 //! then knows how few they are, finds by index what has to leave with them.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use driftless_core::name::{quote_ident, quote_literal};
-use driftless_core::plan::{EntityPlan, Mint};
+use driftless_core::plan::EntityPlan;
 use driftless_pg::{Session, Transaction};
 
-use super::site::Site;
+use super::site::{ShortKey, Site};
 use crate::error::Result;
 use crate::store::aside::Scope;
 use crate::store::identity;
@@ -74,7 +75,7 @@ pub(super) async fn look(
     allowance: &Allowance,
 ) -> Result<Look> {
     let sql = question(entity, site);
-    if remembered(entity).is_none() {
+    if site.key.is_none() {
         let counted = session.query_one(&sql, &[]).await?;
         return Ok(match counted.get::<i64>(0)? {
             0 => Look::Whole,
@@ -90,28 +91,14 @@ pub(super) async fn look(
     })
 }
 
-/// The column whose values orphans are remembered by: one of a type whose texts are short.
-fn remembered(entity: &EntityPlan) -> Option<&str> {
-    const SHORT: [&str; 4] = ["uuid", "int2", "int4", "int8"];
-    match entity.identity.target.as_slice() {
-        [(key, data_type)] if entity.identity.mint != Mint::Place => {
-            // Written with quotes, and without them where it is ours.
-            let plain = data_type.replace('"', "");
-            let name = plain.strip_prefix("pg_catalog.").unwrap_or_default();
-            SHORT.contains(&name).then_some(key)
-        }
-        _ => None,
-    }
-}
-
 /// What a look at a site asks: for the target keys of its orphans, up to one more than are remembered, or for their number. They are
-/// ordered, or counted: for the first few PostgreSQL would hope to find them soon, and probe row by row.
+/// ordered, or counted: for the first few PostgreSQL would hope to find them soon, and probe row by row. A row without a key is one of
+/// others.
 pub(super) fn question(entity: &EntityPlan, site: &Site) -> String {
     let orphans = format!("FROM {} AS c WHERE {}", entity.into.sql(), site.orphaned);
-    match remembered(entity) {
-        Some(key) => format!(
-            "SELECT o.key FROM (SELECT c.{}::text AS key {orphans} OFFSET 0) AS o ORDER BY o.key LIMIT {}",
-            quote_ident(key),
+    match &site.key {
+        Some(ShortKey { column, .. }) => format!(
+            "SELECT o.key FROM (SELECT c.{column}::text AS key {orphans} AND c.{column} IS NOT NULL OFFSET 0) AS o ORDER BY o.key LIMIT {}",
             REMEMBERED + 1
         ),
         None => format!("SELECT count(*) {orphans}"),
@@ -165,7 +152,8 @@ pub(super) async fn gather(
         Among::All | Among::Keys(_) => entity.into.sql(),
         Among::Suspects(condition) => {
             let suspects = format!(
-                "CREATE TEMPORARY TABLE driftless_suspect ON COMMIT DROP AS SELECT c.* FROM {} AS c WHERE {condition}",
+                "CREATE TEMPORARY TABLE driftless_suspect ON COMMIT DROP AS SELECT {} FROM {} AS c WHERE {condition}",
+                columns_needed(entity, site),
                 entity.into.sql()
             );
             tx.ahead(&suspects, &[]).await?;
@@ -181,6 +169,17 @@ pub(super) async fn gather(
     Ok(counted.get(0)?)
 }
 
+/// The columns by which suspects are told and by which they refer: the role may be able to read no others.
+fn columns_needed(entity: &EntityPlan, site: &Site) -> String {
+    let key = entity.identity.target.iter().map(|(column, _)| column);
+    let columns: BTreeSet<&String> = key.chain(&site.columns).collect();
+    let columns: Vec<String> = columns
+        .iter()
+        .map(|column| format!("c.{}", quote_ident(column)))
+        .collect();
+    columns.join(", ")
+}
+
 /// Forgets what was found, with the next statement.
 pub(super) async fn forget(tx: &Transaction<'_>, among: &Among) -> Result<()> {
     let tables = match among {
@@ -194,7 +193,10 @@ pub(super) async fn forget(tx: &Transaction<'_>, among: &Among) -> Result<()> {
 /// First the orphans of the table, then their identities: rows of others have none.
 fn orphans(scope: &Scope<'_>, entity: &EntityPlan, site: &Site, among: &Among, from: &str) -> String {
     let known = match among {
-        Among::Keys(keys) => with_keys(entity, keys),
+        Among::Keys(keys) => site
+            .key
+            .as_ref()
+            .map_or_else(String::new, |key| with_keys(key, keys)),
         Among::All | Among::Suspects(_) => String::new(),
     };
     let targets = identity::target_columns(entity);
@@ -230,15 +232,13 @@ fn orphans(scope: &Scope<'_>, entity: &EntityPlan, site: &Site, among: &Among, f
 
 /// True for rows `c` with these target keys, and what follows. One literal: the parser would take long over as many of them. Texts of
 /// UUIDs and integers need no quotes in an array.
-fn with_keys(entity: &EntityPlan, keys: &[String]) -> String {
-    let alternatives = entity.identity.target.iter().map(|(column, type_sql)| {
-        format!(
-            "c.{} = ANY ({}::{type_sql}[]) AND ",
-            quote_ident(column),
-            quote_literal(&format!("{{{}}}", keys.join(",")))
-        )
-    });
-    alternatives.collect()
+fn with_keys(key: &ShortKey, keys: &[String]) -> String {
+    format!(
+        "c.{} = ANY ({}::{}[]) AND ",
+        key.column,
+        quote_literal(&format!("{{{}}}", keys.join(","))),
+        key.base_sql
+    )
 }
 
 #[cfg(test)]

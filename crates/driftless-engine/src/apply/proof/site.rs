@@ -89,6 +89,8 @@ pub(super) struct Site {
     pub(super) parents: Vec<String>,
     /// The columns that refer.
     pub(super) columns: Vec<String>,
+    /// The key by which orphans are remembered, where it is of a type whose texts are short.
+    pub(super) key: Option<ShortKey>,
     /// The columns that are referred to, with their tables, where a null in them breaks the reference. A target key bears none.
     pub(super) parent_columns: Vec<(QualifiedName, String)>,
     /// What is referred to, in the operator's words.
@@ -99,6 +101,29 @@ pub(super) struct Site {
     pub(super) column: Option<String>,
     /// What happens.
     pub(super) missing: Missing,
+}
+
+/// A target key of one column of UUIDs or integers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ShortKey {
+    /// The column, quoted.
+    pub(super) column: String,
+    /// Its type below domains, whose checks are none of the proof's business.
+    pub(super) base_sql: String,
+}
+
+impl ShortKey {
+    fn of(entity: &EntityPlan, target: &Catalog) -> Option<ShortKey> {
+        let [(key, _)] = entity.identity.target.as_slice() else {
+            return None;
+        };
+        // Where rows are told by their place there is no such column.
+        let base = target.relation(&entity.into)?.column(key)?.data_type.base();
+        TOLD_BY_TEXT.contains(&base.oid).then(|| ShortKey {
+            column: quote_ident(key),
+            base_sql: base.name.sql(),
+        })
+    }
 }
 
 /// What happens to an orphan.
@@ -185,6 +210,7 @@ fn foreign_site(plan: &Plan, entity: &EntityPlan, target: &Catalog, site: &Forei
         },
         parents: parents.iter().map(|parent| parent.name.clone()).collect(),
         columns: key.columns.clone(),
+        key: ShortKey::of(entity, target),
         parent_columns: key
             .parent_columns
             .iter()
@@ -224,7 +250,8 @@ fn refers(
             && told_alike(target, (entity, name), (parent, parent_column))
     };
     let told = !parents.is_empty() && parents.iter().all(alike);
-    told.then(|| format!("{column} = g.target::{}", written.type_sql))
+    // Not cast to a domain, whose check may refuse the key of a row that no longer is one of them.
+    told.then(|| format!("{column} = g.target::{}", written.base_sql))
 }
 
 /// Whether two columns of the target are of one type, or domains over it, whose values are equal just when their texts are.
@@ -323,12 +350,7 @@ fn recorded_site(
     } else {
         format!("({column} #>> {})", path_literal(&site.path))
     };
-    let own_type = entity
-        .columns
-        .iter()
-        .find(|own| own.name == site.column)?
-        .type_sql
-        .as_str();
+    let own = entity.columns.iter().find(|own| own.name == site.column)?;
     let mut absent = vec![format!("{value} IS NOT NULL")];
     // What stands in a document is a text, of the default collation.
     let mut by_text = !site.path.is_empty();
@@ -338,9 +360,16 @@ fn recorded_site(
         let key = &parent_plan.identity.target;
         let number = key.iter().position(|(column, _)| *column == parent.column)?;
         by_text &= key.len() == 1;
-        by_type &= refers(target, entity, (&site.column, ""), &[parent_plan], &parent.column).is_some();
+        by_type &= refers(
+            target,
+            entity,
+            (&site.column, &value),
+            &[parent_plan],
+            &parent.column,
+        )
+        .is_some();
         let alike = || told_alike(target, (entity, &site.column), (parent_plan, &parent.column));
-        let pair = if site.path.is_empty() && (key[number].1 == own_type || alike()) {
+        let pair = if site.path.is_empty() && (key[number].1 == own.type_sql || alike()) {
             format!("p.t{} = {value}", number + 1)
         } else {
             format!("p.t{}::text = {value}::text", number + 1)
@@ -350,7 +379,7 @@ fn recorded_site(
     }
     let parents: Vec<String> = site.parents.iter().map(|parent| parent.entity.clone()).collect();
     let refers = match (by_type, by_text) {
-        (true, _) => Some(format!("{value} = g.target::{own_type}")),
+        (true, _) => Some(format!("{value} = g.target::{}", own.base_sql)),
         (_, true) => Some(format!("{value} COLLATE pg_catalog.\"C\" = g.target")),
         _ => None,
     };
@@ -361,6 +390,7 @@ fn recorded_site(
         parent_label: parents.join(" or "),
         parents,
         columns: vec![site.column.clone()],
+        key: ShortKey::of(entity, target),
         parent_columns: Vec::new(),
         constraint: None,
         column: Some(site.column.clone()),
