@@ -1,6 +1,6 @@
 //! A chunk from source to target: read, shape and write overlap; one transaction holds everything, its checkpoint too.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use driftless_pg::BeginMode;
@@ -47,6 +47,8 @@ pub struct ChunkWork<'w, 'p> {
     pub max_row_bytes: u64,
     /// Rows and bytes read so far, for whoever shows progress.
     pub progress: &'w Progress,
+    /// Whether the target refused rows of the chunk that was loaded last. The next one is likely to have some, too.
+    pub wary: AtomicBool,
 }
 
 /// Counters that a display reads while work goes on.
@@ -85,10 +87,15 @@ impl ChunkWork<'_, '_> {
         &self.shaping.plan.name
     }
 
-    /// Loads a chunk: fast, and again with care if the target refused a row, or as it was after a deadlock.
+    /// Loads a chunk: fast, and again with care if the target refused a row, or as it was after a deadlock. With care at once
+    /// where rows of the chunk before were refused.
     pub async fn load(&self, lane: &mut Lane, chunk: &Chunk) -> Result<Counts> {
         let (read, bytes) = self.progress.reading();
-        let mut care = Care::Fast;
+        let mut care = if self.wary.load(Ordering::Relaxed) {
+            Care::Isolating
+        } else {
+            Care::Fast
+        };
         let mut deadlocks = 0;
         let withheld = Withheld::default();
         loop {
@@ -165,10 +172,14 @@ impl ChunkWork<'_, '_> {
                 // Where the columns are others now, every single row would be refused.
                 self.fence.target_kept(&tx).await?;
             }
-            let mut counts = Counts::default();
+            let (mut counts, mut refused) = (Counts::default(), false);
             while let Some(mut batch) = shaped.recv().await {
-                counts.add(&to.write(&tx, &mut batch).await?);
+                let faulty = batch.rows() - batch.writable_rows();
+                let written = to.write(&tx, &mut batch).await?;
+                refused |= written.rejected + written.parked > faulty as i64;
+                counts.add(&written);
             }
+            self.wary.store(refused, Ordering::Relaxed);
             Ok::<_, EngineError>((tx, counts))
         };
         // A channel that closes looks the same at the end and after a failure: only when all three are well is it the end.

@@ -1,7 +1,9 @@
 //! Finds the rows of a batch that the target refuses, and writes the others.
 //!
-//! The batch goes into a temporary table without constraints, and from there, by halving under an exception handler, in one
-//! round trip. That is rolled back; the rows that went well are copied. Only batches that a COPY has refused come here.
+//! A COPY that fails for a row tells its line: those before it are copied, it is tried by itself, and the rest follows. Where no line
+//! is told (of a foreign key, which is checked at the end), or many rows are refused, the batch goes into a temporary table
+//! without constraints, and from there, by halving under an exception handler, in one round trip. That is rolled back; the rows that
+//! went well are copied.
 
 use driftless_core::code;
 use driftless_core::name::quote_ident;
@@ -55,8 +57,9 @@ pub(super) async fn write(
     }
 }
 
-/// The function tells which rows are refused, and nothing of what it inserted stays: rules of the table change what INSERT does,
-/// and never what COPY does. The others are copied, and the target must have taken every one.
+/// Most rows of a batch that are looked for by the lines that COPY tells: each costs some round trips.
+const TOLD_BY_LINE: usize = 16;
+
 async fn insert(
     tx: &Transaction<'_>,
     plan: &EntityPlan,
@@ -64,6 +67,58 @@ async fn insert(
     shaped: &Shaped,
     rows: &[usize],
 ) -> Result<Vec<Refused>> {
+    let encode = |rows: &[usize]| encoded(shaper, shaped, rows);
+    let sql = copy_sql(plan);
+    let mut refused = Vec::new();
+    let mut rest = rows;
+    for _ in 0..TOLD_BY_LINE {
+        let Some(error) = attempt(tx, &sql, &plan.name, rest, encode).await? else {
+            return Ok(refused);
+        };
+        // What the line says is tried: it is a number in a text for people.
+        let Some(told) = line_of(&error, &plan.into.name).filter(|line| (1..=rest.len()).contains(line))
+        else {
+            break;
+        };
+        let (before, from) = rest.split_at(told - 1);
+        if attempt(tx, &sql, &plan.name, before, encode).await?.is_some() {
+            break;
+        }
+        if let Some(error) = attempt(tx, &sql, &plan.name, &from[..1], encode).await? {
+            refused.push(unreadable(from[0], &error));
+        }
+        rest = &from[1..];
+    }
+    refused.extend(insert_by_trial(tx, plan, shaper, shaped, rest).await?);
+    Ok(refused)
+}
+
+/// The line of a COPY into this table that an error is about. Words around it are of the server's language.
+fn line_of(error: &EngineError, table: &str) -> Option<usize> {
+    line_in(error.pg()?.server()?.context.as_deref()?, table)
+}
+
+fn line_in(context: &str, table: &str) -> Option<usize> {
+    let (_, behind) = context.lines().rev().find_map(|line| line.split_once(table))?;
+    let digits = behind.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+    let end = digits
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(digits.len());
+    digits[..end].parse().ok()
+}
+
+/// The function tells which rows are refused, and nothing of what it inserted stays: rules of the table change what INSERT does,
+/// and never what COPY does. The others are copied, and the target must have taken every one.
+async fn insert_by_trial(
+    tx: &Transaction<'_>,
+    plan: &EntityPlan,
+    shaper: &Shaper<'_>,
+    shaped: &Shaped,
+    rows: &[usize],
+) -> Result<Vec<Refused>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
     tx.batch("SAVEPOINT driftless_trial").await?;
     let mut refused = by_function(tx, plan, shaper, (shaped, rows), &by_halves(plan)).await?;
     tx.batch("ROLLBACK TO SAVEPOINT driftless_trial; RELEASE SAVEPOINT driftless_trial")
@@ -154,28 +209,43 @@ pub(super) async fn copy_whole(
     let mut refused = Vec::new();
     let mut open = vec![rows];
     while let Some(part) = open.pop() {
-        if part.is_empty() {
-            continue;
-        }
-        tx.batch("SAVEPOINT driftless_stage").await?;
-        match copy(tx, sql, encode(part), part.len(), entity).await {
-            Ok(()) => tx.batch("RELEASE SAVEPOINT driftless_stage").await?,
-            Err(error) if is_of_a_row(&error) => {
-                tx.batch("ROLLBACK TO SAVEPOINT driftless_stage; RELEASE SAVEPOINT driftless_stage")
-                    .await?;
-                match part {
-                    [row] => refused.push((*row, error)),
-                    _ => {
-                        let (first, second) = part.split_at(part.len() / 2);
-                        open.push(second);
-                        open.push(first);
-                    }
-                }
+        match (attempt(tx, sql, entity, part, &encode).await?, part) {
+            (None, _) => {}
+            (Some(error), [row]) => refused.push((*row, error)),
+            (Some(_), _) => {
+                let (first, second) = part.split_at(part.len() / 2);
+                open.push(second);
+                open.push(first);
             }
-            Err(error) => return Err(error),
         }
     }
     Ok(refused)
+}
+
+/// Copies rows all or none; the error where the target does not take one of them.
+async fn attempt(
+    tx: &Transaction<'_>,
+    sql: &str,
+    entity: &str,
+    rows: &[usize],
+    encode: impl Fn(&[usize]) -> Vec<u8>,
+) -> Result<Option<EngineError>> {
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    tx.ahead("SAVEPOINT driftless_attempt", &[]).await?;
+    match copy(tx, sql, encode(rows), rows.len(), entity).await {
+        Ok(()) => {
+            tx.ahead("RELEASE SAVEPOINT driftless_attempt", &[]).await?;
+            Ok(None)
+        }
+        Err(error) if is_of_a_row(&error) => {
+            tx.batch("ROLLBACK TO SAVEPOINT driftless_attempt; RELEASE SAVEPOINT driftless_attempt")
+                .await?;
+            Ok(Some(error))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn unreadable(row: usize, error: &EngineError) -> Refused {
@@ -303,4 +373,28 @@ fn change(plan: &EntityPlan) -> String {
     };
     // A row whose target key is another one now is not found, and those who refer to the old one would be left behind.
     format!("{statement}; IF NOT FOUND THEN RAISE integrity_constraint_violation; END IF")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_copy_is_told_in_any_language() {
+        let told = |context| line_in(context, "t2, line 7");
+        assert_eq!(told("COPY t2, line 7, line 13"), Some(13));
+        assert_eq!(
+            told("COPY t2, line 7, Zeile 13, Spalte x9: \u{bb}14\u{ab}"),
+            Some(13)
+        );
+        assert_eq!(
+            told("SQL function \"check 3\" statement 1\nCOPY t2, line 7, line 4"),
+            Some(4)
+        );
+        assert_eq!(
+            told("SQL statement \"SELECT 1 FROM ONLY t2 x WHERE id = 3\""),
+            None
+        );
+        assert_eq!(told("COPY t2, line 7"), None);
+    }
 }

@@ -11,7 +11,7 @@ pub use super::care::Care;
 use super::isolate::{self, Refused, Way};
 use super::orphan::{self, Orphan};
 use super::place;
-use super::send::{copy, copy_ahead, is_of_a_row};
+use super::send::{copy, copy_ahead};
 use super::stay;
 use crate::error::{EngineError, Result};
 use crate::shape::Shaping;
@@ -269,25 +269,12 @@ impl Writing<'_, '_> {
         if self.plan().identity.mint == Mint::Place {
             return place::insert(tx, self.plan(), &self.shaping.shaper, (shaped, rows), self.care).await;
         }
+        if self.care == Care::Isolating {
+            return isolate::write(tx, self.plan(), &self.shaping.shaper, shaped, rows, Way::Insert).await;
+        }
         let encoded = encoded(&self.shaping.shaper, shaped, rows);
-        let sql = copy_sql(self.plan());
-        if self.care == Care::Fast {
-            copy_ahead(tx, &sql, encoded, rows.len()).await?;
-            return Ok(Vec::new());
-        }
-        tx.batch("SAVEPOINT driftless_batch").await?;
-        match copy(tx, &sql, encoded, rows.len(), &self.plan().name).await {
-            Ok(()) => {
-                tx.batch("RELEASE SAVEPOINT driftless_batch").await?;
-                Ok(Vec::new())
-            }
-            Err(error) if is_of_a_row(&error) => {
-                tx.batch("ROLLBACK TO SAVEPOINT driftless_batch; RELEASE SAVEPOINT driftless_batch")
-                    .await?;
-                isolate::write(tx, self.plan(), &self.shaping.shaper, shaped, rows, Way::Insert).await
-            }
-            Err(error) => Err(error),
-        }
+        copy_ahead(tx, &copy_sql(self.plan()), encoded, rows.len()).await?;
+        Ok(Vec::new())
     }
 
     async fn copy_identities(

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::iter;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use driftless_core::catalog::Catalog;
@@ -573,6 +573,7 @@ impl<'r> Run<'r> {
                     snapshot: snapshot.text(),
                     max_row_bytes: self.prepared.plan.max_row_bytes,
                     progress: &self.progress[number],
+                    wary: AtomicBool::new(false),
                 },
                 estimated_rows,
                 before: Counts {

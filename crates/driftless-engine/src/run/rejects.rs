@@ -5,6 +5,8 @@ mod filter;
 /// Read, counted, exported.
 mod look;
 
+use std::sync::atomic::AtomicBool;
+
 use driftless_core::code;
 use driftless_core::plan::aside::Silencing;
 use driftless_core::plan::natural::recording_order;
@@ -356,6 +358,7 @@ fn work_on<'w, 'p>(
         snapshot: snapshot.text(),
         max_row_bytes: prepared.plan.max_row_bytes,
         progress,
+        wary: AtomicBool::new(false),
     }
 }
 

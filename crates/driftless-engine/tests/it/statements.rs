@@ -183,6 +183,32 @@ async fn what_refers_to_rows_that_left_is_found_by_them() {
     assert!(found("second", "c.\"first\", c.\"id\"") && found("third", "c.\"id\", c.\"second\""));
 }
 
+/// The line of a COPY says which row is refused; many of them are found in one round trip.
+#[tokio::test]
+async fn rows_that_are_refused_are_found_by_their_line_where_they_are_few() {
+    let source = "CREATE TABLE item (id int PRIMARY KEY, n int); INSERT INTO item SELECT n, n FROM generate_series(1, 2000) AS n;";
+    let target = "CREATE TABLE items (id int PRIMARY KEY, n int CHECK (n % 500 <> 7))";
+    let mapping = "[entities.item]\nfrom = \"public.item\"\ninto = \"public.items\"\nmax_rejects = 1000\n";
+    let (cluster, pair) = noted("line", source, target).await;
+    pair.migrate(mapping).await.expect("a load");
+    let refused = |key: &str| (key.to_owned(), "DL0407".to_owned());
+    assert_eq!(
+        pair.rejects("item").await,
+        ["7", "507", "1007", "1507"].map(refused)
+    );
+    assert_eq!(pair.count("SELECT count(*) FROM items").await, 1_996);
+    assert!(!cluster.log().contains("driftless_insert"));
+
+    pair.target.run("DROP TABLE items; CREATE TABLE items (id int PRIMARY KEY, n int CHECK (n % 20 <> 7)); DROP SCHEMA driftless CASCADE").await;
+    pair.migrate(mapping).await.expect("a load");
+    assert_eq!(
+        pair.count("SELECT count(*) FROM items WHERE n % 20 <> 7").await,
+        1_900
+    );
+    assert_eq!(pair.rejects("item").await.len(), 100);
+    assert!(cluster.log().contains("driftless_insert"));
+}
+
 #[tokio::test]
 async fn advised_indexes_are_made_as_they_are_shown_and_then_no_longer_advised() {
     let pair = Pair::create("advised", SOURCE, TARGET).await;
