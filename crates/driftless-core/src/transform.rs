@@ -14,6 +14,8 @@
 //! 4. [`Shaper::judge`] judges target rules with the answers of the target evaluation.
 //! 5. [`Shaper::encode_rows`] and [`Shaper::encode_identities`] write what is to be loaded.
 //!
+//! What was written of it is counted by a [`Census`](crate::transform::Census), for the proof of references.
+//!
 //! A step whose evaluation is empty takes [`Answers::default`] or is left out. Every step looks at the rows that the steps
 //! before left whole and records all their faults; what is wrong with a row that is at fault already, and may follow from
 //! that, is not told. Nothing here fails: a row that cannot be shaped is a [`RowFault`].
@@ -30,6 +32,7 @@
 //! [`RowFault`]: crate::transform::RowFault
 //! [`Answers::default`]: crate::transform::Answers
 
+mod census;
 mod check;
 mod encode;
 mod fault;
@@ -44,6 +47,7 @@ mod report;
 mod shaped;
 mod view;
 
+pub use census::Census;
 pub use encode::{COPY_HEADER, COPY_TRAILER, Stamp, array};
 pub use fault::{Category, RowFault};
 pub use recorded::{Lookups, Recorded};

@@ -24,6 +24,8 @@ mod place;
 pub mod write;
 /// Whether an entity's tables are still what its plan was made from.
 pub mod fence;
+/// The keys of an entity's rows, counted as its chunks are committed.
+pub mod counting;
 /// A chunk from source to target.
 pub mod chunk;
 /// What must be known of all rows before the first one is shaped.

@@ -1,6 +1,7 @@
 //! The row program by tables.
 
 mod arbitrary;
+mod census;
 mod encoding;
 mod fixture;
 mod keys;

@@ -6,10 +6,11 @@ use std::time::Instant;
 use driftless_pg::BeginMode;
 use tokio::sync::mpsc;
 
+use super::counting::Counting;
 use super::fence::Fence;
 use super::lane::Lane;
 use super::send::{confirm, is_of_a_row};
-use super::write::{Care, Parents, Writing};
+use super::write::{Care, Parents, Writing, Written};
 use crate::error::{EngineError, Result};
 use crate::extract::reader::Extracted;
 use crate::extract::select::Rows;
@@ -49,6 +50,8 @@ pub struct ChunkWork<'w, 'p> {
     pub progress: &'w Progress,
     /// Whether the target refused rows of the chunk that was loaded last. The next one is likely to have some, too.
     pub wary: AtomicBool,
+    /// The keys of its rows.
+    pub keys: Counting,
 }
 
 /// Counters that a display reads while work goes on.
@@ -72,6 +75,16 @@ impl Progress {
             self.read.load(Ordering::Relaxed),
             self.bytes.load(Ordering::Relaxed),
         )
+    }
+
+    fn committed(&self, counts: &Counts) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.written
+            .fetch_add(counts.inserted.unsigned_abs(), Ordering::Relaxed);
+        self.rejected.fetch_add(
+            (counts.rejected + counts.parked).unsigned_abs(),
+            Ordering::Relaxed,
+        );
     }
 
     /// What was read for nothing does not count. Another lane's reading may get lost with it: this is only for display.
@@ -173,17 +186,21 @@ impl ChunkWork<'_, '_> {
                 self.fence.target_kept(&tx).await?;
             }
             let (mut counts, mut refused) = (Counts::default(), false);
+            let mut census = self.keys.of_a_chunk(plan);
             while let Some(mut batch) = shaped.recv().await {
                 let faulty = batch.rows() - batch.writable_rows();
-                let written = to.write(&tx, &mut batch).await?;
-                refused |= written.rejected + written.parked > faulty as i64;
-                counts.add(&written);
+                let Written { counts: some, rows } = to.write(&tx, &mut batch).await?;
+                refused |= some.rejected + some.parked > faulty as i64;
+                counts.add(&some);
+                if let Some(census) = &mut census {
+                    census.count(&batch.batch, &rows);
+                }
             }
             self.wary.store(refused, Ordering::Relaxed);
-            Ok::<_, EngineError>((tx, counts))
+            Ok::<_, EngineError>((tx, counts, census))
         };
         // A channel that closes looks the same at the end and after a failure: only when all three are well is it the end.
-        let ((), bytes, (tx, mut counts)) = tokio::try_join!(reading, shaping, writing)?;
+        let ((), bytes, (tx, mut counts, census)) = tokio::try_join!(reading, shaping, writing)?;
         confirm(&tx, &plan.name).await?;
         counts.bytes = bytes;
         counts.duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
@@ -205,14 +222,8 @@ impl ChunkWork<'_, '_> {
         crate::crash::point("before-commit");
         tx.commit().await?;
         crate::crash::point("after-commit");
-        self.progress.commits.fetch_add(1, Ordering::Relaxed);
-        self.progress
-            .written
-            .fetch_add(counts.inserted.unsigned_abs(), Ordering::Relaxed);
-        self.progress.rejected.fetch_add(
-            (counts.rejected + counts.parked).unsigned_abs(),
-            Ordering::Relaxed,
-        );
+        self.keys.committed(census);
+        self.progress.committed(&counts);
         Ok(counts)
     }
 }

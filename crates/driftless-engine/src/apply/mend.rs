@@ -89,7 +89,7 @@ impl ChunkWork<'_, '_> {
             let mut rows = self.reading(source, Rows::Keyless, withheld);
             while let Some(extracted) = rows.next().await? {
                 let mut shaped = self.shaping.shape(evaluator, extracted).await?;
-                let written = to.write(&tx, &mut shaped).await?;
+                let written = to.write(&tx, &mut shaped).await?.counts;
                 counts.add(&Counts { read: 0, ..written });
             }
         }
@@ -127,7 +127,7 @@ impl ChunkWork<'_, '_> {
             let mut rows = self.reading(source, Rows::Keys(&keys), withheld);
             while let Some(extracted) = rows.next().await? {
                 let mut shaped = self.shaping.shape(evaluator, extracted).await?;
-                let written = to.write(tx, &mut shaped).await?;
+                let written = to.write(tx, &mut shaped).await?.counts;
                 counts.add(&Counts { read: 0, ..written });
             }
         }

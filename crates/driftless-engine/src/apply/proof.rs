@@ -19,6 +19,8 @@ mod unique;
 mod merged;
 /// References, to a fixpoint.
 mod reference;
+/// What is known of references by the keys that passed by.
+mod known;
 /// The orphans of one reference.
 mod gather;
 /// References that become null.
@@ -34,6 +36,7 @@ use driftless_core::plan::aside::{AsideItem, Silencing, late_keys};
 use driftless_pg::Session;
 
 pub use absent::keeps_key;
+pub use known::Censuses;
 pub use reference::{questions, references};
 pub use site::{ForeignSite, foreign_sites};
 pub use twin::{settle_identities, twins};

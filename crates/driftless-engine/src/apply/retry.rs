@@ -111,7 +111,7 @@ impl ChunkWork<'_, '_> {
             found.extend((0..shaped.rows()).map(|row| self.shaping.shaper.key_text(&shaped, row)));
             counts.add(&Counts {
                 bytes,
-                ..to.write(&tx, &mut shaped).await?
+                ..to.write(&tx, &mut shaped).await?.counts
             });
         }
         drop(rows);

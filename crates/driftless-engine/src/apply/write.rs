@@ -45,13 +45,22 @@ pub enum Parents {
     Complete,
 }
 
+/// What became of a batch.
+#[derive(Debug)]
+pub struct Written {
+    /// Rows by what became of them.
+    pub counts: Counts,
+    /// The numbers of those that are in the target now, ascending.
+    pub rows: Vec<usize>,
+}
+
 impl Writing<'_, '_> {
     fn plan(&self) -> &EntityPlan {
         self.shaping.plan
     }
 
-    /// Writes a batch. With [`Care::Fast`] the answers of the server are outstanding: `send::confirm` reads them.
-    pub async fn write(&self, tx: &Transaction<'_>, shaped: &mut Shaped) -> Result<Counts> {
+    /// Writes a batch, and says which of its rows are written. With [`Care::Fast`] the answers of the server are outstanding: `send::confirm` reads them.
+    pub async fn write(&self, tx: &Transaction<'_>, shaped: &mut Shaped) -> Result<Written> {
         self.halt(shaped)?;
         let mut rejects: Vec<Reject> = (0..shaped.rows())
             .filter_map(|row| self.faulty(shaped, row))
@@ -99,14 +108,15 @@ impl Writing<'_, '_> {
             .collect();
         reject::warn(tx, self.store, &self.plan().name, self.execution, &warnings).await?;
         let parked = rejects.iter().filter(|reject| reject.parked).count() as i64;
-        Ok(Counts {
+        let counts = Counts {
             read: shaped.rows() as i64,
             inserted: rows.len() as i64,
             unchanged: (standing.len() + merged.len()) as i64,
             rejected: rejects.len() as i64 - parked,
             parked,
             ..Counts::default()
-        })
+        };
+        Ok(Written { counts, rows })
     }
 
     /// A row by its key, unless that is sensitive.

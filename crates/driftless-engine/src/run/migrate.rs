@@ -31,6 +31,7 @@ use super::waits::{is_alone, waits};
 use super::{Events, watch};
 use crate::apply::aside::set_aside;
 use crate::apply::chunk::{ChunkWork, Progress};
+use crate::apply::counting::{Counting, Room};
 use crate::apply::lane::Lane;
 use crate::apply::natural::Looking;
 use crate::apply::{begin, lane};
@@ -543,6 +544,7 @@ impl<'r> Run<'r> {
         let mut waits = self.waits(silencing, &aside);
         let mut queue = Queue::default();
         let mut entities = Vec::new();
+        let room = Room::default();
         for (number, (shaping, points)) in shapings.iter().zip(points).enumerate() {
             let plan = shaping.plan;
             let (chunks, stale) = split(self.cut_as_before(plan), &points, snapshot.text());
@@ -574,6 +576,11 @@ impl<'r> Run<'r> {
                     max_row_bytes: self.prepared.plan.max_row_bytes,
                     progress: &self.progress[number],
                     wary: AtomicBool::new(false),
+                    keys: if points.iter().all(|point| point.snapshot.is_none()) {
+                        Counting::from_the_first(plan, &room)
+                    } else {
+                        Counting::default()
+                    },
                 },
                 estimated_rows,
                 before: Counts {

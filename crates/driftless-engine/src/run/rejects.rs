@@ -21,6 +21,7 @@ use super::stop::Stop;
 use super::{Events, again, settle};
 use crate::apply::begin;
 use crate::apply::chunk::{ChunkWork, Progress};
+use crate::apply::counting::Counting;
 use crate::apply::lane::Lane;
 use crate::apply::natural::Looking;
 use crate::apply::proof;
@@ -359,6 +360,7 @@ fn work_on<'w, 'p>(
         max_row_bytes: prepared.plan.max_row_bytes,
         progress,
         wary: AtomicBool::new(false),
+        keys: Counting::default(),
     }
 }
 
@@ -389,6 +391,6 @@ async fn prove(
     found.add(&proof::late_uniqueness(&mut session, &scope, &plan, target).await?);
     let foreign = proof::foreign_sites(&plan, target, &[], silencing);
     let sessions = std::slice::from_mut(&mut session);
-    found.add(&proof::references(sessions, &scope, &plan, target, &foreign).await?);
+    found.add(&proof::references(sessions, &scope, &plan, target, &foreign, &proof::Censuses::new()).await?);
     settle::count(&session, &scope, &found).await
 }

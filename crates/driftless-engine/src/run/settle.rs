@@ -19,7 +19,7 @@ use super::report::Event;
 use crate::apply::aside::{Failure, Part, Restored, put_back as put_recorded_back, recorded, restore};
 use crate::apply::chunk::ChunkWork;
 use crate::apply::lane::Lane;
-use crate::apply::proof::Corrections;
+use crate::apply::proof::{Censuses, Corrections, ForeignSite};
 use crate::apply::reunite::may_null;
 use crate::apply::write::Parents;
 use crate::apply::{begin, finish, lane, proof};
@@ -94,20 +94,19 @@ impl Settling<'_, '_> {
             &recorded.records,
             self.scope.silencing,
         );
-        self.step("proving references");
-        let found = proof::references(
-            sessions,
-            &self.scope,
-            plan,
-            &self.prepared.target_catalog,
-            &foreign,
-        )
-        .await?;
-        corrections.add(&found);
+        let censuses = self.censuses();
+        corrections.add(&self.prove(sessions, &foreign, &censuses).await?);
         count(&sessions[0], &self.scope, &corrections).await?;
         crash::point("references-proven");
         self.step("restoring constraints");
-        refuse(&put_recorded_back(sessions, &self.scope, Part::All, recorded).await?)?;
+        let mut restored = put_recorded_back(sessions, &self.scope, Part::All, recorded).await?;
+        if !censuses.is_empty() && restored.failures.iter().any(Failure::is_orphan) {
+            // Rows came by other ways than past us.
+            let found = self.prove(sessions, &foreign, &Censuses::new()).await?;
+            count(&sessions[0], &self.scope, &found).await?;
+            restored = restore(sessions, &self.scope, Part::All).await?;
+        }
+        refuse(&restored)?;
         crash::point("all-restored");
         let sequences = self
             .plans()
@@ -121,6 +120,26 @@ impl Settling<'_, '_> {
         self.done(&mut sessions[0]).await?;
         crash::point("done");
         Ok(())
+    }
+
+    async fn prove(
+        &self,
+        sessions: &mut [Session],
+        foreign: &[ForeignSite],
+        censuses: &Censuses,
+    ) -> Result<Corrections> {
+        self.step("proving references");
+        let target = &self.prepared.target_catalog;
+        proof::references(sessions, &self.scope, &self.plan, target, foreign, censuses).await
+    }
+
+    /// What was counted of entities that this run has loaded from the first row to the last.
+    fn censuses(&self) -> Censuses {
+        let counted = self.works.iter().filter_map(|work| {
+            let census = work.keys.counted()?;
+            Some((work.entity().to_owned(), census))
+        });
+        counted.collect()
     }
 
     /// Identities are told apart, and rows that a foreign key refused are read again, since their parents may have come

@@ -94,18 +94,19 @@ pub(super) async fn statements(
     }
     found.push(on_target("gather statistics", &finish::analyze_sql(entity)));
     found.extend(builds(items, true));
-    let foreign = proof::foreign_sites(&prepared.plan, &prepared.target_catalog, &[], silencing);
+    let foreign: Vec<_> = proof::foreign_sites(&prepared.plan, &prepared.target_catalog, &[], silencing)
+        .into_iter()
+        .map(|site| site.beside(items))
+        .collect();
     let questions = proof::questions(
         &prepared.store,
         &prepared.plan,
         entity,
         &prepared.target_catalog,
         &foreign,
+        !has_begun(prepared, entity),
     );
-    found.extend(questions.into_iter().map(|(parent, sql)| PlannedStatement {
-        step: format!("prove references to {parent}"),
-        ..on_target("", &sql)
-    }));
+    found.extend(questions.iter().map(|(step, sql)| on_target(step, sql)));
     found.extend(builds(items, false));
     found.extend(returns(items));
     Ok(found)

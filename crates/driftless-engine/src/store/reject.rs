@@ -177,6 +177,18 @@ pub async fn counts(session: &Session, store: &Store, entity: &str) -> Result<(i
     Ok((row.get(0)?, row.get(1)?))
 }
 
+/// The keys on record of an entity, at most so many.
+pub async fn keys(session: &Session, store: &Store, entity: &str, most: usize) -> Result<Vec<String>> {
+    let sql = store.sql("SELECT key FROM {state}.rejects WHERE pipeline = $1 AND entity = $2 LIMIT $3");
+    let params = [
+        Param::text(store.pipeline()),
+        Param::text(entity),
+        Param::int8(most as i64),
+    ];
+    let rows = session.query(&sql, &params).await?;
+    rows.iter().map(|row| Ok(row.get(0)?)).collect()
+}
+
 /// What most rows of an entity were rejected for, each as `17 times DL0406 a row repeats a unique value (orders_code_key)`.
 pub async fn foremost(session: &Session, store: &Store, entity: &str, most: i32) -> Result<Vec<String>> {
     let rows = session

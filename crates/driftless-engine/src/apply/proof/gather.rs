@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use driftless_core::name::{quote_ident, quote_literal};
 use driftless_core::plan::EntityPlan;
-use driftless_pg::{Session, Transaction};
+use driftless_pg::{Param, Session, Transaction};
+use uuid::Uuid;
 
 use super::site::{ShortKey, Site};
 use crate::error::Result;
@@ -72,17 +73,22 @@ pub(super) async fn look(
     session: &Session,
     entity: &EntityPlan,
     site: &Site,
+    dangling: Option<&[Uuid]>,
     allowance: &Allowance,
 ) -> Result<Look> {
-    let sql = question(entity, site);
+    let (sql, params) = match dangling {
+        Some([]) => return Ok(Look::Whole),
+        Some(keys) => (question_of_dangling(entity, site), vec![Param::uuid_array(keys)]),
+        None => (question(entity, site), Vec::new()),
+    };
     if site.key.is_none() {
-        let counted = session.query_one(&sql, &[]).await?;
+        let counted = session.query_one(&sql, &params).await?;
         return Ok(match counted.get::<i64>(0)? {
             0 => Look::Whole,
             _ => Look::Broken(Among::All),
         });
     }
-    let found = session.query(&sql, &[]).await?;
+    let found = session.query(&sql, &params).await?;
     let keys: Vec<String> = found.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
     Ok(match keys.len() {
         0 => Look::Whole,
@@ -95,7 +101,18 @@ pub(super) async fn look(
 /// ordered, or counted: for the first few PostgreSQL would hope to find them soon, and probe row by row. A row without a key is one of
 /// others.
 pub(super) fn question(entity: &EntityPlan, site: &Site) -> String {
-    let orphans = format!("FROM {} AS c WHERE {}", entity.into.sql(), site.orphaned);
+    question_among(entity, site, "")
+}
+
+/// The same among those rows that refer to these keys: as far as is known they are not there.
+pub(super) fn question_of_dangling(entity: &EntityPlan, site: &Site) -> String {
+    let columns = site.columns.iter();
+    let among = columns.map(|column| format!("c.{} = ANY ($1::uuid[]) AND ", quote_ident(column)));
+    question_among(entity, site, &among.collect::<String>())
+}
+
+fn question_among(entity: &EntityPlan, site: &Site, among: &str) -> String {
+    let orphans = format!("FROM {} AS c WHERE {among}{}", entity.into.sql(), site.orphaned);
     match &site.key {
         Some(ShortKey { column, .. }) => format!(
             "SELECT o.key FROM (SELECT c.{column}::text AS key {orphans} AND c.{column} IS NOT NULL OFFSET 0) AS o ORDER BY o.key LIMIT {}",

@@ -4,9 +4,11 @@ use driftless_core::catalog::Catalog;
 use driftless_core::code;
 use driftless_core::name::{QualifiedName, quote_literal};
 use driftless_core::plan::{EntityPlan, Mint, Plan};
+use driftless_core::transform::Census;
 use driftless_pg::{Session, Transaction};
 
 use super::gather::{self, Allowance, Among, Look, WITH_ORPHAN, look, suspected, with_suspects};
+use super::known::{Censuses, Known};
 use super::leave::{Leaving, literal_or_null};
 use super::merged::merged;
 use super::null::Nulling;
@@ -23,6 +25,9 @@ use crate::store::aside::Scope;
 /// fixpoint. Everything is looked at once, over all sessions; after that only what may refer to rows that have left
 /// meanwhile (semi-naive evaluation, as of recursive queries). One transaction per entity and step.
 ///
+/// Where the keys of a reference were counted while rows were loaded, only those are looked at that lead nowhere. A foreign key for
+/// which that went wrong is found when it is validated: then the proof has to be repeated without censuses.
+///
 /// # Errors
 /// A lost lease or connection, or what the server refuses: what is committed by then stands, and starting again goes on.
 pub async fn references(
@@ -31,6 +36,7 @@ pub async fn references(
     plan: &Plan,
     target: &Catalog,
     foreign: &[ForeignSite],
+    censuses: &Censuses,
 ) -> Result<Corrections> {
     let mut watched: Vec<(&EntityPlan, Vec<Watched>)> = plan
         .entities
@@ -53,7 +59,9 @@ pub async fn references(
     for entity in &plan.entities {
         merged(session, scope, entity).await?;
     }
-    look_at_all(sessions, &mut watched).await?;
+    let all = watched.iter().flat_map(|(_, sites)| sites).map(|one| &one.site);
+    let known = Known::of(session, scope.store, censuses, all).await?;
+    look_at_all(sessions, plan, &mut watched, &known).await?;
     let mut sites = watched.iter().flat_map(|(_, sites)| sites);
     if sites.all(|watched| watched.seen.is_some()) {
         // Nobody leaves, so that nobody has to name an absent parent.
@@ -187,7 +195,12 @@ fn proof_of(entity: &EntityPlan) -> String {
 }
 
 /// Looks for orphans everywhere.
-async fn look_at_all(sessions: &mut [Session], watched: &mut [(&EntityPlan, Vec<Watched>)]) -> Result<()> {
+async fn look_at_all(
+    sessions: &mut [Session],
+    plan: &Plan,
+    watched: &mut [(&EntityPlan, Vec<Watched>)],
+    known: &Known<'_>,
+) -> Result<()> {
     let sites = watched
         .iter_mut()
         .flat_map(|(entity, sites)| sites.iter_mut().map(|one| (*entity, one)));
@@ -196,7 +209,8 @@ async fn look_at_all(sessions: &mut [Session], watched: &mut [(&EntityPlan, Vec<
     let allowance = Allowance::new();
     let looks = spread(sessions, &numbers, async |session, number| {
         let (entity, one) = &sites[*number];
-        let found = look(session, entity, &one.site, &allowance).await;
+        let dangling = known.dangling(plan, entity, &one.site);
+        let found = look(session, entity, &one.site, dangling.as_deref(), &allowance).await;
         Ok((*number, found.context(proof_of(entity))?))
     })
     .await?;
@@ -252,20 +266,41 @@ async fn correct(
     Ok(tally)
 }
 
-/// The statements that ask whether an entity's references are whole: what is referred to, and how it is asked.
+/// The statements that ask whether an entity's references are whole: what they are for, and how it is asked. Where keys were `counted`
+/// those that lead nowhere are asked about, if there are any.
 pub fn questions(
     store: &Store,
     plan: &Plan,
     entity: &EntityPlan,
     target: &Catalog,
     foreign: &[ForeignSite],
+    counted: bool,
 ) -> Vec<(String, String)> {
     if entity.identity.key.is_empty() {
         return Vec::new();
     }
     let sites = sites_of(plan, entity, target, foreign, store);
-    let question = |site: &Site| (site.parent_label.clone(), gather::question(entity, site));
+    let question = |site: &Site| {
+        let parent = &site.parent_label;
+        if counted && is_counted(plan, entity, site) {
+            let step = format!("find references to missing {parent}");
+            (step, gather::question_of_dangling(entity, site))
+        } else {
+            (
+                format!("prove references to {parent}"),
+                gather::question(entity, site),
+            )
+        }
+    };
     sites.iter().map(question).collect()
+}
+
+fn is_counted(plan: &Plan, entity: &EntityPlan, site: &Site) -> bool {
+    let told = site.counted.as_ref().and_then(|counted| {
+        let parent = Census::of(plan.entity(&counted.parent)?);
+        Some(Census::of(entity).tells(counted.reference, &parent))
+    });
+    told == Some(true)
 }
 
 /// The proof of one reference of an entity.

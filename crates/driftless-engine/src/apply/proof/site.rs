@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use driftless_core::catalog::{Catalog, Column, ConstraintKind, TypeKind, TypeRef, builtin};
 use driftless_core::name::{QualifiedName, quote_ident, quote_literal};
-use driftless_core::plan::aside::{ForeignColumns, Silencing};
+use driftless_core::plan::aside::{AsideItem, ForeignColumns, Silencing};
 use driftless_core::plan::{EntityPlan, Plan, RefSite};
 use driftless_core::spec::WhenMissing;
 
@@ -22,6 +22,19 @@ pub struct ForeignSite {
     pub columns: ForeignColumns,
     /// Whether it is set aside, or the server may leave it unchecked.
     pub unchecked: bool,
+    /// Whether the server validates it behind the proof.
+    pub validated: bool,
+}
+
+impl ForeignSite {
+    /// The same when these things are set aside.
+    #[must_use]
+    pub fn beside(self, items: &[&AsideItem]) -> ForeignSite {
+        let validated = items
+            .iter()
+            .any(|item| (&item.table, &item.name) == (&self.table, &self.name) && item.validate.is_some());
+        ForeignSite { validated, ..self }
+    }
 }
 
 /// The foreign keys of the plan's tables that hold: those that the catalog shows and those that are recorded as set aside.
@@ -44,6 +57,7 @@ pub fn foreign_sites(
             name: record.item.name.clone(),
             columns,
             unchecked: true,
+            validated: record.item.validate.is_some(),
         })
     });
     let shown = tables
@@ -60,6 +74,7 @@ pub fn foreign_sites(
                     name: key.name.clone(),
                     columns: ForeignColumns::of(key)?,
                     unchecked: !is_checked(silencing, key),
+                    validated: false,
                 })
             })
         });
@@ -91,6 +106,8 @@ pub(super) struct Site {
     pub(super) columns: Vec<String>,
     /// The key by which orphans are remembered, where it is of a type whose texts are short.
     pub(super) key: Option<ShortKey>,
+    /// Whose keys were counted that it refers to, where the server has the last word on it.
+    pub(super) counted: Option<Counted>,
     /// The columns that are referred to, with their tables, where a null in them breaks the reference. A target key bears none.
     pub(super) parent_columns: Vec<(QualifiedName, String)>,
     /// What is referred to, in the operator's words.
@@ -124,6 +141,15 @@ impl ShortKey {
             base_sql: base.name.sql(),
         })
     }
+}
+
+/// A reference whose keys are counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Counted {
+    /// Its number in the entity's program.
+    pub(super) reference: usize,
+    /// The entity that it refers to.
+    pub(super) parent: String,
 }
 
 /// What happens to an orphan.
@@ -211,6 +237,7 @@ fn foreign_site(plan: &Plan, entity: &EntityPlan, target: &Catalog, site: &Forei
         parents: parents.iter().map(|parent| parent.name.clone()).collect(),
         columns: key.columns.clone(),
         key: ShortKey::of(entity, target),
+        counted: counted(site, &refs),
         parent_columns: key
             .parent_columns
             .iter()
@@ -223,6 +250,17 @@ fn foreign_site(plan: &Plan, entity: &EntityPlan, target: &Catalog, site: &Forei
             _ => None,
         },
         missing: missing(entity, &refs),
+    }
+}
+
+/// The only reference that stands behind a foreign key. What the key's columns bear beside it the server finds.
+fn counted(key: &ForeignSite, refs: &[&RefSite]) -> Option<Counted> {
+    match refs {
+        [site] if key.validated && covers(key, site) => Some(Counted {
+            reference: site.reference,
+            parent: site.parents.first()?.entity.clone(),
+        }),
+        _ => None,
     }
 }
 
@@ -391,6 +429,7 @@ fn recorded_site(
         parents,
         columns: vec![site.column.clone()],
         key: ShortKey::of(entity, target),
+        counted: None,
         parent_columns: Vec::new(),
         constraint: None,
         column: Some(site.column.clone()),

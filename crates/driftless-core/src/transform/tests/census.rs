@@ -1,0 +1,133 @@
+//! Which references lead nowhere, told by the keys that passed by.
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::fixture::{batch, entity};
+use crate::catalog::builtin;
+use crate::identity::derive;
+use crate::plan::{Canonical, EntityPlan, KeyText, Merge, Mint, Path, RefProgram, Resolution};
+use crate::spec::{Unknown, WhenMissing};
+use crate::transform::Census;
+
+const NAMESPACE: Uuid = Uuid::NAMESPACE_OID;
+
+/// Patients whose second input refers to other patients.
+fn friends() -> EntityPlan {
+    let mut entity = entity(&[("id", builtin::INT8), ("friend", builtin::INT8)]);
+    entity.program.refs = vec![RefProgram {
+        parts: vec![KeyText::Input(1, Canonical::Integer)],
+        discriminator: None,
+        parents: vec![(
+            Vec::new(),
+            Resolution::Derive {
+                name: "patients".into(),
+            },
+        )],
+        unknown: Unknown::Reject,
+        missing: WhenMissing::Reject,
+    }];
+    entity
+}
+
+/// What is counted of rows, batch by batch.
+fn counted(entity: &EntityPlan, rows: &[(i64, Option<i64>)]) -> Census {
+    let mut all = Census::of(entity);
+    for rows in rows.chunks(1_000.min(1 + rows.len() / 2)) {
+        let bytes = |(key, friend): &(i64, Option<i64>)| (key.to_be_bytes(), friend.map(i64::to_be_bytes));
+        let bytes: Vec<_> = rows.iter().map(bytes).collect();
+        let rows = bytes
+            .iter()
+            .map(|(key, friend)| vec![Some(&key[..]), friend.as_ref().map(|bytes| &bytes[..])]);
+        let rows: Vec<_> = rows.collect();
+        let mut some = Census::of(entity);
+        some.count(&batch(2, &rows), &(0..rows.len()).collect::<Vec<_>>());
+        all.add(&some);
+    }
+    all
+}
+
+fn dangling(entity: &EntityPlan, census: &Census, left: &[i64], most: usize) -> Option<Vec<Uuid>> {
+    let mut found = census.dangling(NAMESPACE, (&entity.program.refs[0], 0), census, left, most)?;
+    found.sort();
+    Some(found)
+}
+
+fn uuids(keys: impl IntoIterator<Item = i64>) -> Vec<Uuid> {
+    let uuid = |key: i64| derive(NAMESPACE, "patients", key.to_string().as_bytes());
+    let mut uuids: Vec<Uuid> = keys.into_iter().map(uuid).collect();
+    uuids.sort();
+    uuids
+}
+
+#[test]
+fn keys_that_are_referred_to_and_not_there_are_told() {
+    let friends = friends();
+    let rows = [
+        (1, Some(2)),
+        (2, None),
+        (i64::MIN, Some(-1)),
+        (i64::MAX, Some(i64::MIN)),
+        (5, Some(1)),
+    ];
+    let census = counted(&friends, &rows);
+    assert_eq!(dangling(&friends, &census, &[], 1), Some(uuids([-1])));
+    // Rows that left again, of which only one is referred to.
+    assert_eq!(dangling(&friends, &census, &[2, 5], 2), Some(uuids([-1, 2])));
+    assert_eq!(dangling(&friends, &census, &[2, 5], 1), None);
+}
+
+#[test]
+fn what_keys_do_not_tell_is_not_told() {
+    let blind = |change: &dyn Fn(&mut EntityPlan)| {
+        let mut entity = friends();
+        change(&mut entity);
+        let census = counted(&entity, &[(1, Some(2))]);
+        let told = dangling(&entity, &census, &[], 9).is_some();
+        assert_eq!(census.tells(0, &census), told);
+        !told
+    };
+    assert!(!blind(&|_| {}));
+    assert!(blind(&|entity| entity.path = Path::Beside));
+    assert!(blind(&|entity| entity.identity.mint = Mint::Column(0)));
+    assert!(blind(&|entity| {
+        entity.identity.key[0].text = KeyText::Input(0, Canonical::Text);
+    }));
+    assert!(blind(&|entity| {
+        let (on, order) = (String::new(), String::new());
+        entity.identity.merge = Some(Merge { on, order });
+    }));
+    assert!(blind(&|entity| {
+        entity.program.refs[0].discriminator = Some((1, Canonical::Integer));
+    }));
+    assert!(blind(&|entity| entity.program.refs[0]
+        .parts
+        .push(KeyText::Answer(0))));
+    assert!(blind(&|entity| {
+        let (entity_name, name) = ("patients".to_owned(), None);
+        entity.program.refs[0].parents[0].1 = Resolution::Recorded {
+            entity: entity_name,
+            name,
+        };
+    }));
+}
+
+#[test]
+fn a_dense_key_takes_a_bit() {
+    let friends = friends();
+    let rows: Vec<(i64, Option<i64>)> = (0..100_000).map(|key| (key, Some(7))).collect();
+    let bytes = counted(&friends, &rows).bytes();
+    assert!((12_500..20_000).contains(&bytes), "{bytes}");
+}
+
+proptest! {
+    #[test]
+    fn as_sets_have_it(rows in proptest::collection::vec((-9i64..9, proptest::option::of(-9i64..9)), 0..20), left in proptest::collection::vec(-9i64..9, 0..4)) {
+        let friends = friends();
+        let census = counted(&friends, &rows);
+        let is_there = |key: &i64| rows.iter().any(|(own, _)| own == key) && !left.contains(key);
+        let expected: std::collections::BTreeSet<i64> =
+            rows.iter().filter_map(|(_, friend)| *friend).filter(|friend| !is_there(friend)).collect();
+        prop_assert_eq!(dangling(&friends, &census, &left, 40), Some(uuids(expected)));
+    }
+}

@@ -1,0 +1,90 @@
+//! The keys of an entity's rows, counted as its chunks are committed.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use driftless_core::plan::EntityPlan;
+use driftless_core::transform::Census;
+
+/// What the censuses of a run may take of memory together, in bytes.
+const ROOM: usize = 8 << 20;
+
+/// What is left of the memory for all censuses of a run.
+#[derive(Debug, Clone)]
+pub struct Room(Arc<AtomicUsize>);
+
+impl Default for Room {
+    fn default() -> Room {
+        Room(Arc::new(AtomicUsize::new(ROOM)))
+    }
+}
+
+impl Room {
+    /// Gives back what was taken, and takes as much as it is now; false where there is not so much.
+    fn exchange(&self, taken: usize, now: usize) -> bool {
+        let exchange = |left: usize| (left + taken).checked_sub(now);
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, exchange)
+            .is_ok()
+    }
+}
+
+/// The census of an entity all of whose chunks one run loads.
+#[derive(Debug, Default)]
+pub struct Counting {
+    census: Mutex<Option<Census>>,
+    room: Room,
+}
+
+impl Counting {
+    /// Of an entity of which no chunk was loaded before.
+    pub fn from_the_first(entity: &EntityPlan, room: &Room) -> Counting {
+        Counting {
+            census: Mutex::new(Some(Census::of(entity)).filter(|census| !census.is_blind())),
+            room: room.clone(),
+        }
+    }
+
+    fn census(&self) -> MutexGuard<'_, Option<Census>> {
+        self.census.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A census for one chunk, if anything is counted.
+    pub(super) fn of_a_chunk(&self, entity: &EntityPlan) -> Option<Census> {
+        self.census().as_ref().map(|_| Census::of(entity))
+    }
+
+    /// A chunk is committed. Where censuses grow too large, this one is given up.
+    pub(super) fn committed(&self, chunk: Option<Census>) {
+        let mut census = self.census();
+        let (Some(all), Some(chunk)) = (census.as_mut(), chunk) else {
+            return;
+        };
+        let before = all.bytes();
+        all.add(&chunk);
+        if !self.room.exchange(before, all.bytes()) {
+            self.room.exchange(before, 0);
+            *census = None;
+        }
+    }
+
+    /// What was counted, unless it was given up.
+    pub fn counted(&self) -> Option<Census> {
+        self.census().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_taken_as_long_as_there_is_some() {
+        let room = Room::default();
+        assert!(room.exchange(0, ROOM));
+        assert!(!room.exchange(0, 1));
+        assert!(room.exchange(ROOM, ROOM - 1));
+        assert!(room.exchange(0, 1));
+        assert!(!room.exchange(1, 2));
+    }
+}

@@ -1,0 +1,62 @@
+//! What is known of references by the keys that passed by, before the target is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_core::plan::{EntityPlan, Plan};
+use driftless_core::transform::Census;
+use driftless_pg::Session;
+use uuid::Uuid;
+
+use super::site::Site;
+use crate::error::Result;
+use crate::store::{Store, reject};
+
+/// Most rejects of a parent that are subtracted from its keys; with more of them its table is joined.
+const MOST_LEFT: usize = 100_000;
+
+/// Most keys that lead nowhere and are looked for one by one; with more of them the tables are joined.
+const MOST_DANGLING: usize = 10_000;
+
+/// What was counted of entities that were loaded from the first row to the last, by their names.
+pub type Censuses = BTreeMap<String, Census>;
+
+/// Censuses, and which keys of parents were written and are not there any more.
+pub(super) struct Known<'c> {
+    censuses: &'c Censuses,
+    left: BTreeMap<String, Vec<i64>>,
+}
+
+impl<'c> Known<'c> {
+    /// Asks what is on record of the parents of these sites.
+    pub(super) async fn of<'s>(
+        session: &Session,
+        store: &Store,
+        censuses: &'c Censuses,
+        sites: impl Iterator<Item = &'s Site>,
+    ) -> Result<Known<'c>> {
+        let parents: BTreeSet<&str> = sites
+            .filter_map(|site| Some(site.counted.as_ref()?.parent.as_str()))
+            .filter(|parent| censuses.contains_key(*parent))
+            .collect();
+        let mut left = BTreeMap::new();
+        for parent in parents {
+            let keys = reject::keys(session, store, parent, MOST_LEFT + 1).await?;
+            if keys.len() <= MOST_LEFT {
+                // A key that is no integer is none of those that were counted.
+                let keys = keys.iter().filter_map(|key| key.parse().ok());
+                left.insert(parent.to_owned(), keys.collect());
+            }
+        }
+        Ok(Known { censuses, left })
+    }
+
+    /// The target keys that are referred to and not there, as far as rows passed by; nothing where that is not known.
+    pub(super) fn dangling(&self, plan: &Plan, entity: &EntityPlan, site: &Site) -> Option<Vec<Uuid>> {
+        let counted = site.counted.as_ref()?;
+        let child = self.censuses.get(&entity.name)?;
+        let parent = self.censuses.get(&counted.parent)?;
+        let program = (entity.program.refs.get(counted.reference)?, counted.reference);
+        let left = self.left.get(&counted.parent)?;
+        child.dangling(plan.namespace, program, parent, left, MOST_DANGLING)
+    }
+}
