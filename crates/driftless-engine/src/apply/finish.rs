@@ -1,9 +1,9 @@
 //! What stands at the end of a load: statistics, and sequences behind the kept keys.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_core::name::{quote_ident, quote_literal};
-use driftless_core::plan::EntityPlan;
+use driftless_core::plan::{EntityPlan, Mint};
 use driftless_pg::Session;
 use futures_util::future::try_join_all;
 
@@ -18,28 +18,48 @@ pub fn statistics(plans: &[&EntityPlan]) -> Vec<String> {
     tables.into_iter().collect()
 }
 
-/// Gathers statistics of identities over all sessions, and runs what else is due then. Not while their indexes are built: the
-/// two keep each other waiting.
-pub async fn analyze_identities(
-    sessions: &mut [Session],
-    store: &Store,
-    plans: &[&EntityPlan],
-    due: Vec<String>,
-) -> Result<()> {
-    let statement = |plan: &&EntityPlan| {
+/// A sample that says how large tables are and how their keys spread: enough for the joins of the proofs. Tables are sampled well
+/// when the proofs have time for it.
+const SKETCHED: &str = "SET default_statistics_target = 10";
+
+/// Samples keys and references of tables and identities, over all sessions. Not while their indexes are built: the two keep each
+/// other waiting.
+pub async fn sketch(sessions: &mut [Session], store: &Store, plans: &[&EntityPlan]) -> Result<()> {
+    let mut columns: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for plan in plans {
+        let own = columns.entry(plan.into.sql()).or_default();
+        let keys = plan.identity.target.iter().map(|(column, _)| column);
+        let keys = keys.filter(|_| plan.identity.mint != Mint::Place);
+        let references = plan.refs.iter().filter(|site| site.path.is_empty());
+        own.extend(
+            keys.chain(references.map(|site| &site.column))
+                .map(|column| quote_ident(column)),
+        );
+    }
+    let tables = columns.into_iter().filter(|(_, columns)| !columns.is_empty());
+    let tables = tables.map(|(table, columns)| analysis(&table, columns));
+    let identities = plans.iter().map(|plan| {
         // Nothing is ever chosen by hash or fingerprints, and to sort a sample of them takes the longest.
-        let mut columns = identity::key_columns(plan);
-        columns.extend(identity::target_columns(plan));
-        columns.push("status".to_owned());
-        let table = store.identity_table(&plan.name).sql();
-        format!("ANALYZE {table} ({})", columns.join(", "))
-    };
-    let statements: Vec<String> = due.into_iter().chain(plans.iter().map(statement)).collect();
+        let keys = identity::key_columns(plan).into_iter();
+        let columns = keys
+            .chain(identity::target_columns(plan))
+            .chain(["status".to_owned()]);
+        analysis(&store.identity_table(&plan.name).sql(), columns)
+    });
+    let statements: Vec<String> = tables.chain(identities).collect();
     spread(sessions, &statements, async |session, statement| {
         Ok(session.batch(statement).await?)
     })
     .await?;
     Ok(())
+}
+
+fn analysis(table: &str, columns: impl IntoIterator<Item = String>) -> String {
+    let columns: Vec<String> = columns.into_iter().collect();
+    format!(
+        "{SKETCHED}; ANALYZE {table} ({}); RESET default_statistics_target",
+        columns.join(", ")
+    )
 }
 
 /// The statement that gathers statistics of an entity's table.

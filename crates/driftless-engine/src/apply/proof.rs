@@ -37,7 +37,7 @@ use driftless_pg::Session;
 
 pub use absent::keeps_key;
 pub use known::Censuses;
-pub use reference::{questions, references};
+pub use reference::{Proving, questions, references};
 pub use site::{ForeignSite, foreign_sites};
 pub use twin::{settle_identities, twins};
 pub use unique::uniqueness;

@@ -85,7 +85,7 @@ pub(super) async fn twins(
         if parked == 0 {
             return Ok(corrections);
         }
-        corrections.add(&proof::settle_identities(sessions, scope, plan, &[]).await?);
+        corrections.add(&proof::settle_identities(sessions, scope, plan).await?);
     }
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn identities(
     scope: &Scope<'_>,
     plan: &Plan,
 ) -> Result<Corrections> {
-    let mut corrections = proof::settle_identities(sessions, scope, plan, &[]).await?;
+    let mut corrections = proof::settle_identities(sessions, scope, plan).await?;
     corrections.add(&twins(works, lane, sessions, scope, plan).await?);
     Ok(corrections)
 }

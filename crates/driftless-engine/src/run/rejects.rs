@@ -391,6 +391,13 @@ async fn prove(
     found.add(&proof::late_uniqueness(&mut session, &scope, &plan, target).await?);
     let foreign = proof::foreign_sites(&plan, target, &[], silencing);
     let sessions = std::slice::from_mut(&mut session);
-    found.add(&proof::references(sessions, &scope, &plan, target, &foreign, &proof::Censuses::new()).await?);
+    let proving = proof::Proving {
+        plan: &plan,
+        target,
+        foreign: &foreign,
+        censuses: &proof::Censuses::new(),
+        meanwhile: &[],
+    };
+    found.add(&proof::references(sessions, &scope, &proving).await?);
     settle::count(&session, &scope, &found).await
 }

@@ -19,7 +19,7 @@ use super::report::Event;
 use crate::apply::aside::{Failure, Part, Restored, put_back as put_recorded_back, recorded, restore};
 use crate::apply::chunk::ChunkWork;
 use crate::apply::lane::Lane;
-use crate::apply::proof::{Censuses, Corrections, ForeignSite};
+use crate::apply::proof::{Censuses, Corrections, ForeignSite, Proving};
 use crate::apply::reunite::may_null;
 use crate::apply::write::Parents;
 use crate::apply::{begin, finish, lane, proof};
@@ -74,13 +74,7 @@ impl Settling<'_, '_> {
         let mut corrections = self.again(lanes, sessions).await?;
         self.step("gathering statistics");
         let plans: Vec<&EntityPlan> = self.plans().collect();
-        let changed = !self.complete_when_loaded() || !corrections.is_empty();
-        let tables = if changed {
-            finish::statistics(&plans)
-        } else {
-            Vec::new()
-        };
-        finish::analyze_identities(sessions, &self.prepared.store, &plans, tables).await?;
+        finish::sketch(sessions, &self.prepared.store, &plans).await?;
         self.step("building indexes");
         let (keys, found) =
             proof::settle_keys(sessions, &self.scope, plan, &self.prepared.target_catalog).await?;
@@ -130,7 +124,16 @@ impl Settling<'_, '_> {
     ) -> Result<Corrections> {
         self.step("proving references");
         let target = &self.prepared.target_catalog;
-        proof::references(sessions, &self.scope, &self.plan, target, foreign, censuses).await
+        let plans: Vec<&EntityPlan> = self.plans().collect();
+        let meanwhile = finish::statistics(&plans);
+        let proving = Proving {
+            plan: &self.plan,
+            target,
+            foreign,
+            censuses,
+            meanwhile: &meanwhile,
+        };
+        proof::references(sessions, &self.scope, &proving).await
     }
 
     /// What was counted of entities that this run has loaded from the first row to the last.
@@ -148,14 +151,8 @@ impl Settling<'_, '_> {
         let Some(lane) = lanes.first_mut() else {
             return Ok(Corrections::default());
         };
-        // Tables that have all their rows are sampled meanwhile: neither touches what the other does.
-        let statistics = if self.complete_when_loaded() {
-            finish::statistics(&self.plans().collect::<Vec<_>>())
-        } else {
-            Vec::new()
-        };
         let (mut corrections, due) = tokio::try_join!(
-            proof::settle_identities(sessions, &self.scope, &self.plan, &statistics),
+            proof::settle_identities(sessions, &self.scope, &self.plan),
             reject::any_due(&lane.writer, &self.prepared.store)
         )?;
         if corrections.is_empty() && !due && self.complete_when_loaded() {

@@ -8,7 +8,7 @@ use driftless_core::plan::aside::{Silencing, set_aside};
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_engine::apply::aside::{Part, restore, set_aside as take_away};
 use driftless_engine::apply::proof::{
-    Censuses, Corrections, foreign_sites, references, settle_identities, settle_keys,
+    Censuses, Corrections, Proving, foreign_sites, references, settle_identities, settle_keys,
 };
 use driftless_engine::introspect::{Wanted, introspect};
 use driftless_engine::store::aside::{Scope, list};
@@ -111,7 +111,7 @@ impl Fixture {
 
     async fn settle(&mut self) -> Corrections {
         let scope = scope(&self.store);
-        let mut all = settle_identities(&mut self.sessions, &scope, &self.plan, &[])
+        let mut all = settle_identities(&mut self.sessions, &scope, &self.plan)
             .await
             .expect("identities");
         let catalog = introspect(&self.sessions[0], &everything())
@@ -132,16 +132,16 @@ impl Fixture {
             .expect("a catalog");
         let records = list(&self.sessions[0], &scope).await.expect("records");
         let foreign = foreign_sites(&self.plan, &catalog, &records, scope.silencing);
-        references(
-            &mut self.sessions,
-            &scope,
-            &self.plan,
-            &catalog,
-            &foreign,
-            &Censuses::new(),
-        )
-        .await
-        .expect("a proof")
+        let proving = Proving {
+            plan: &self.plan,
+            target: &catalog,
+            foreign: &foreign,
+            censuses: &Censuses::new(),
+            meanwhile: &[],
+        };
+        references(&mut self.sessions, &scope, &proving)
+            .await
+            .expect("a proof")
     }
 
     /// Everything back, as it was before.

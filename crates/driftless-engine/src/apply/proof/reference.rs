@@ -21,6 +21,21 @@ use crate::error::{InContext as _, Result};
 use crate::store::Store;
 use crate::store::aside::Scope;
 
+/// What references are proven of, and by what.
+#[derive(Debug, Clone, Copy)]
+pub struct Proving<'a> {
+    /// The plan of everything that is in the target.
+    pub plan: &'a Plan,
+    /// The target's catalog, as it was before anything was set aside.
+    pub target: &'a Catalog,
+    /// The foreign keys that hold.
+    pub foreign: &'a [ForeignSite],
+    /// The keys of entities that were loaded from the first row to the last, as far as they were counted.
+    pub censuses: &'a Censuses,
+    /// Statements that have nothing to do with it, and are due when it is done: sessions run them that would wait.
+    pub meanwhile: &'a [String],
+}
+
 /// Proves every foreign key of the plan's tables and every reference of the plan, and corrects what breaks them, to a
 /// fixpoint. Everything is looked at once, over all sessions; after that only what may refer to rows that have left
 /// meanwhile (semi-naive evaluation, as of recursive queries). One transaction per entity and step.
@@ -33,25 +48,10 @@ use crate::store::aside::Scope;
 pub async fn references(
     sessions: &mut [Session],
     scope: &Scope<'_>,
-    plan: &Plan,
-    target: &Catalog,
-    foreign: &[ForeignSite],
-    censuses: &Censuses,
+    proving: &Proving<'_>,
 ) -> Result<Corrections> {
-    let mut watched: Vec<(&EntityPlan, Vec<Watched>)> = plan
-        .entities
-        .iter()
-        .filter(|entity| !entity.identity.key.is_empty())
-        .map(|entity| {
-            let sites = sites_of(plan, entity, target, foreign, scope.store);
-            let watched = sites.into_iter().map(|site| Watched {
-                site,
-                seen: None,
-                broken: Among::All,
-            });
-            (entity, watched.collect())
-        })
-        .collect();
+    let Proving { plan, meanwhile, .. } = *proving;
+    let mut watched = watched(scope.store, proving);
     let Some(session) = sessions.first_mut() else {
         return Ok(Corrections::default());
     };
@@ -60,26 +60,72 @@ pub async fn references(
         merged(session, scope, entity).await?;
     }
     let all = watched.iter().flat_map(|(_, sites)| sites).map(|one| &one.site);
-    let known = Known::of(session, scope.store, censuses, all).await?;
+    let known = Known::of(session, scope.store, proving.censuses, all).await?;
     look_at_all(sessions, plan, &mut watched, &known).await?;
     let mut sites = watched.iter().flat_map(|(_, sites)| sites);
     if sites.all(|watched| watched.seen.is_some()) {
         // Nobody leaves, so that nobody has to name an absent parent.
+        run_all(sessions, meanwhile).await?;
         return Ok(Corrections::default());
     }
-    let parents: BTreeSet<&str> = watched
-        .iter()
-        .flat_map(|(_, sites)| sites)
-        .flat_map(|watched| watched.site.parents.iter().map(String::as_str))
-        .collect();
-    let session = &mut sessions[0];
-    absent::fill(session, scope, plan, &parents).await?;
+    let Some((session, idle)) = sessions.split_first_mut() else {
+        return Ok(Corrections::default());
+    };
+    if idle.is_empty() {
+        let corrections = to_fixpoint(session, scope, plan, &mut watched).await?;
+        run_all(sessions, meanwhile).await?;
+        return Ok(corrections);
+    }
+    let correcting = to_fixpoint(session, scope, plan, &mut watched);
+    let (corrections, ()) = tokio::try_join!(correcting, run_all(idle, meanwhile))?;
+    Ok(corrections)
+}
+
+/// The sites of each entity, before they are looked at.
+fn watched<'p>(store: &Store, proving: &Proving<'p>) -> Vec<(&'p EntityPlan, Vec<Watched>)> {
+    let entities = proving.plan.entities.iter();
+    let keyed = entities.filter(|entity| !entity.identity.key.is_empty());
+    keyed
+        .map(|entity| {
+            let sites = sites_of(proving.plan, entity, proving.target, proving.foreign, store);
+            let watched = sites.into_iter().map(|site| Watched {
+                site,
+                seen: None,
+                broken: Among::All,
+            });
+            (entity, watched.collect())
+        })
+        .collect()
+}
+
+async fn run_all(sessions: &mut [Session], statements: &[String]) -> Result<()> {
+    let run = async |session: &mut Session, statement: &String| Ok(session.batch(statement).await?);
+    spread(sessions, statements, run).await?;
+    Ok(())
+}
+
+/// Corrects what is broken, until nothing is.
+async fn to_fixpoint(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    plan: &Plan,
+    watched: &mut [(&EntityPlan, Vec<Watched>)],
+) -> Result<Corrections> {
+    let sites = watched.iter().flat_map(|(_, sites)| sites);
+    let parents: BTreeSet<String> = sites.flat_map(|one| one.site.parents.iter().cloned()).collect();
+    absent::fill(
+        session,
+        scope,
+        plan,
+        &parents.iter().map(String::as_str).collect(),
+    )
+    .await?;
     let mut corrections = Corrections::default();
     let mut left = Left::default();
     loop {
         let mut whole = true;
         let mut nulled: BTreeSet<Nulled<'_>> = BTreeSet::new();
-        for (entity, sites) in &mut watched {
+        for (entity, sites) in watched.iter_mut() {
             // Rows that refer to rows of their own table leave to the last before others are looked at.
             loop {
                 let mut due: Vec<&mut Watched> = sites.iter_mut().filter(|one| left.concerns(one)).collect();
@@ -105,7 +151,7 @@ pub async fn references(
             }
         }
         for one in nulled {
-            look_again(&mut watched, &one);
+            look_again(watched, &one);
         }
         if whole {
             return Ok(corrections);

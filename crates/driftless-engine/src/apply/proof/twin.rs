@@ -13,16 +13,8 @@ use crate::error::{EngineError, InContext as _, Result};
 use crate::store::aside::Scope;
 use crate::store::identity;
 
-/// What is done on one session while others do something else.
-enum Job<'p> {
-    /// A statement that has nothing to do with the identities.
-    Beside(&'p str),
-    /// An index of an entity's identities.
-    Index(&'p EntityPlan, Vec<String>),
-}
-
 /// Builds the indexes of all identities over all sessions, and removes what contradicts their uniqueness until the builds
-/// go through. Statements that touch no identities run beside the builds.
+/// go through.
 ///
 /// # Errors
 /// As [`twins`]; `INTEGRITY` where identities contradict each other that an earlier migration left.
@@ -30,29 +22,20 @@ pub async fn settle_identities(
     sessions: &mut [Session],
     scope: &Scope<'_>,
     plan: &Plan,
-    beside: &[String],
 ) -> Result<Corrections> {
     let entities = plan
         .entities
         .iter()
         .filter(|entity| !entity.identity.key.is_empty());
-    let indexes = entities.flat_map(|entity| {
-        let statements = identity::index(scope.store, entity);
-        statements
-            .into_iter()
-            .map(move |statement| Job::Index(entity, statement))
-    });
-    let beside = beside.iter().map(|statement| Job::Beside(statement));
-    let jobs: Vec<Job<'_>> = beside.chain(indexes).collect();
-    let refused = spread(sessions, &jobs, async |session, job| match job {
-        Job::Beside(statement) => {
-            session.batch(statement).await?;
-            Ok(None)
-        }
-        Job::Index(entity, statement) => {
-            let built = index(session, scope, entity, statement).await?;
-            Ok((!built).then_some(entity.name.as_str()))
-        }
+    let indexes: Vec<(&EntityPlan, Vec<String>)> = entities
+        .flat_map(|entity| {
+            let statements = identity::index(scope.store, entity).into_iter();
+            statements.map(move |statement| (entity, statement))
+        })
+        .collect();
+    let refused = spread(sessions, &indexes, async |session, (entity, statement)| {
+        let built = index(session, scope, entity, statement).await?;
+        Ok((!built).then_some(entity.name.as_str()))
     })
     .await?;
     let refused: BTreeSet<&str> = refused.into_iter().flatten().collect();
