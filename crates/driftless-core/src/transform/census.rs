@@ -71,13 +71,15 @@ impl Census {
         all.map(|counted| counted.keys.serialized_size()).sum()
     }
 
-    /// Whether it tells which keys of a parent a reference leads to.
-    pub fn tells(&self, reference: usize, parent: &Census) -> bool {
-        parent.own.is_some() && self.references.get(reference).is_some_and(Option::is_some)
+    /// Whether it tells the UUIDs of missing keys of a parent to which a reference leads.
+    pub fn tells(&self, (program, reference): (&RefProgram, usize), parent: &Census) -> bool {
+        let counted = self.references.get(reference).is_some_and(Option::is_some);
+        counted && parent.own.is_some() && derived_by(program).is_some()
     }
 
     /// The UUIDs of keys to which a reference of this entity leads and which are not among the parent's, in no order; those that
-    /// `left` the parent again included. Nothing where that cannot be told, or where they are more than `most`.
+    /// `left` the parent again included. Nothing where that cannot be told, or where they are more than `most`. That there are none
+    /// is told of keys, too, whose UUIDs are not derived from them.
     pub fn dangling(
         &self,
         namespace: Uuid,
@@ -87,17 +89,17 @@ impl Census {
         most: usize,
     ) -> Option<Vec<Uuid>> {
         let referred = &self.references.get(reference)?.as_ref()?.keys;
-        let (_, Resolution::Derive { name }) = program.parents.first()? else {
-            return None;
-        };
         let mut gone = referred - &parent.own.as_ref()?.keys;
         gone.extend(
             left.iter()
                 .map(|key| unsigned(*key))
                 .filter(|key| referred.contains(*key)),
         );
+        if gone.is_empty() {
+            return Some(Vec::new());
+        }
         let few = usize::try_from(gone.len()).is_ok_and(|gone| gone <= most);
-        let deriver = Deriver::new(namespace, name);
+        let deriver = Deriver::new(namespace, derived_by(program)?);
         let uuid = |key| deriver.derive(signed(key).to_string().as_bytes());
         few.then(|| gone.iter().map(uuid).collect())
     }
@@ -112,20 +114,28 @@ impl Counted {
     }
 }
 
-/// The input of an entity's key, where it is an integer from which the UUID is derived, and each row is one of the target.
+/// The input of an entity's key, where it is an integer, and each row is one of the target.
 fn own_input(entity: &EntityPlan) -> Option<usize> {
     let identity = &entity.identity;
-    let plain = identity.merge.is_none() && identity.natural_key.is_none();
-    match (identity.key.as_slice(), &identity.mint) {
-        ([part], Mint::Derive { recorded: None, .. }) if plain => integer_input(part.text),
+    let plain = identity.merge.is_none() && identity.natural_key.is_none() && identity.mint != Mint::Place;
+    match identity.key.as_slice() {
+        [part] if plain => integer_input(part.text),
         _ => None,
     }
 }
 
-/// The input of a reference by an integer from which the UUID of its only parent is derived.
+/// The input of a reference by an integer to one parent.
 fn referring_input(program: &RefProgram) -> Option<usize> {
     match (program.parts.as_slice(), program.parents.as_slice()) {
-        ([part], [(_, Resolution::Derive { .. })]) if program.discriminator.is_none() => integer_input(*part),
+        ([part], [_]) if program.discriminator.is_none() => integer_input(*part),
+        _ => None,
+    }
+}
+
+/// The name by which the UUIDs of a reference's only parent are derived from its keys, and from nothing else.
+fn derived_by(program: &RefProgram) -> Option<&str> {
+    match program.parents.as_slice() {
+        [(_, Resolution::Derive { name })] => Some(name),
         _ => None,
     }
 }

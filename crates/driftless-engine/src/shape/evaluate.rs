@@ -163,7 +163,7 @@ impl<S: Subject> Asking<'_, S> {
     /// The rows for which one of these outputs fails. Nothing but what they are computed from is sent.
     async fn failing_for(&mut self, outputs: &[usize]) -> Result<Vec<usize>> {
         let part = self.evaluation.part(outputs);
-        let arrays = |inputs: &[&EvaluationInput]| array_of(self.subject, inputs, &self.rows);
+        let arrays = |inputs: &[&EvaluationInput], rows: &[usize]| array_of(self.subject, inputs, rows);
         let found = failing(self.session, &part, &self.rows, arrays).await?;
         Ok(found.iter().map(|failure| failure.fault.row as usize).collect())
     }
@@ -174,7 +174,7 @@ impl<S: Subject> Asking<'_, S> {
         if candidates.is_empty() {
             return Ok(0);
         }
-        let arrays = |inputs: &[&EvaluationInput]| array_of(self.subject, inputs, candidates);
+        let arrays = |inputs: &[&EvaluationInput], rows: &[usize]| array_of(self.subject, inputs, rows);
         let found = failing(self.session, &self.evaluation, candidates, arrays).await?;
         let failed: BTreeSet<usize> = found.iter().map(|failure| failure.fault.row as usize).collect();
         self.rows.retain(|row| !failed.contains(row));

@@ -35,13 +35,16 @@ pub(super) fn is_of_a_row(state: &str, reads: bool) -> bool {
             && (matches!(state, "3F000" | "XX000") || state.starts_with("42") || state.starts_with("54")))
 }
 
+/// Most rows that one call of the function looks at. Each part of an array that it takes copies all of it before.
+const AT_ONCE: usize = 1_000;
+
 /// Which rows fail in one of an evaluation's outputs, and why; of several outputs that fail for a row the first one tells. `array`
-/// makes the array of some inputs for these rows, those of the first input first.
+/// makes the array of some inputs for some rows, those of the first input first.
 pub(super) async fn failing(
     session: &mut Session,
     evaluation: &Evaluation,
     rows: &[usize],
-    array: impl Fn(&[&EvaluationInput]) -> Param,
+    array: impl Fn(&[&EvaluationInput], &[usize]) -> Param,
 ) -> Result<Vec<Failure>> {
     let mut first: BTreeMap<usize, Failure> = BTreeMap::new();
     let tx = session.begin(BeginMode::RolledBack).await?;
@@ -58,11 +61,13 @@ pub(super) async fn failing(
                FROM {name}($1::int4{}) ORDER BY row_number, output",
             numbers.concat()
         );
-        let mut params = vec![Param::int4(i32::try_from(rows.len()).unwrap_or(i32::MAX))];
-        params.extend(arrays.0.iter().map(|inputs| array(inputs)));
-        for row in &tx.query(&sql, &params).await? {
-            if let Some(failure) = failure(row, evaluation, &outputs, rows)? {
-                first.entry(failure.fault.row as usize).or_insert(failure);
+        for rows in rows.chunks(AT_ONCE) {
+            let mut params = vec![Param::int4(i32::try_from(rows.len()).unwrap_or(i32::MAX))];
+            params.extend(arrays.0.iter().map(|inputs| array(inputs, rows)));
+            for row in &tx.query(&sql, &params).await? {
+                if let Some(failure) = failure(row, evaluation, &outputs, rows)? {
+                    first.entry(failure.fault.row as usize).or_insert(failure);
+                }
             }
         }
     }

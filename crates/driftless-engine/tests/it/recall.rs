@@ -278,9 +278,10 @@ async fn a_row_that_fails_is_found_among_any_number_of_columns() {
         ],
     };
     let mut batch = Batch::new(150);
-    for row in 0..700 {
+    for row in 0..4_100 {
         let bad = match row {
-            3 | 699 => Some(149),
+            3 | 699 | 2_000 | 4_099 => Some(149),
+            1_999 => Some(0),
             77 => Some(5),
             500 => Some(119),
             _ => None,
@@ -295,7 +296,7 @@ async fn a_row_that_fails_is_found_among_any_number_of_columns() {
         batch.push_row(cells.map(Some));
     }
     let experience = Experience::without_recall(&evaluation);
-    let rows: Vec<usize> = (0..700).collect();
+    let rows: Vec<usize> = (0..4_100).collect();
     // Once without experience, and once with it.
     for _ in 0..2 {
         let mut subject = batch.clone();
@@ -307,7 +308,16 @@ async fn a_row_that_fails_is_found_among_any_number_of_columns() {
             .iter()
             .map(|fault| (fault.row, fault.message.split(':').next().unwrap_or_default()))
             .collect();
-        assert_eq!(failed, [(3, "all"), (77, "some"), (500, "others"), (699, "all")]);
+        let expected = [
+            (3, "all"),
+            (77, "some"),
+            (500, "others"),
+            (699, "all"),
+            (1_999, "some"),
+            (2_000, "all"),
+            (4_099, "all"),
+        ];
+        assert_eq!(failed, expected);
         let sum = found.table.cell(4, 2).bytes(&subject.arena).map(<[u8]>::to_vec);
         assert_eq!(sum, Some(150_i32.to_be_bytes().to_vec()));
     }

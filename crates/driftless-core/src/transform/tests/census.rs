@@ -84,12 +84,12 @@ fn what_keys_do_not_tell_is_not_told() {
         change(&mut entity);
         let census = counted(&entity, &[(1, Some(2))]);
         let told = dangling(&entity, &census, &[], 9).is_some();
-        assert_eq!(census.tells(0, &census), told);
+        assert_eq!(census.tells((&entity.program.refs[0], 0), &census), told);
         !told
     };
     assert!(!blind(&|_| {}));
     assert!(blind(&|entity| entity.path = Path::Beside));
-    assert!(blind(&|entity| entity.identity.mint = Mint::Column(0)));
+    assert!(blind(&|entity| entity.identity.mint = Mint::Place));
     assert!(blind(&|entity| {
         entity.identity.key[0].text = KeyText::Input(0, Canonical::Text);
     }));
@@ -110,6 +110,17 @@ fn what_keys_do_not_tell_is_not_told() {
             name,
         };
     }));
+}
+
+#[test]
+fn that_none_is_missing_is_told_whatever_uuids_are_made_of() {
+    let mut friends = friends();
+    friends.identity.mint = Mint::Column(0);
+    let (entity, name) = ("patients".to_owned(), None);
+    friends.program.refs[0].parents[0].1 = Resolution::Recorded { entity, name };
+    let census = counted(&friends, &[(1, Some(2)), (2, None)]);
+    assert_eq!(dangling(&friends, &census, &[], 9), Some(Vec::new()));
+    assert_eq!(dangling(&friends, &census, &[2], 9), None);
 }
 
 #[test]

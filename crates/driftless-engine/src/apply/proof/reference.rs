@@ -344,7 +344,8 @@ pub fn questions(
 fn is_counted(plan: &Plan, entity: &EntityPlan, site: &Site) -> bool {
     let told = site.counted.as_ref().and_then(|counted| {
         let parent = Census::of(plan.entity(&counted.parent)?);
-        Some(Census::of(entity).tells(counted.reference, &parent))
+        let program = entity.program.refs.get(counted.reference)?;
+        Some(Census::of(entity).tells((program, counted.reference), &parent))
     });
     told == Some(true)
 }
