@@ -47,8 +47,18 @@ pub async fn sketch(sessions: &mut [Session], store: &Store, plans: &[&EntityPla
         analysis(&store.identity_table(&plan.name).sql(), columns)
     });
     let statements: Vec<String> = tables.chain(identities).collect();
-    spread(sessions, &statements, async |session, statement| {
-        Ok(session.batch(statement).await?)
+    // Each takes a moment: a session gets all of its own at once.
+    let shares = statements.chunks(statements.len().div_ceil(sessions.len().max(1)).max(1));
+    let shares: Vec<String> = shares
+        .map(|share| {
+            format!(
+                "{SKETCHED}; {}; RESET default_statistics_target",
+                share.join("; ")
+            )
+        })
+        .collect();
+    spread(sessions, &shares, async |session, share| {
+        Ok(session.batch(share).await?)
     })
     .await?;
     Ok(())
@@ -56,10 +66,7 @@ pub async fn sketch(sessions: &mut [Session], store: &Store, plans: &[&EntityPla
 
 fn analysis(table: &str, columns: impl IntoIterator<Item = String>) -> String {
     let columns: Vec<String> = columns.into_iter().collect();
-    format!(
-        "{SKETCHED}; ANALYZE {table} ({}); RESET default_statistics_target",
-        columns.join(", ")
-    )
+    format!("ANALYZE {table} ({})", columns.join(", "))
 }
 
 /// The statement that gathers statistics of an entity's table.

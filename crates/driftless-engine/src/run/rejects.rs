@@ -396,6 +396,7 @@ async fn prove(
         target,
         foreign: &foreign,
         censuses: &proof::Censuses::new(),
+        corrected: &proof::Corrections::default(),
         meanwhile: &[],
     };
     found.add(&proof::references(sessions, &scope, &proving).await?);

@@ -89,14 +89,17 @@ impl Settling<'_, '_> {
             self.scope.silencing,
         );
         let censuses = self.censuses();
-        corrections.add(&self.prove(sessions, &foreign, &censuses).await?);
+        let found = self.prove(sessions, &foreign, &censuses, &corrections).await?;
+        corrections.add(&found);
         count(&sessions[0], &self.scope, &corrections).await?;
         crash::point("references-proven");
         self.step("restoring constraints");
         let mut restored = put_recorded_back(sessions, &self.scope, Part::All, recorded).await?;
         if !censuses.is_empty() && restored.failures.iter().any(Failure::is_orphan) {
             // Rows came by other ways than past us.
-            let found = self.prove(sessions, &foreign, &Censuses::new()).await?;
+            let found = self
+                .prove(sessions, &foreign, &Censuses::new(), &corrections)
+                .await?;
             count(&sessions[0], &self.scope, &found).await?;
             restored = restore(sessions, &self.scope, Part::All).await?;
         }
@@ -121,6 +124,7 @@ impl Settling<'_, '_> {
         sessions: &mut [Session],
         foreign: &[ForeignSite],
         censuses: &Censuses,
+        corrected: &Corrections,
     ) -> Result<Corrections> {
         self.step("proving references");
         let target = &self.prepared.target_catalog;
@@ -131,6 +135,7 @@ impl Settling<'_, '_> {
             target,
             foreign,
             censuses,
+            corrected,
             meanwhile: &meanwhile,
         };
         proof::references(sessions, &self.scope, &proving).await

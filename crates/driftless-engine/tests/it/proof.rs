@@ -137,6 +137,7 @@ impl Fixture {
             target: &catalog,
             foreign: &foreign,
             censuses: &Censuses::new(),
+            corrected: &Corrections::default(),
             meanwhile: &[],
         };
         references(&mut self.sessions, &scope, &proving)

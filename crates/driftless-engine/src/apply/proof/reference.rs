@@ -32,6 +32,8 @@ pub struct Proving<'a> {
     pub foreign: &'a [ForeignSite],
     /// The keys of entities that were loaded from the first row to the last, as far as they were counted.
     pub censuses: &'a Censuses,
+    /// What other proofs have corrected since.
+    pub corrected: &'a Corrections,
     /// Statements that have nothing to do with it, and are due when it is done: sessions run them that would wait.
     pub meanwhile: &'a [String],
 }
@@ -60,7 +62,7 @@ pub async fn references(
         merged(session, scope, entity).await?;
     }
     let all = watched.iter().flat_map(|(_, sites)| sites).map(|one| &one.site);
-    let known = Known::of(session, scope.store, proving.censuses, all).await?;
+    let known = Known::of(session, scope.store, proving.censuses, proving.corrected, all).await?;
     look_at_all(sessions, plan, &mut watched, &known).await?;
     let mut sites = watched.iter().flat_map(|(_, sites)| sites);
     if sites.all(|watched| watched.seen.is_some()) {
