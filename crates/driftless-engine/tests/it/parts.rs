@@ -12,6 +12,8 @@ mod others;
 mod checked;
 mod parents;
 mod partitions;
+mod triggers;
+mod taken_back;
 mod random;
 mod lookup;
 mod keyless;
