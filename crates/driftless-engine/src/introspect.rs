@@ -28,6 +28,7 @@ mod expression;
 mod kinship;
 
 pub use condition::describe_condition;
+pub(crate) use detail::trigger_mode;
 pub use expression::{Described, describe_expressions};
 pub use kinship::kinship;
 pub use query::{describe_query, right};

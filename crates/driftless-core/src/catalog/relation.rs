@@ -154,7 +154,7 @@ pub struct Index {
 }
 
 /// When a trigger fires (`tgenabled`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TriggerMode {
     /// In origin and local sessions: silent under replica role.
     Origin,
@@ -187,6 +187,9 @@ pub struct Trigger {
     pub mode: TriggerMode,
     /// Whether it fires on INSERT.
     pub on_insert: bool,
+    /// Whether it fires for each row, and not once for a statement. One of a partitioned table fires as its copy on the partition
+    /// that bears the row, in that copy's mode.
+    pub per_row: bool,
     /// The function it calls.
     pub function: QualifiedName,
     /// What that function reaches, itself or through functions that it calls: functions of extensions that send requests and

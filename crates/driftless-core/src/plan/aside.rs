@@ -10,16 +10,18 @@ mod circle;
 mod definition;
 mod item;
 mod keep;
+mod loud;
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::item::switch_trigger;
 use self::keep::Loaded;
-use super::entity::{Path, Plan};
+pub use self::loud::unsilenced;
+use super::entity::Plan;
 use crate::catalog::{Catalog, Constraint, ConstraintKind, Oid, Relation, TriggerMode};
-use crate::code;
 use crate::error::Finding;
 use crate::name::{QualifiedName, quote_ident};
 
@@ -192,6 +194,11 @@ impl AsideItem {
         }
     }
 
+    /// Whether it is set aside for this entity.
+    pub fn is_for(&self, entity: &str) -> bool {
+        self.entity.split(", ").any(|name| name == entity)
+    }
+
     /// As people name it: `primary key patients_pkey of public.patients`.
     pub fn label(&self) -> String {
         format!("{} {} of {}", self.kind.noun(), self.name, self.table)
@@ -218,16 +225,15 @@ pub struct AsidePlan {
     pub items: Vec<AsideItem>,
     /// What stays.
     pub kept: Vec<Kept>,
-    /// Triggers that would fire and cannot be silenced.
-    pub findings: Vec<Finding>,
 }
 
-/// Decides what is set aside for the tables that the plan loads.
-pub fn set_aside(plan: &Plan, target: &Catalog, silencing: Silencing) -> AsidePlan {
+/// Decides what is set aside for the tables that the plan loads; `recorded` is what the pipeline has on record as set aside by
+/// earlier runs.
+pub fn set_aside(plan: &Plan, target: &Catalog, silencing: Silencing, recorded: &[AsideItem]) -> AsidePlan {
     let loaded = Loaded::of(plan, target);
     let mut draft = Draft::default();
+    let triggers = loud::silenced(plan, target, silencing, recorded);
     for relation in loaded.relations() {
-        draft.triggers(relation, silencing);
         draft.constraints(relation, &loaded, silencing);
         draft.indexes(relation, &loaded);
     }
@@ -236,17 +242,13 @@ pub fn set_aside(plan: &Plan, target: &Catalog, silencing: Silencing) -> AsidePl
     }
     // Youngest first within a kind: foreign keys come back in the order in which they were made, as a dump lists them.
     draft.items.sort_by_key(|(oid, item)| (item.kind, Reverse(*oid)));
+    let others = draft.items.into_iter().map(|(_, item)| AsideItem {
+        entity: writers(plan, &item.table),
+        ..item
+    });
     AsidePlan {
-        items: draft
-            .items
-            .into_iter()
-            .map(|(_, item)| AsideItem {
-                entity: writers(plan, &item.table),
-                ..item
-            })
-            .collect(),
+        items: triggers.into_iter().chain(others).collect(),
         kept: draft.kept,
-        findings: unsilenced(plan, target, silencing),
     }
 }
 
@@ -286,15 +288,6 @@ pub fn late_keys(plan: &Plan, target: &Catalog) -> Vec<AsideItem> {
     .collect()
 }
 
-/// Triggers of a table that would act in the sessions that load, and that this role may disable.
-pub fn loud_triggers(relation: &Relation, silencing: Silencing) -> impl Iterator<Item = AsideItem> {
-    let loud = relation
-        .triggers
-        .iter()
-        .filter(move |trigger| relation.owned && silencing.lets(trigger.mode));
-    loud.map(|trigger| item::trigger(relation, trigger))
-}
-
 /// What is found table by table, items with their age.
 #[derive(Default)]
 struct Draft {
@@ -303,11 +296,6 @@ struct Draft {
 }
 
 impl Draft {
-    fn triggers(&mut self, relation: &Relation, silencing: Silencing) {
-        let items = loud_triggers(relation, silencing);
-        self.items.extend(items.map(|item| (0, item)));
-    }
-
     fn constraints(&mut self, relation: &Relation, loaded: &Loaded<'_>, silencing: Silencing) {
         for constraint in &relation.constraints {
             let Some(kind) = keep::kind(constraint.kind) else {
@@ -379,46 +367,6 @@ fn writers(plan: &Plan, table: &QualifiedName) -> String {
         .map(|entity| entity.name.as_str())
         .collect();
     names.join(", ")
-}
-
-/// Triggers that would fire on our inserts into tables whose triggers are not ours to disable.
-fn unsilenced(plan: &Plan, target: &Catalog, silencing: Silencing) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut seen = BTreeSet::new();
-    for entity in &plan.entities {
-        let Some(relation) = target.relation(&entity.into) else {
-            continue;
-        };
-        if !seen.insert(&entity.into) || (entity.path == Path::Load && relation.owned) {
-            continue;
-        }
-        for trigger in &relation.triggers {
-            if trigger.on_insert && silencing.lets(trigger.mode) {
-                findings.push(unsilenced_trigger(relation, &trigger.name, silencing));
-            }
-        }
-    }
-    findings
-}
-
-fn unsilenced_trigger(relation: &Relation, trigger: &str, silencing: Silencing) -> Finding {
-    let (why, remedy) = match silencing {
-        Silencing::ReplicaRole => (
-            "it fires in replica sessions too, and the table has rows of others or another owner",
-            "let the table's owner disable it for the load, or give it the ordinary mode (ENABLE TRIGGER)",
-        ),
-        Silencing::EachTrigger => (
-            "this role may not set session_replication_role, and the table has rows of others or another owner",
-            "GRANT SET ON PARAMETER session_replication_role to the role (from 15 on), or let the table's owner \
-             disable the trigger for the load",
-        ),
-    };
-    Finding::error(
-        code::TRIGGERS_NOT_SILENCED,
-        format!("table {}, trigger {trigger}", relation.name),
-        format!("the trigger would fire for every loaded row: {why}"),
-    )
-    .remedy(remedy)
 }
 
 #[cfg(test)]

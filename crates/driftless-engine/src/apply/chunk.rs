@@ -22,11 +22,25 @@ use crate::store::execution::{self, Counts};
 use crate::store::lease::Lease;
 
 /// How often work that lost a deadlock begins anew. Somebody else went on each time, so it is rarely needed twice.
-pub const MOST_DEADLOCKS: u32 = 10;
+const MOST_DEADLOCKS: u32 = 10;
 
 /// Whether the server ended a transaction to resolve a deadlock: it is rolled back, and may simply be tried again.
 pub fn is_deadlock(error: &EngineError) -> bool {
     error.pg().and_then(|pg| pg.sqlstate()) == Some("40P01")
+}
+
+/// Does work that loses a deadlock again from its beginning, within bounds.
+///
+/// # Errors
+/// As the work; a deadlock where it was lost every time.
+pub async fn despite_deadlocks<T>(mut work: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    for _ in 0..MOST_DEADLOCKS {
+        match work().await {
+            Err(error) if is_deadlock(&error) => {}
+            other => return other,
+        }
+    }
+    work().await
 }
 
 /// What chunks of one entity are written with.

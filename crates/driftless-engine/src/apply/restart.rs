@@ -1,16 +1,20 @@
 //! Takes back what this pipeline loaded: for `migrate --restart`.
 
+/// Triggers that would act when rows leave.
+mod loud;
+
 use std::collections::BTreeSet;
 
 use driftless_core::catalog::Catalog;
 use driftless_core::code;
 use driftless_core::name::QualifiedName;
-use driftless_core::plan::aside::{AsideItem, Silencing, loud_triggers};
+use driftless_core::plan::aside::Silencing;
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::{BeginMode, Param, Session, Transaction};
 
-use crate::error::{EngineError, InContext as _, Result};
-use crate::preflight::busy;
+use super::chunk::{despite_deadlocks, is_deadlock};
+use crate::error::{EngineError, Result};
+use crate::preflight::busy::{self, Wish};
 use crate::store::lease::Lease;
 use crate::store::{Store, identity};
 
@@ -146,6 +150,8 @@ pub struct Outside {
     pub parent: QualifiedName,
     /// True where a row `c` of the child refers to a row `p` of the parent.
     pub refers: String,
+    /// Whether it writes into the child when rows of the parent leave (CASCADE, SET NULL, SET DEFAULT).
+    pub acts: bool,
 }
 
 impl Outside {
@@ -163,14 +169,6 @@ impl Outside {
     }
 }
 
-/// Triggers of these entities' tables that would fire when rows leave, as far as the role may disable them.
-pub fn triggers(plans: &[&EntityPlan], target: &Catalog, silencing: Silencing) -> Vec<AsideItem> {
-    let tables: BTreeSet<&QualifiedName> = plans.iter().map(|plan| &plan.into).collect();
-    let relations = tables.into_iter().filter_map(|table| target.relation(table));
-    let items = relations.flat_map(|relation| loud_triggers(relation, silencing));
-    items.collect()
-}
-
 /// What is to be taken back.
 #[derive(Debug)]
 pub struct Doomed<'p> {
@@ -178,23 +176,56 @@ pub struct Doomed<'p> {
     pub plans: Vec<Vec<&'p EntityPlan>>,
     /// Foreign keys by which rows of others could refer to them.
     pub outside: Vec<Outside>,
-    /// Triggers that are silent meanwhile.
-    pub triggers: Vec<AsideItem>,
+    /// How triggers are kept silent meanwhile.
+    pub silencing: Silencing,
+}
+
+impl Doomed<'_> {
+    /// The tables that rows leave.
+    fn tables(&self) -> BTreeSet<&QualifiedName> {
+        self.plans.iter().flatten().map(|plan| &plan.into).collect()
+    }
+
+    /// What is asked of tables while rows leave, and what is recorded about them.
+    fn wishes(&self, store: &Store) -> Vec<(QualifiedName, Wish)> {
+        let left = self
+            .tables()
+            .into_iter()
+            .map(|table| (table.clone(), Wish::Change));
+        let dropped = self.plans.iter().flatten().flat_map(|plan| {
+            let tables = [store.identity_table(&plan.name), store.recorded_table(&plan.name)];
+            tables.map(|table| (table, Wish::Alone))
+        });
+        let referring = self.outside.iter().map(|foreign| {
+            let wish = match self.silencing {
+                Silencing::ReplicaRole => Wish::Read,
+                Silencing::EachTrigger if foreign.acts => Wish::Write,
+                Silencing::EachTrigger => Wish::KeepRows,
+            };
+            (foreign.child.clone(), wish)
+        });
+        left.chain(dropped).chain(referring).collect()
+    }
 }
 
 /// Deletes these entities' rows and all that is recorded about them in one transaction. Refuses where rows of others refer
-/// to what would be gone: they are neither left as orphans nor deleted along. No trigger fires that the role may disable: as
-/// when rows came, what they would do is not part of moving rows.
+/// to what would be gone: they are neither left as orphans nor deleted along. No trigger fires that the role may disable, on the
+/// tables or on partitions and inheriting tables that bear the rows: as when rows came, what they would do is not part of moving
+/// rows.
 pub async fn delete_all(
     writer: &mut Session,
     store: &Store,
     lease: &Lease,
     doomed: &Doomed<'_>,
 ) -> Result<Vec<i64>> {
-    match delete_at_once(writer, store, lease, doomed).await {
-        Err(error) if error.pg().is_some_and(busy::timed_out) => {
-            let tables: Vec<&QualifiedName> = doomed.plans.iter().flatten().map(|plan| &plan.into).collect();
-            Err(busy::error(writer, &tables).await?)
+    // What is waited for when a lock is not had in time.
+    let mut asked = Vec::new();
+    let done =
+        despite_deadlocks(async || delete_at_once(writer, store, lease, doomed, &mut asked).await).await;
+    match done {
+        Err(error) if is_deadlock(&error) || error.pg().is_some_and(busy::timed_out) => {
+            let asked: Vec<_> = asked.iter().map(|(table, wish)| (table, *wish)).collect();
+            Err(busy::error_asking(writer, &asked).await?)
         }
         other => other,
     }
@@ -205,14 +236,18 @@ async fn delete_at_once(
     store: &Store,
     lease: &Lease,
     doomed: &Doomed<'_>,
+    asked: &mut Vec<(QualifiedName, Wish)>,
 ) -> Result<Vec<i64>> {
+    *asked = doomed.wishes(store);
     let tx = writer.begin(BeginMode::ReadWrite).await?;
     tx.batch(&lease.guard()).await?;
+    let loud = locked(&tx, doomed, asked).await?;
+    *asked = doomed.wishes(store);
     // Before anything is deleted: a foreign key that cascades would leave nothing to be found afterwards.
     for foreign in &doomed.outside {
         refuse_if_referred(&tx, store, &doomed.plans.concat(), foreign).await?;
     }
-    silence(&tx, &doomed.triggers).await?;
+    loud.silence(&tx).await?;
     let mut deleted = Vec::new();
     for together in &doomed.plans {
         deleted.extend(delete_rows(&tx, store, together).await?);
@@ -220,30 +255,26 @@ async fn delete_at_once(
             forget(&tx, store, plan).await?;
         }
     }
-    give_back(&tx, &doomed.triggers).await?;
+    loud.give_back(&tx).await?;
     tx.commit().await?;
     Ok(deleted)
 }
 
-async fn silence(tx: &Transaction<'_>, triggers: &[AsideItem]) -> Result<()> {
-    for trigger in triggers {
-        tx.batch(&trigger.drop_sql).await.context(trigger.label())?;
-    }
-    Ok(())
-}
-
-/// Gives triggers their mode back. A table cannot be altered while checks of its rows are put off.
-async fn give_back(tx: &Transaction<'_>, triggers: &[AsideItem]) -> Result<()> {
-    if triggers.is_empty() {
-        return Ok(());
-    }
-    tx.batch("SET CONSTRAINTS ALL IMMEDIATE").await?;
-    for trigger in triggers {
-        for statement in &trigger.restore {
-            tx.batch(statement).await.context(trigger.label())?;
-        }
-    }
-    Ok(())
+/// Locks the tables that rows leave, and gives the triggers that would act then. A look before tells which locks that takes; what
+/// counts is what is there when nobody can change it any more.
+async fn locked(
+    tx: &Transaction<'_>,
+    doomed: &Doomed<'_>,
+    asked: &mut Vec<(QualifiedName, Wish)>,
+) -> Result<loud::Found> {
+    let tables = doomed.tables();
+    let wishes = loud::look(tx, &tables, doomed.silencing).await?.wishes(&tables);
+    *asked = wishes
+        .iter()
+        .map(|(table, wish)| ((*table).clone(), *wish))
+        .collect();
+    tx.batch(&loud::lock_sql(&wishes)).await?;
+    loud::look(tx, &tables, doomed.silencing).await
 }
 
 async fn refuse_if_referred(

@@ -126,8 +126,9 @@ pub(super) fn triggers(rows: &[Row], found: &mut BTreeMap<Oid, Found>) -> Result
             name: row.get(1)?,
             mode: trigger_mode(&row.get::<String>(2)?),
             on_insert: row.get(3)?,
-            function: QualifiedName::new(row.get::<String>(4)?, row.get::<String>(5)?),
-            reaches: row.get(6)?,
+            per_row: row.get(4)?,
+            function: QualifiedName::new(row.get::<String>(5)?, row.get::<String>(6)?),
+            reaches: row.get(7)?,
         };
         if let Some(found) = found.get_mut(&row.get(0)?) {
             found.relation.triggers.push(trigger);
@@ -136,7 +137,8 @@ pub(super) fn triggers(rows: &[Row], found: &mut BTreeMap<Oid, Found>) -> Result
     Ok(())
 }
 
-pub(super) fn trigger_mode(enabled: &str) -> TriggerMode {
+/// What `tgenabled` and `ev_enabled` say.
+pub(crate) fn trigger_mode(enabled: &str) -> TriggerMode {
     match enabled {
         "D" => TriggerMode::Disabled,
         "R" => TriggerMode::Replica,

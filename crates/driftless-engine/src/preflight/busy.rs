@@ -38,10 +38,66 @@ pub fn lock_sql(tables: &[&QualifiedName]) -> String {
     format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", names.join(", "))
 }
 
-/// The error for tables of which one is locked by somebody else. The session must be able to run statements: a failed
-/// transaction is rolled back to a savepoint first.
+/// What is asked of a table: what others hold of it is in the way, or is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// To read its rows.
+    Read,
+    /// To lock single rows, as a foreign key does with those that it checks.
+    KeepRows,
+    /// To write, without rows of others: ROW EXCLUSIVE.
+    Write,
+    /// To change rows, any of which others may hold.
+    Change,
+    /// To change its triggers: SHARE ROW EXCLUSIVE.
+    Silence,
+    /// To have it alone: ACCESS EXCLUSIVE.
+    Alone,
+}
+
+/// Locks of tables, the weakest first.
+const MODES: [&str; 8] = [
+    "AccessShareLock",
+    "RowShareLock",
+    "RowExclusiveLock",
+    "ShareUpdateExclusiveLock",
+    "ShareLock",
+    "ShareRowExclusiveLock",
+    "ExclusiveLock",
+    "AccessExclusiveLock",
+];
+
+impl Wish {
+    /// The locks of others that are in the way: these wishes meet each one from a certain strength on.
+    fn in_the_way(self) -> &'static [&'static str] {
+        let weakest = match self {
+            Wish::Read => 7,
+            Wish::KeepRows => 6,
+            Wish::Write => 4,
+            // The lock of the table is one thing; rows are held by who has locked or changed them.
+            Wish::Change => 1,
+            Wish::Silence => 2,
+            Wish::Alone => 0,
+        };
+        &MODES[weakest..]
+    }
+}
+
+/// The error for tables of which one is locked by somebody else, where each is wished for alone. The session must be able to run
+/// statements: a failed transaction is rolled back to a savepoint first.
 pub async fn error(session: &Session, tables: &[&QualifiedName]) -> Result<EngineError> {
-    let holders = session.query(HOLDERS, &names(tables)).await?;
+    let asked: Vec<(&QualifiedName, Wish)> = tables.iter().map(|table| (*table, Wish::Alone)).collect();
+    told(session, &asked, false).await
+}
+
+/// As [`error`], where something certain is asked of each table, its partitions and inheriting tables included: whoever is not in
+/// the way of that is not named.
+pub async fn error_asking(session: &Session, asked: &[(&QualifiedName, Wish)]) -> Result<EngineError> {
+    told(session, asked, true).await
+}
+
+async fn told(session: &Session, asked: &[(&QualifiedName, Wish)], below: bool) -> Result<EngineError> {
+    let holders = session.query(HOLDERS, &parameters(asked, below)).await?;
     let mut table = None;
     let mut processes = Vec::new();
     for row in &holders {
@@ -51,7 +107,7 @@ pub async fn error(session: &Session, tables: &[&QualifiedName]) -> Result<Engin
         }
     }
     let place = table
-        .or_else(|| tables.first().map(ToString::to_string))
+        .or_else(|| asked.first().map(|(table, _)| table.to_string()))
         .unwrap_or_default();
     let message = if processes.is_empty() {
         "it was locked by another session, which has finished by now".to_owned()
@@ -64,21 +120,39 @@ pub async fn error(session: &Session, tables: &[&QualifiedName]) -> Result<Engin
     ))
 }
 
-/// Locks that others hold on these tables, the strongest first; a prepared transaction has no process.
+/// Locks of these modes ($3, joined by commas) that others hold on these tables and, where $4 says so, on what is below them; a
+/// prepared transaction has no process.
 const HOLDERS: &str = "
+    WITH RECURSIVE wanted (place, oid, modes) AS (
+        SELECT w.place, c.oid, string_to_array(w.modes, ',')
+          FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w (schema, name, modes, place)
+          JOIN pg_namespace n ON n.nspname = w.schema
+          JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
+         UNION
+        SELECT w.place, i.inhrelid, w.modes FROM wanted w JOIN pg_inherits i ON i.inhparent = w.oid WHERE $4::bool
+    )
     SELECT n.nspname || '.' || c.relname, l.pid, coalesce(nullif(a.application_name, ''), 'no name')
-      FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (schema, name, place)
-      JOIN pg_namespace n ON n.nspname = wanted.schema
-      JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name
-      JOIN pg_locks l ON l.locktype = 'relation' AND l.relation = c.oid AND l.granted
+      FROM wanted
+      JOIN pg_class c ON c.oid = wanted.oid
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+      JOIN pg_locks l ON l.locktype = 'relation' AND l.relation = c.oid AND l.granted AND l.mode = ANY (wanted.modes)
                      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
       LEFT JOIN pg_stat_activity a ON a.pid = l.pid
      WHERE l.pid <> pg_backend_pid()
      GROUP BY wanted.place, n.nspname, c.relname, l.pid, a.application_name
-     ORDER BY wanted.place, l.pid";
+     ORDER BY wanted.place, n.nspname, c.relname, l.pid";
 
-fn names(tables: &[&QualifiedName]) -> [Param; 2] {
-    let schemas: Vec<&str> = tables.iter().map(|table| table.schema.as_str()).collect();
-    let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
-    [Param::text_array(&schemas), Param::text_array(&names)]
+fn parameters(asked: &[(&QualifiedName, Wish)], below: bool) -> [Param; 4] {
+    let schemas: Vec<&str> = asked.iter().map(|(table, _)| table.schema.as_str()).collect();
+    let names: Vec<&str> = asked.iter().map(|(table, _)| table.name.as_str()).collect();
+    let modes: Vec<String> = asked
+        .iter()
+        .map(|(_, wish)| wish.in_the_way().join(","))
+        .collect();
+    [
+        Param::text_array(&schemas),
+        Param::text_array(&names),
+        Param::text_array(&modes),
+        Param::bool(below),
+    ]
 }

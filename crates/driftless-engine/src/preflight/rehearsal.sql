@@ -28,7 +28,8 @@ SELECT w.schema::text, w.name::text, i.relname::text,
 UNION ALL
 SELECT w.schema::text, w.name::text, t.tgname::text, concat_ws('|', 'trigger', t.tgenabled)
   FROM wanted w
-  JOIN pg_trigger t ON t.tgrelid = w.oid AND NOT t.tgisinternal
+  -- Some versions mark what a partition has from its parent as internal.
+  JOIN pg_trigger t ON t.tgrelid = w.oid AND (NOT t.tgisinternal OR t.tgparentid <> 0)
 UNION ALL
 SELECT w.schema::text, w.name::text, ''::text,
        concat_ws('|', 'table', w.relreplident,

@@ -26,25 +26,21 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
     let prepared = prepare(spec).await?;
     let mut session = prepared.target.session("plan").await?;
     let silencing = prepared.silencing;
-    let decided = aside::set_aside(&prepared.plan, &prepared.target_catalog, silencing);
+    let (whole, target) = (&prepared.plan, &prepared.target_catalog);
+    let decided = aside::set_aside(whole, target, silencing, &prepared.recorded);
     let rehearsed = rehearse(&mut session, decided.items, REHEARSAL_LOCK).await?;
     let mut findings = prepared.findings.clone();
-    findings.extend(decided.findings);
     let kept: Vec<Kept> = decided.kept.into_iter().chain(rehearsed.kept).collect();
-    let target = &prepared.target_catalog;
-    findings.extend(aside::stuck(
-        &prepared.plan,
+    findings.extend(aside::unsilenced(
+        open(&prepared),
+        whole,
         target,
         silencing,
-        &rehearsed.items,
+        &prepared.recorded,
         &kept,
     ));
-    findings.extend(parents::unreadable(
-        &prepared.plan,
-        target,
-        silencing,
-        &rehearsed.items,
-    ));
+    findings.extend(aside::stuck(whole, target, silencing, &rehearsed.items, &kept));
+    findings.extend(parents::unreadable(whole, target, silencing, &rehearsed.items));
     if driftless_core::error::blocks(&findings) {
         return Err(crate::error::EngineError::findings(findings));
     }
@@ -60,8 +56,8 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
         } else if planned.phase == Phase::Done.text() {
             done(planned)
         } else {
-            let of_table = rehearsed.items.iter().filter(|item| item.table == entity.into);
-            let items: Vec<&AsideItem> = of_table.collect();
+            let of_entity = rehearsed.items.iter().filter(|item| item.is_for(&entity.name));
+            let items: Vec<&AsideItem> = of_entity.collect();
             PlannedEntity {
                 statements: statements::statements(&prepared, entity, &items, (&source, &session), silencing)
                     .await?,
@@ -91,6 +87,19 @@ pub async fn plan(spec: &Spec) -> Result<PlanReport> {
     })
 }
 
+/// Entities whose rows are still to come, some or all of them.
+fn open(prepared: &Prepared) -> impl Iterator<Item = &EntityPlan> {
+    let is_done = |entity: &&EntityPlan| {
+        let mut begun = prepared.begun.iter();
+        begun.any(|one| one.entity == entity.name && one.phase == Phase::Done)
+    };
+    prepared
+        .plan
+        .entities
+        .iter()
+        .filter(move |entity| !is_done(entity))
+}
+
 /// An entity whose load is done: `migrate` does nothing about it.
 fn done(planned: PlannedEntity) -> PlannedEntity {
     PlannedEntity {
@@ -98,6 +107,15 @@ fn done(planned: PlannedEntity) -> PlannedEntity {
         set_aside: Vec::new(),
         stays: Vec::new(),
         ..planned
+    }
+}
+
+/// What is set aside by its name; with its table where that is a partition.
+fn named(item: &AsideItem, entity: &EntityPlan) -> String {
+    if item.table == entity.into {
+        item.name.clone()
+    } else {
+        format!("{} of {}", item.name, item.table)
     }
 }
 
@@ -129,8 +147,8 @@ fn planned(prepared: &Prepared, entity: &EntityPlan, items: &[AsideItem], kept: 
             .collect(),
         set_aside: items
             .iter()
-            .filter(|item| of(&item.table))
-            .map(|item| (item.kind.noun().to_owned(), item.name.clone()))
+            .filter(|item| item.is_for(&entity.name))
+            .map(|item| (item.kind.noun().to_owned(), named(item, entity)))
             .collect(),
         stays: kept
             .iter()

@@ -13,7 +13,7 @@ use driftless_pg::Disposition;
 use crate::apply::chunk::ChunkWork;
 use crate::apply::lane::Lane;
 use crate::error::{EngineError, Result};
-use crate::preflight::busy;
+use crate::preflight::busy::{self, Wish};
 
 /// Statements that the tables do not fit any more: types that differ, an object of another kind, a generated column.
 const UNFIT: [&str; 4] = ["42804", "42809", "428C9", "0A000"];
@@ -41,11 +41,11 @@ pub(super) async fn halt(
     if busy::timed_out(pg) {
         let at_source = pg.place() == lane.source.place() && pg.place() != lane.writer.place();
         lane.recover().await?;
-        let (session, table) = match &plan.origin.relation {
-            Some(relation) if at_source => (&lane.source, relation),
-            _ => (&lane.writer, &plan.into),
+        let (session, asked) = match &plan.origin.relation {
+            Some(relation) if at_source => (&lane.source, (relation, Wish::Read)),
+            _ => (&lane.writer, (&plan.into, Wish::Change)),
         };
-        return Ok(busy::error(session, &[table]).await?.context(place));
+        return Ok(busy::error_asking(session, &[asked]).await?.context(place));
     }
     let gone = matches!(pg.disposition(), Disposition::Gone | Disposition::Permission);
     if gone || UNFIT.contains(&state) {

@@ -14,7 +14,7 @@ use super::Events;
 use super::halt::halt;
 use super::queue::{Next, Queue};
 use super::report::Event;
-use crate::apply::chunk::{ChunkWork, MOST_DEADLOCKS, is_deadlock};
+use crate::apply::chunk::{ChunkWork, despite_deadlocks};
 use crate::apply::lane::Lane;
 use crate::error::{EngineError, Result};
 use crate::store::Store;
@@ -185,13 +185,7 @@ pub async fn work(
 
 /// Mends; again from the beginning after a deadlock.
 async fn mend(work: &ChunkWork<'_, '_>, lane: &mut Lane, stale: Option<&[Chunk]>) -> Result<Counts> {
-    for _ in 0..MOST_DEADLOCKS {
-        match work.mend(lane, stale).await {
-            Err(error) if is_deadlock(&error) => {}
-            other => return other,
-        }
-    }
-    work.mend(lane, stale).await
+    despite_deadlocks(async || work.mend(lane, stale).await).await
 }
 
 /// Reasons for rejects that are named, the most frequent ones.

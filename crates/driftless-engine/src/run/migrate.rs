@@ -352,12 +352,18 @@ impl<'r> Run<'r> {
         let free = |name: &str| !stuck.contains(name);
         let mut plan = self.agenda.settled_plan(&prepared.plan);
         plan.entities.retain(|entity| free(&entity.name));
+        let waiting = |entity: &&EntityPlan| !free(&entity.name) || self.waits_for_another_run(entity);
         let spared: Vec<QualifiedName> = prepared
             .plan
             .entities
             .iter()
-            .filter(|entity| !free(&entity.name) || self.waits_for_another_run(entity))
-            .map(|entity| entity.into.clone())
+            .filter(waiting)
+            .flat_map(|entity| {
+                // Triggers are those of partitions, too.
+                let theirs = aside.iter().filter(|item| item.is_for(&entity.name));
+                std::iter::once(&entity.into).chain(theirs.map(|item| &item.table))
+            })
+            .cloned()
             .collect();
         let settling = settle::Settling {
             prepared,
@@ -459,20 +465,23 @@ impl<'r> Run<'r> {
     /// What is set aside for this run: decided, and tried in a rehearsal.
     async fn rehearsed(&self, held: &mut Held, silencing: Silencing) -> Result<Vec<AsideItem>> {
         let (plan, target) = (&self.prepared.plan, &self.prepared.target_catalog);
-        let decided = aside::set_aside(plan, target, silencing);
-        let blocking: Vec<Finding> = decided.findings;
+        let recorded = &self.prepared.recorded;
+        let loud =
+            |kept: &[Kept]| aside::unsilenced(self.entities(), plan, target, silencing, recorded, kept);
+        let blocking: Vec<Finding> = loud(&[]);
         if driftless_core::error::blocks(&blocking) {
             return Err(EngineError::findings(blocking));
         }
-        let tables: Vec<_> = self.entities().map(|plan| &plan.into).collect();
+        let decided = aside::set_aside(plan, target, silencing, recorded);
         let items = decided
             .items
             .into_iter()
-            .filter(|item| tables.contains(&&item.table))
+            .filter(|item| self.entities().any(|entity| item.is_for(&entity.name)))
             .collect();
         let rehearsed = rehearse(&mut held.session, items, REHEARSAL_LOCK).await?;
         let kept: Vec<Kept> = decided.kept.into_iter().chain(rehearsed.kept).collect();
-        let mut forbidding = parents::unreadable(plan, target, silencing, &rehearsed.items);
+        let mut forbidding = loud(&kept);
+        forbidding.extend(parents::unreadable(plan, target, silencing, &rehearsed.items));
         forbidding.extend(aside::stuck(plan, target, silencing, &rehearsed.items, &kept));
         if forbidding.is_empty() {
             Ok(rehearsed.items)

@@ -21,7 +21,7 @@ use crate::preflight::{encoding, replica_role, trial};
 use crate::shape::constants::{self, RunFacts};
 use crate::shape::evaluate;
 use crate::store::Store;
-use crate::store::aside;
+use crate::store::aside::{self, AsideState};
 use crate::store::entity::{self, Begun};
 use crate::store::lease;
 use crate::store::schema::{self, Place, Presence};
@@ -49,6 +49,8 @@ pub struct Prepared {
     pub epoch: i64,
     /// Entities whose load has begun.
     pub begun: Vec<Begun>,
+    /// What earlier runs have set aside, whether it is back or not.
+    pub recorded: Vec<AsideItem>,
     /// Findings that do not block.
     pub findings: Vec<Finding>,
 }
@@ -124,6 +126,7 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         presence,
         epoch,
         begun,
+        recorded,
         aside,
     } = standing?;
     let (source_catalog, target_catalog) = catalogs?;
@@ -136,14 +139,7 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         return Err(EngineError::findings(vec![finding]));
     }
     let mut findings = Vec::new();
-    let mut facts = Facts {
-        begun: begun
-            .iter()
-            .filter(|one| one.path == plan::Path::Load)
-            .map(|one| one.table.clone())
-            .collect(),
-        ..Facts::default()
-    };
+    let mut facts = facts_of(&begun);
     said(
         spec,
         (&source_session, &target_session),
@@ -197,9 +193,19 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
             presence,
             epoch,
             begun,
+            recorded,
             findings,
         }),
         _ => Err(EngineError::findings(findings)),
+    }
+}
+
+/// What is known before anything is asked.
+fn facts_of(begun: &[Begun]) -> Facts {
+    let loads = begun.iter().filter(|one| one.path == plan::Path::Load);
+    Facts {
+        begun: loads.map(|one| one.table.clone()).collect(),
+        ..Facts::default()
     }
 }
 
@@ -232,6 +238,9 @@ struct Standing {
     presence: Presence,
     epoch: i64,
     begun: Vec<Begun>,
+    /// What was set aside by the last run that did so.
+    recorded: Vec<AsideItem>,
+    /// What of it is not back.
     aside: Vec<AsideItem>,
 }
 
@@ -242,15 +251,20 @@ async fn standing(session: &Session, store: &Store) -> Result<Standing> {
             presence,
             epoch: 0,
             begun: Vec::new(),
+            recorded: Vec::new(),
             aside: Vec::new(),
         });
     }
-    let outstanding = aside::outstanding(session, store).await?;
+    let records = aside::all(session, store).await?;
+    let outstanding = records
+        .iter()
+        .filter(|record| record.state != AsideState::Restored);
     Ok(Standing {
         presence,
         epoch: lease::epoch(session, store).await?,
         begun: entity::begun(session, store).await?,
-        aside: outstanding.into_iter().map(|record| record.item).collect(),
+        aside: outstanding.map(|record| record.item.clone()).collect(),
+        recorded: records.into_iter().map(|record| record.item).collect(),
     })
 }
 

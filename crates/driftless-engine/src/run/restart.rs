@@ -56,7 +56,7 @@ async fn delete(prepared: &Prepared, held: &mut Held, plans: &[&EntityPlan]) -> 
         // Foreign keys that are checked let children go first, and not their parents.
         plans: children_first(plans, target),
         outside: outside(plans, target),
-        triggers: restart::triggers(plans, target, silencing),
+        silencing,
     };
     let deleted = restart::delete_all(&mut writer, &prepared.store, &held.lease, &doomed).await?;
     Ok(deleted
@@ -124,6 +124,9 @@ fn outside(plans: &[&EntityPlan], target: &Catalog) -> Vec<Outside> {
                 constraint: constraint.name.clone(),
                 parent: foreign.parent.clone(),
                 refers: pairs.join(" AND "),
+                acts: [" ON DELETE CASCADE", " ON DELETE SET "]
+                    .iter()
+                    .any(|action| constraint.definition.contains(action)),
             });
         }
     }

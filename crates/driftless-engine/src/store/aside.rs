@@ -70,17 +70,18 @@ pub struct AsideRecord {
 
 /// Everything of the pipeline, restored items of its last run included, in dropping order.
 pub async fn list(session: &Session, scope: &Scope<'_>) -> Result<Vec<AsideRecord>> {
-    records(session, scope.store).await
+    all(session, scope.store).await
 }
 
 /// What is not back in place.
 pub async fn outstanding(session: &Session, store: &Store) -> Result<Vec<AsideRecord>> {
-    let mut records = records(session, store).await?;
+    let mut records = all(session, store).await?;
     records.retain(|record| record.state != AsideState::Restored);
     Ok(records)
 }
 
-async fn records(session: &Session, store: &Store) -> Result<Vec<AsideRecord>> {
+/// As [`list`], for who runs nothing.
+pub async fn all(session: &Session, store: &Store) -> Result<Vec<AsideRecord>> {
     let sql = format!(
         "SELECT seq, restore::text, state, error FROM {} WHERE pipeline = $1 ORDER BY seq",
         store.table("set_aside").sql()

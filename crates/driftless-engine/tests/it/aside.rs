@@ -81,7 +81,7 @@ async fn catalog(session: &Session) -> Catalog {
 /// What is decided for loading these tables.
 async fn decide(session: &Session, tables: &[(&str, &str)], silencing: Silencing) -> AsidePlan {
     let entities = tables.iter().map(|(schema, name)| load(schema, name)).collect();
-    set_aside(&plan_of(entities), &catalog(session).await, silencing)
+    set_aside(&plan_of(entities), &catalog(session).await, silencing, &[])
 }
 
 async fn state(database: &TestDatabase) -> Store {

@@ -13,6 +13,8 @@ mod chained;
 mod checked;
 mod parents;
 mod partitions;
+mod triggers;
+mod taken_back;
 mod random;
 mod lookup;
 mod keyless;

@@ -62,7 +62,7 @@ impl Fixture {
         let catalog = introspect(&self.sessions[0], &everything())
             .await
             .expect("a catalog");
-        let aside = set_aside(&self.plan, &catalog, Silencing::ReplicaRole);
+        let aside = set_aside(&self.plan, &catalog, Silencing::ReplicaRole, &[]);
         let scope = scope(&self.store);
         take_away(&mut self.sessions[0], &scope, &aside.items)
             .await

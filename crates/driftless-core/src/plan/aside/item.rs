@@ -6,18 +6,23 @@ use crate::name::{QualifiedName, quote_ident, quote_literal};
 
 /// A trigger: disabled, and given its mode back.
 pub(super) fn trigger(relation: &Relation, trigger: &Trigger) -> AsideItem {
-    let action = |mode: TriggerMode| {
-        alter(
-            relation,
-            &format!("{} {}", mode.action(), quote_ident(&trigger.name)),
-        )
-    };
+    let action = |mode| switch_trigger(&relation.name, &trigger.name, mode);
     AsideItem {
         drop_sql: action(TriggerMode::Disabled),
         restore: vec![action(trigger.mode)],
         definition: trigger.mode.action().to_owned(),
         ..empty(relation, AsideKind::Trigger, &trigger.name)
     }
+}
+
+/// The statement that gives a trigger of one table a mode: of this table alone, since copies on partitions have modes of their own.
+pub fn switch_trigger(table: &QualifiedName, trigger: &str, mode: TriggerMode) -> String {
+    format!(
+        "ALTER TABLE ONLY {} {} {}",
+        table.sql(),
+        mode.action(),
+        quote_ident(trigger)
+    )
 }
 
 /// A constraint with what hangs on it and on its index.

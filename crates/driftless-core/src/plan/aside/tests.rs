@@ -1,6 +1,7 @@
 use super::*;
 use crate::catalog::{Circumstances, ConstraintKind, ForeignKey, Index, RelationKind, Trigger};
-use crate::plan::{Chunking, EntityPlan, Evaluation, IdentityPlan, Mint, Origin, Program};
+use crate::code;
+use crate::plan::{Chunking, EntityPlan, Evaluation, IdentityPlan, Mint, Origin, Path, Program};
 use crate::spec::Limit;
 
 fn table(name: &str) -> Relation {
@@ -102,6 +103,7 @@ fn trigger(name: &str, mode: TriggerMode) -> Trigger {
         name: name.to_owned(),
         mode,
         on_insert: true,
+        per_row: false,
         function: QualifiedName::new("public", "f"),
         reaches: Vec::new(),
     }
@@ -154,7 +156,7 @@ fn entity(relation: &Relation, path: Path) -> EntityPlan {
     }
 }
 
-fn decide(relations: &[(&Relation, Option<Path>)], silencing: Silencing) -> AsidePlan {
+fn ground(relations: &[(&Relation, Option<Path>)]) -> (Plan, Catalog) {
     let plan = Plan {
         pipeline: "p".to_owned(),
         state_schema: "driftless".to_owned(),
@@ -173,7 +175,29 @@ fn decide(relations: &[(&Relation, Option<Path>)], silencing: Silencing) -> Asid
             .relations
             .insert(relation.name.clone(), (*relation).clone());
     }
-    set_aside(&plan, &catalog, silencing)
+    (plan, catalog)
+}
+
+fn decide(relations: &[(&Relation, Option<Path>)], silencing: Silencing) -> AsidePlan {
+    let (plan, catalog) = ground(relations);
+    set_aside(&plan, &catalog, silencing, &[])
+}
+
+/// Triggers that forbid the load, with the places of the findings.
+fn forbidding(
+    relations: &[(&Relation, Option<Path>)],
+    silencing: Silencing,
+    recorded: &[AsideItem],
+    kept: &[Kept],
+) -> Vec<String> {
+    let (plan, catalog) = ground(relations);
+    let findings = unsilenced(&plan.entities, &plan, &catalog, silencing, recorded, kept);
+    assert!(
+        findings
+            .iter()
+            .all(|finding| finding.code == code::TRIGGERS_NOT_SILENCED)
+    );
+    findings.into_iter().map(|finding| finding.place).collect()
 }
 
 fn names(aside: &AsidePlan) -> Vec<&str> {
@@ -195,7 +219,7 @@ fn what_depends_goes_first_and_comes_back_last() {
         names(&aside),
         ["t", "c_fk21", "c_fk20", "c_i", "c_pkey", "p_pkey"]
     );
-    assert!(aside.kept.is_empty() && aside.findings.is_empty());
+    assert!(aside.kept.is_empty());
     let key = &aside.items[1];
     assert_eq!(
         key.restore,
@@ -310,9 +334,12 @@ fn tables_of_other_kinds_and_owners_keep_everything() {
     let aside = decide(&relations, Silencing::ReplicaRole);
     assert!(aside.items.is_empty());
     assert_eq!(aside.kept.len(), 4);
-    assert_eq!(aside.findings.len(), 1);
-    assert_eq!(aside.findings[0].code, code::TRIGGERS_NOT_SILENCED);
-    assert_eq!(decide(&relations, Silencing::EachTrigger).findings.len(), 2);
+    let forbidding = |silencing| forbidding(&relations, silencing, &[], &[]);
+    assert_eq!(
+        forbidding(Silencing::ReplicaRole),
+        ["table public.f, trigger always"]
+    );
+    assert_eq!(forbidding(Silencing::EachTrigger).len(), 2);
 }
 
 #[test]
@@ -382,4 +409,116 @@ fn foreign_keys_on_a_circle_are_set_aside_beside_rows_of_others() {
     let aside = decide(&relations, Silencing::EachTrigger);
     assert_eq!(names(&aside), ["a_fk20"]);
     assert_eq!(aside.kept[0].name, "b_fk21");
+}
+
+/// A partitioned table with a statement's trigger and a row trigger, the latter's copies on partitions, and one of a partition's own.
+fn partitioned() -> [Relation; 4] {
+    let per_row = |name: &str| Trigger {
+        per_row: true,
+        ..trigger(name, TriggerMode::Origin)
+    };
+    let (mut root, mut middle, mut one, mut other) =
+        (table("root"), table("middle"), table("one"), table("other"));
+    root.kind = RelationKind::Partitioned;
+    middle.kind = RelationKind::Partitioned;
+    root.triggers = vec![per_row("each"), trigger("once", TriggerMode::Origin)];
+    middle.triggers = vec![per_row("each")];
+    one.triggers = vec![
+        per_row("each"),
+        per_row("own"),
+        trigger("unasked", TriggerMode::Origin),
+    ];
+    other.triggers = vec![per_row("each")];
+    let name = |relation: &Relation| relation.name.clone();
+    root.around.shares_rows_with = vec![name(&middle), name(&one), name(&other)];
+    middle.around.shares_rows_with = vec![name(&one), name(&root)];
+    one.around.shares_rows_with = vec![name(&middle), name(&root)];
+    other.around.shares_rows_with = vec![name(&root)];
+    [root, middle, one, other]
+}
+
+fn silenced(aside: &AsidePlan) -> Vec<String> {
+    let item = |item: &AsideItem| format!("{} {} for {}", item.table.name, item.name, item.entity);
+    aside.items.iter().map(item).collect()
+}
+
+#[test]
+fn triggers_of_partitions_act_where_the_rows_are() {
+    let [mut root, middle, mut one, other] = partitioned();
+    let each = Silencing::EachTrigger;
+    let with = |root: &Relation, one: &Relation| -> (AsidePlan, Vec<String>) {
+        let relations = [
+            (root, Some(Path::Beside)),
+            (&middle, None),
+            (one, None),
+            (&other, None),
+        ];
+        (decide(&relations, each), forbidding(&relations, each, &[], &[]))
+    };
+    let (empty, findings) = with(&root, &one);
+    let all = [
+        "one each for root",
+        "one own for root",
+        "other each for root",
+        "root once for root",
+    ];
+    assert_eq!(silenced(&empty), all);
+    assert!(findings.is_empty());
+    // What cannot be disabled forbids the load, once for all copies.
+    one.owned = false;
+    let (partly, findings) = with(&root, &one);
+    assert_eq!(silenced(&partly), [all[2], all[3]]);
+    assert_eq!(
+        findings,
+        ["table public.one, trigger each", "table public.one, trigger own"]
+    );
+    root.has_rows = true;
+    let (filled, findings) = with(&root, &one);
+    assert!(filled.items.is_empty());
+    let places = [
+        "table public.one and another partition, trigger each",
+        "table public.root, trigger once",
+        "table public.one, trigger own",
+    ];
+    assert_eq!(findings, [places[0], places[1], places[2]]);
+    // Rows that came when the triggers were silent are the pipeline's own.
+    let relations = [
+        (&root, Some(Path::Beside)),
+        (&middle, None),
+        (&one, None),
+        (&other, None),
+    ];
+    let findings = forbidding(&relations, each, &empty.items[..1], &[]);
+    assert_eq!(findings.len(), 2);
+    let of_another = [AsideItem {
+        entity: "rooted, another".to_owned(),
+        ..empty.items[0].clone()
+    }];
+    assert_eq!(forbidding(&relations, each, &of_another, &[]).len(), 3);
+}
+
+#[test]
+fn a_partition_that_is_written_has_the_copies_silenced_and_its_own() {
+    let [root, middle, one, other] = partitioned();
+    let relations = [
+        (&root, None),
+        (&middle, None),
+        (&one, Some(Path::Load)),
+        (&other, None),
+    ];
+    let aside = decide(&relations, Silencing::EachTrigger);
+    assert_eq!(
+        silenced(&aside),
+        ["one each for one", "one own for one", "one unasked for one"]
+    );
+    // What the rehearsal could not disable would fire.
+    let kept = [Kept {
+        table: one.name.clone(),
+        kind: AsideKind::Trigger,
+        name: "own".to_owned(),
+        reason: "no".to_owned(),
+    }];
+    let findings = forbidding(&relations, Silencing::EachTrigger, &[], &kept);
+    assert_eq!(findings, ["table public.one, trigger own"]);
+    assert!(forbidding(&relations, Silencing::ReplicaRole, &[], &[]).is_empty());
 }

@@ -40,6 +40,7 @@ SELECT t.tgrelid,
        t.tgname::text,
        t.tgenabled::text,
        (t.tgtype & 4) <> 0,
+       (t.tgtype & 1) <> 0,
        n.nspname::text,
        p.proname::text,
        ARRAY(SELECT DISTINCT o.label::text FROM outside o WHERE o.start = t.tgfoid ORDER BY 1)

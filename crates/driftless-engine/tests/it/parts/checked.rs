@@ -9,7 +9,7 @@ use crate::pair::{Pair, migrate_spec, read};
 use crate::session::{session_of_new_role, url_as};
 
 /// A role that may do nothing but what the load needs, and the mapping that it loads with.
-async fn mapping(pair: &Pair, rights: &str, entities: &str) -> String {
+pub(super) async fn mapping(pair: &Pair, rights: &str, entities: &str) -> String {
     let (_, role) = session_of_new_role(&pair.target, "loader").await;
     pair.target.run(&rights.replace("{role}", &role)).await;
     pair.target
