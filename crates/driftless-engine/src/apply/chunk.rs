@@ -206,9 +206,7 @@ impl ChunkWork<'_, '_> {
                 let Written { counts: some, rows } = to.write(&tx, &mut batch).await?;
                 refused |= some.rejected + some.parked > faulty as i64;
                 counts.add(&some);
-                if let Some(census) = &mut census {
-                    census.count(&batch.batch, &rows);
-                }
+                Counting::count(&mut census, &batch.batch, &rows);
             }
             self.wary.store(refused, Ordering::Relaxed);
             Ok::<_, EngineError>((tx, counts, census))

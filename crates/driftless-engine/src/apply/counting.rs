@@ -3,11 +3,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use driftless_core::batch::Batch;
 use driftless_core::plan::EntityPlan;
 use driftless_core::transform::Census;
 
 /// What the censuses of a run may take of memory together, in bytes.
 const ROOM: usize = 8 << 20;
+
+/// What the census of a chunk may take until the chunk is committed, in bytes.
+const ROOM_OF_A_CHUNK: usize = 1 << 20;
 
 /// What is left of the memory for all censuses of a run.
 #[derive(Debug, Clone)]
@@ -54,23 +58,36 @@ impl Counting {
         self.census().as_ref().map(|_| Census::of(entity))
     }
 
-    /// A chunk is committed. Where censuses grow too large, this one is given up.
+    /// Counts rows of a chunk. One that grows too large is given up.
+    pub(super) fn count(chunk: &mut Option<Census>, batch: &Batch, rows: &[usize]) {
+        if let Some(census) = chunk {
+            census.count(batch, rows);
+            if census.bytes() > ROOM_OF_A_CHUNK {
+                *chunk = None;
+            }
+        }
+    }
+
+    /// A chunk is committed. Where censuses grow too large, or that of the chunk did, this one is given up.
     pub(super) fn committed(&self, chunk: Option<Census>) {
         let mut census = self.census();
-        let (Some(all), Some(chunk)) = (census.as_mut(), chunk) else {
+        let Some(all) = census.as_mut() else {
             return;
         };
         let before = all.bytes();
-        all.add(&chunk);
-        if !self.room.exchange(before, all.bytes()) {
+        let fits = chunk.is_some_and(|chunk| {
+            all.add(&chunk);
+            self.room.exchange(before, all.bytes())
+        });
+        if !fits {
             self.room.exchange(before, 0);
             *census = None;
         }
     }
 
-    /// What was counted, unless it was given up.
-    pub fn counted(&self) -> Option<Census> {
-        self.census().clone()
+    /// Takes what was counted, unless it was given up.
+    pub fn take(&self) -> Option<Census> {
+        self.census().take()
     }
 }
 

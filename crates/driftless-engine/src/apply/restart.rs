@@ -178,6 +178,8 @@ pub struct Doomed<'p> {
     pub outside: Vec<Outside>,
     /// How triggers are kept silent meanwhile.
     pub silencing: Silencing,
+    /// Those of the tables that PostgreSQL does not lock by name: foreign tables.
+    pub unlockable: BTreeSet<QualifiedName>,
 }
 
 impl Doomed<'_> {
@@ -273,7 +275,10 @@ async fn locked(
         .iter()
         .map(|(table, wish)| ((*table).clone(), *wish))
         .collect();
-    tx.batch(&loud::lock_sql(&wishes)).await?;
+    let lockable = wishes
+        .into_iter()
+        .filter(|(table, _)| !doomed.unlockable.contains(*table));
+    tx.batch(&loud::lock_sql(&lockable.collect::<Vec<_>>())).await?;
     loud::look(tx, &tables, doomed.silencing).await
 }
 

@@ -22,7 +22,7 @@ use crate::shape::constants::{self, RunFacts};
 use crate::shape::evaluate;
 use crate::store::Store;
 use crate::store::aside::{self, AsideState};
-use crate::store::entity::{self, Begun};
+use crate::store::entity::{self, Begun, Phase};
 use crate::store::lease;
 use crate::store::schema::{self, Place, Presence};
 
@@ -238,7 +238,7 @@ struct Standing {
     presence: Presence,
     epoch: i64,
     begun: Vec<Begun>,
-    /// What was set aside by the last run that did so.
+    /// What was set aside for entities that are under way.
     recorded: Vec<AsideItem>,
     /// What of it is not back.
     aside: Vec<AsideItem>,
@@ -256,15 +256,27 @@ async fn standing(session: &Session, store: &Store) -> Result<Standing> {
         });
     }
     let records = aside::all(session, store).await?;
+    let begun = entity::begun(session, store).await?;
+    // What a load that has ended silenced is others' business again.
+    let under_way = |item: &AsideItem| {
+        let mut open = begun
+            .iter()
+            .filter(|one| matches!(one.phase, Phase::Loading | Phase::Loaded));
+        open.any(|one| item.is_for(&one.entity))
+    };
     let outstanding = records
         .iter()
         .filter(|record| record.state != AsideState::Restored);
     Ok(Standing {
         presence,
         epoch: lease::epoch(session, store).await?,
-        begun: entity::begun(session, store).await?,
         aside: outstanding.map(|record| record.item.clone()).collect(),
-        recorded: records.into_iter().map(|record| record.item).collect(),
+        recorded: records
+            .into_iter()
+            .map(|record| record.item)
+            .filter(under_way)
+            .collect(),
+        begun,
     })
 }
 

@@ -1,8 +1,10 @@
 //! `migrate --restart`: takes back what this pipeline loaded, there and below; and `--abandon`: puts set-aside DDL back.
 
-use driftless_core::catalog::Catalog;
+use std::collections::BTreeSet;
+
+use driftless_core::catalog::{Catalog, RelationKind};
 use driftless_core::code;
-use driftless_core::name::quote_ident;
+use driftless_core::name::{QualifiedName, quote_ident};
 use driftless_core::plan::EntityPlan;
 use driftless_core::spec::Spec;
 
@@ -48,6 +50,12 @@ pub async fn restart(spec: &Spec, only: &[String], events: &Events) -> Result<Ve
     held.end(done).await
 }
 
+fn foreign_tables(plans: &[&EntityPlan], target: &Catalog) -> BTreeSet<QualifiedName> {
+    let tables = plans.iter().filter_map(|plan| target.relation(&plan.into));
+    let foreign = tables.filter(|table| table.kind == RelationKind::Foreign);
+    foreign.map(|table| table.name.clone()).collect()
+}
+
 async fn delete(prepared: &Prepared, held: &mut Held, plans: &[&EntityPlan]) -> Result<Vec<Deletion>> {
     let silencing = prepared.silencing;
     let mut writer = lane::writer(&prepared.target, &held.lease, silencing).await?;
@@ -57,6 +65,7 @@ async fn delete(prepared: &Prepared, held: &mut Held, plans: &[&EntityPlan]) -> 
         plans: children_first(plans, target),
         outside: outside(plans, target),
         silencing,
+        unlockable: foreign_tables(plans, target),
     };
     let deleted = restart::delete_all(&mut writer, &prepared.store, &held.lease, &doomed).await?;
     Ok(deleted

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use driftless_core::code::{self, Exit};
 use driftless_core::error::Finding;
-use driftless_core::plan::aside::Silencing;
+use driftless_core::plan::aside::{AsideItem, AsideKind, Silencing};
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::Session;
 use futures_util::future::try_join_all;
@@ -16,7 +16,9 @@ use super::held::Held;
 use super::lanes;
 use super::prepare::Prepared;
 use super::report::Event;
-use crate::apply::aside::{Failure, Part, Restored, put_back as put_recorded_back, recorded, restore};
+use crate::apply::aside::{
+    Failure, Part, Restored, put_back as put_recorded_back, recorded, restore, set_aside,
+};
 use crate::apply::chunk::ChunkWork;
 use crate::apply::lane::Lane;
 use crate::apply::proof::{Censuses, Corrections, ForeignSite, Proving};
@@ -25,7 +27,7 @@ use crate::apply::write::Parents;
 use crate::apply::{begin, finish, lane, proof};
 use crate::crash;
 use crate::error::{EngineError, Result};
-use crate::store::aside::Scope;
+use crate::store::aside::{AsideRecord, Scope};
 use crate::store::entity::Phase;
 use crate::store::execution::{self, Counts};
 use crate::store::reject::Due;
@@ -82,26 +84,35 @@ impl Settling<'_, '_> {
         refuse(&keys)?;
         crash::point("keys-restored");
         let recorded = recorded(sessions, &self.scope).await?;
-        let foreign = proof::foreign_sites(
+        let mut foreign = proof::foreign_sites(
             plan,
             &self.prepared.target_catalog,
             &recorded.records,
             self.scope.silencing,
         );
+        for site in &mut foreign {
+            // What waits for another run is not validated by this one.
+            site.validated &= !self.scope.spared.contains(&site.table);
+        }
+        self.step("proving references");
         let censuses = self.censuses();
-        let found = self.prove(sessions, &foreign, &censuses, &corrections).await?;
+        let proving = Proving {
+            plan,
+            target: &self.prepared.target_catalog,
+            foreign: &foreign,
+            censuses: &censuses,
+            corrected: &corrections,
+            meanwhile: &finish::statistics(&plans),
+        };
+        let found = proof::references(sessions, &self.scope, &proving).await?;
         corrections.add(&found);
         count(&sessions[0], &self.scope, &corrections).await?;
         crash::point("references-proven");
         self.step("restoring constraints");
+        let guards = guards(&recorded.records);
         let mut restored = put_recorded_back(sessions, &self.scope, Part::All, recorded).await?;
         if !censuses.is_empty() && restored.failures.iter().any(Failure::is_orphan) {
-            // Rows came by other ways than past us.
-            let found = self
-                .prove(sessions, &foreign, &Censuses::new(), &corrections)
-                .await?;
-            count(&sessions[0], &self.scope, &found).await?;
-            restored = restore(sessions, &self.scope, Part::All).await?;
+            restored = self.uncounted(sessions, &foreign, &guards).await?;
         }
         refuse(&restored)?;
         crash::point("all-restored");
@@ -119,32 +130,34 @@ impl Settling<'_, '_> {
         Ok(())
     }
 
-    async fn prove(
+    /// Rows came by other ways than past us, and a foreign key that was called whole has orphans: everything is looked at, with
+    /// triggers and foreign keys out of the way as before.
+    async fn uncounted(
         &self,
         sessions: &mut [Session],
         foreign: &[ForeignSite],
-        censuses: &Censuses,
-        corrected: &Corrections,
-    ) -> Result<Corrections> {
+        guards: &[AsideItem],
+    ) -> Result<Restored> {
+        set_aside(&mut sessions[0], &self.scope, guards).await?;
         self.step("proving references");
-        let target = &self.prepared.target_catalog;
-        let plans: Vec<&EntityPlan> = self.plans().collect();
-        let meanwhile = finish::statistics(&plans);
         let proving = Proving {
             plan: &self.plan,
-            target,
+            target: &self.prepared.target_catalog,
             foreign,
-            censuses,
-            corrected,
-            meanwhile: &meanwhile,
+            censuses: &Censuses::new(),
+            corrected: &Corrections::default(),
+            meanwhile: &[],
         };
-        proof::references(sessions, &self.scope, &proving).await
+        let found = proof::references(sessions, &self.scope, &proving).await?;
+        count(&sessions[0], &self.scope, &found).await?;
+        self.step("restoring constraints");
+        restore(sessions, &self.scope, Part::All).await
     }
 
     /// What was counted of entities that this run has loaded from the first row to the last.
     fn censuses(&self) -> Censuses {
         let counted = self.works.iter().filter_map(|work| {
-            let census = work.keys.counted()?;
+            let census = work.keys.take()?;
             Some((work.entity().to_owned(), census))
         });
         counted.collect()
@@ -276,6 +289,13 @@ pub async fn count(session: &Session, scope: &Scope<'_>, corrections: &proof::Co
         execution::count(session, scope.store, scope.execution, entity, &counts).await?;
     }
     Ok(())
+}
+
+/// What acts on rows that leave or change.
+fn guards(records: &[AsideRecord]) -> Vec<AsideItem> {
+    let acts = |item: &&AsideItem| matches!(item.kind, AsideKind::Trigger | AsideKind::ForeignKey);
+    let items = records.iter().map(|record| &record.item);
+    items.filter(acts).cloned().collect()
 }
 
 fn refuse(restored: &Restored) -> Result<()> {

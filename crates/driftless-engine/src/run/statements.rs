@@ -1,5 +1,7 @@
 //! The statements of a load, as they will run: made by the functions that make them when they do.
 
+use std::collections::BTreeSet;
+
 use driftless_core::plan::aside::{AsideItem, Silencing};
 use driftless_core::plan::{EntityPlan, Evaluation};
 use driftless_pg::Session;
@@ -98,18 +100,27 @@ pub(super) async fn statements(
         .into_iter()
         .map(|site| site.beside(items))
         .collect();
+    let started = started(prepared, sessions.1).await?;
     let questions = proof::questions(
         &prepared.store,
         &prepared.plan,
         entity,
         &prepared.target_catalog,
         &foreign,
-        !has_begun(prepared, entity),
+        |name| !started.contains(name),
     );
     found.extend(questions.iter().map(|(step, sql)| on_target(step, sql)));
     found.extend(builds(items, false));
     found.extend(returns(items));
     Ok(found)
+}
+
+/// Entities of which an earlier run has loaded rows.
+async fn started(prepared: &Prepared, target: &Session) -> Result<BTreeSet<String>> {
+    if prepared.begun.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    chunk::started(target, &prepared.store).await
 }
 
 fn on_target(step: &str, sql: &str) -> PlannedStatement {

@@ -102,15 +102,24 @@ pub async fn all(session: &Session, store: &Store) -> Result<Vec<AsideRecord>> {
 }
 
 /// Records items in the caller's transaction, with its next statement or its commit. What earlier runs dropped and did not put back stays as it is; what they put
-/// back, or recorded and never dropped, stands in place and is recorded as it stands now.
+/// back, or recorded and never dropped, stands in place and is recorded as it stands now. That triggers were silent for an entity
+/// which is under way, and waits for a run of its own, stays on record: its table has rows now, and was empty then.
 pub async fn record(tx: &Session, scope: &Scope<'_>, items: &[AsideItem]) -> Result<()> {
     let table = scope.store.table("set_aside").sql();
-    tx.ahead(
-        &format!("DELETE FROM {table} WHERE pipeline = $1 AND state IN ('restored', 'recorded')"),
-        &[Param::text(scope.store.pipeline())],
-    )
-    .await?;
     let columns = Columns::of(items)?;
+    let outdated = format!(
+        "DELETE FROM {table} AS old WHERE old.pipeline = $1 AND old.state IN ('restored', 'recorded')
+            AND NOT (old.kind = 'trigger' AND old.state = 'restored' AND old.table_name <> ALL ($2::text[])
+                     AND EXISTS (SELECT FROM {entities} AS e
+                                  WHERE e.pipeline = $1 AND e.phase IN ('loading', 'loaded')
+                                    AND e.entity = ANY (string_to_array(old.entity, ', '))))",
+        entities = scope.store.table("entity").sql()
+    );
+    let params = [
+        Param::text(scope.store.pipeline()),
+        Param::text_array(&columns.tables),
+    ];
+    tx.ahead(&outdated, &params).await?;
     let sql = format!(
         "INSERT INTO {table} (pipeline, seq, entity, table_name, kind, name, drop_sql, restore, state, execution)
          SELECT $1, (SELECT coalesce(max(seq), 0) FROM {table} WHERE pipeline = $1) + n, e, t, k, i, d, r::jsonb,

@@ -1,6 +1,8 @@
 //! Checkpoints. A chunk is done when the transaction that wrote its rows has committed, so `done` takes that
 //! transaction and nothing else.
 
+use std::collections::BTreeSet;
+
 use driftless_pg::{Param, Session, Transaction};
 
 use super::Store;
@@ -74,6 +76,13 @@ pub async fn all(session: &Session, store: &Store, entity: &str) -> Result<Vec<C
             })
         })
         .collect()
+}
+
+/// Entities of which a chunk is done.
+pub async fn started(session: &Session, store: &Store) -> Result<BTreeSet<String>> {
+    let sql = store.sql("SELECT DISTINCT entity FROM {state}.chunk WHERE pipeline = $1 AND done");
+    let rows = session.query(&sql, &[Param::text(store.pipeline())]).await?;
+    rows.iter().map(|row| Ok(row.get(0)?)).collect()
 }
 
 /// Marks a chunk as done in the transaction that wrote its rows.

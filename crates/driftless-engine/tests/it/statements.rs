@@ -248,9 +248,20 @@ async fn references_that_are_counted_are_not_joined() {
         .run("UPDATE item SET keeper = NULL WHERE id = 9")
         .await;
     pair.target.run(anew).await;
+    pair.target
+        .run(
+            "CREATE TABLE journal (what text);
+             CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.journal VALUES (TG_OP); RETURN NULL; END $$;
+             CREATE TRIGGER each AFTER UPDATE OR DELETE ON items FOR EACH ROW EXECUTE FUNCTION note();
+             ALTER TABLE items ENABLE ALWAYS TRIGGER each",
+        )
+        .await;
     let before = cluster.log().len();
     pair.migrate(mapping).await.expect("a load");
     assert!(looks(&cluster.log()[before..]) > 1);
+    assert_eq!(pair.count("SELECT count(*) FROM journal").await, 0);
+    let modes = "SELECT string_agg(tgname || tgenabled::text, ' ') FROM pg_trigger WHERE NOT tgisinternal";
+    assert_eq!(pair.target.value(modes).await.as_deref(), Some("eachA"));
     assert_eq!(
         pair.count("SELECT count(*) FROM items WHERE keeper_id IS NULL")
             .await,

@@ -128,7 +128,15 @@ fn a_dense_key_takes_a_bit() {
     let friends = friends();
     let rows: Vec<(i64, Option<i64>)> = (0..100_000).map(|key| (key, Some(7))).collect();
     let bytes = counted(&friends, &rows).bytes();
-    assert!((12_500..20_000).contains(&bytes), "{bytes}");
+    assert!((12_500..40_000).contains(&bytes), "{bytes}");
+}
+
+#[test]
+fn keys_that_lie_far_apart_are_not_taken_for_cheap() {
+    let friends = friends();
+    let far = |key: i64| (key << 40, None);
+    let bytes = counted(&friends, &(0..1_000).map(far).collect::<Vec<_>>()).bytes();
+    assert!(bytes >= 250 * 1_000, "{bytes}");
 }
 
 proptest! {

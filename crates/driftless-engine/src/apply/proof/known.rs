@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_core::transform::Census;
 use driftless_pg::Session;
-use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use super::Corrections;
 use super::site::Site;
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 use crate::store::{Store, reject};
 
 /// Most rejects of a parent that are subtracted from its keys; with more of them its table is joined.
@@ -41,16 +40,19 @@ impl<'c> Known<'c> {
             .filter_map(|site| Some(site.counted.as_ref()?.parent.as_str()))
             .filter(|parent| censuses.contains_key(*parent))
             .collect();
-        let asked = parents.into_iter().map(async |parent| {
-            if !corrected.entities.contains_key(parent) {
-                return Ok(Some((parent.to_owned(), Vec::new())));
+        let mut left = BTreeMap::new();
+        for parent in parents {
+            let keys = if corrected.entities.contains_key(parent) {
+                reject::keys(session, store, parent, MOST_LEFT + 1).await?
+            } else {
+                Vec::new()
+            };
+            if keys.len() <= MOST_LEFT {
+                // A key that is no integer is none of those that were counted.
+                let numbers = keys.iter().filter_map(|key| key.parse().ok()).collect();
+                left.insert(parent.to_owned(), numbers);
             }
-            let keys = reject::keys(session, store, parent, MOST_LEFT + 1).await?;
-            // A key that is no integer is none of those that were counted.
-            let numbers = keys.iter().filter_map(|key| key.parse().ok()).collect();
-            Ok::<_, EngineError>((keys.len() <= MOST_LEFT).then(|| (parent.to_owned(), numbers)))
-        });
-        let left = try_join_all(asked).await?.into_iter().flatten().collect();
+        }
         Ok(Known { censuses, left })
     }
 

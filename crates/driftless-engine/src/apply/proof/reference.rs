@@ -79,7 +79,10 @@ pub async fn references(
         return Ok(corrections);
     }
     let correcting = to_fixpoint(session, scope, plan, &mut watched);
-    let (corrections, ()) = tokio::try_join!(correcting, run_all(idle, meanwhile))?;
+    // Each ends what it has begun: the locks of what is left behind would stand in the way of what comes next.
+    let (corrections, run) = tokio::join!(correcting, run_all(idle, meanwhile));
+    let corrections = corrections?;
+    run?;
     Ok(corrections)
 }
 
@@ -315,14 +318,14 @@ async fn correct(
 }
 
 /// The statements that ask whether an entity's references are whole: what they are for, and how it is asked. Where keys were `counted`
-/// those that lead nowhere are asked about, if there are any.
+/// those that lead nowhere are asked about, if there are any; `counted` says of which entities one run loads every row.
 pub fn questions(
     store: &Store,
     plan: &Plan,
     entity: &EntityPlan,
     target: &Catalog,
     foreign: &[ForeignSite],
-    counted: bool,
+    counted: impl Fn(&str) -> bool,
 ) -> Vec<(String, String)> {
     if entity.identity.key.is_empty() {
         return Vec::new();
@@ -330,7 +333,8 @@ pub fn questions(
     let sites = sites_of(plan, entity, target, foreign, store);
     let question = |site: &Site| {
         let parent = &site.parent_label;
-        if counted && is_counted(plan, entity, site) {
+        let parent_counted = site.counted.as_ref().is_some_and(|one| counted(&one.parent));
+        if parent_counted && counted(&entity.name) && is_counted(plan, entity, site) {
             let step = format!("find references to missing {parent}");
             (step, gather::question_of_dangling(entity, site))
         } else {

@@ -9,7 +9,7 @@ use driftless_core::spec::WhenMissing;
 use super::leave::text_of;
 use crate::preflight::parents::{is_checked, is_enforced, is_readable};
 use crate::store::Store;
-use crate::store::aside::AsideRecord;
+use crate::store::aside::{AsideRecord, AsideState};
 
 /// A foreign key to prove, in place or set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub fn foreign_sites(
             name: record.item.name.clone(),
             columns,
             unchecked: true,
-            validated: record.item.validate.is_some(),
+            validated: record.item.validate.is_some() && record.state != AsideState::Restored,
         })
     });
     let shown = tables

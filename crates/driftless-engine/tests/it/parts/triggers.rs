@@ -4,7 +4,7 @@ use std::thread::JoinHandle;
 
 use driftless_core::code;
 use driftless_engine::error::EngineError;
-use driftless_engine::run::{Stop, abandon, restart};
+use driftless_engine::run::{Stop, abandon, migrate, restart};
 use driftless_testkit::{ServerPair, pg_dump_schema_without, server_of, servers, wait_until};
 
 use tokio::sync::oneshot;
@@ -273,4 +273,37 @@ async fn triggers_of_partitions_come_back_from_an_interrupted_load() {
     let always =
         "SELECT count(*) FROM pg_trigger WHERE tgenabled = 'A' AND tgrelid = 'visits_2024_0'::regclass";
     assert_eq!(pair.count(always).await, 1);
+}
+
+/// Entities that come later, one into a table of its own and one into the partitioned one.
+const LATER: &str = "
+    [entities.notes]\nfrom = \"public.bills\"\ninto = \"public.notes\"\ncolumns = { id = { id = true } }\n
+    [entities.more]\nfrom = \"public.more\"\ninto = \"public.visits\"\ncolumns = { id = { id = true }, year = \"year\" }\n";
+
+#[tokio::test]
+async fn triggers_are_silent_for_the_load_that_found_the_table_empty_and_for_no_other() {
+    let (pair, mapping) = interrupted(false).await;
+    let owner = "SELECT tableowner FROM pg_tables WHERE tablename = 'bills'";
+    let owner = pair.target.value(owner).await.expect("an owner");
+    let notes = format!("CREATE TABLE notes (id uuid PRIMARY KEY); ALTER TABLE notes OWNER TO {owner}");
+    pair.target.run(&notes).await;
+    pair.source
+        .run("CREATE TABLE more (id int PRIMARY KEY, year int); INSERT INTO more VALUES (1, 2023)")
+        .await;
+    let later = read(&format!("{mapping}{LATER}"));
+    let (events, _unheard) = tokio::sync::mpsc::unbounded_channel();
+    let stop = Stop::new();
+    let only = |name: &str| [name.to_owned()];
+    // A load of others lies between.
+    migrate(&later, &only("notes"), &events, &stop)
+        .await
+        .expect("a load");
+    migrate_spec(&read(&mapping)).await.expect("it goes on");
+    assert_eq!(journal(&pair).await, Vec::<Vec<_>>::new());
+    assert_eq!(pair.count("SELECT count(*) FROM visits").await, 60);
+    // The table is in use by now, and its triggers are its users'.
+    let refused = migrate(&later, &only("more"), &events, &stop).await;
+    let error = refused.expect_err("refused");
+    assert_eq!(error.code(), code::TRIGGERS_NOT_SILENCED, "{error}");
+    assert_eq!(pair.count("SELECT count(*) FROM visits").await, 60);
 }
