@@ -228,7 +228,7 @@ pub struct AsidePlan {
 }
 
 /// Decides what is set aside for the tables that the plan loads; `recorded` is what the pipeline has on record as set aside by
-/// earlier runs.
+/// earlier runs for entities that are not done.
 pub fn set_aside(plan: &Plan, target: &Catalog, silencing: Silencing, recorded: &[AsideItem]) -> AsidePlan {
     let loaded = Loaded::of(plan, target);
     let mut draft = Draft::default();

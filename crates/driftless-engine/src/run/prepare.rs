@@ -49,7 +49,7 @@ pub struct Prepared {
     pub epoch: i64,
     /// Entities whose load has begun.
     pub begun: Vec<Begun>,
-    /// What earlier runs have set aside, whether it is back or not.
+    /// What earlier runs have set aside for entities that are under way, whether it is back or not.
     pub recorded: Vec<AsideItem>,
     /// Findings that do not block.
     pub findings: Vec<Finding>,

@@ -4,7 +4,7 @@ use driftless_engine::run::plan;
 use driftless_engine::run::report::{PlanReport, PlannedEntity};
 use driftless_testkit::{Cluster, ClusterOptions, Server, TestDatabase};
 
-use crate::pair::Pair;
+use crate::pair::{Pair, migrate_spec, read};
 
 const SOURCE: &str = "
     CREATE TABLE owner (id int PRIMARY KEY, name text);
@@ -296,6 +296,33 @@ async fn rows_that_are_refused_are_found_by_their_line_where_they_are_few() {
     );
     assert_eq!(pair.rejects("item").await.len(), 100);
     assert!(cluster.log().contains("driftless_insert"));
+}
+
+/// A chunk behind one with refused rows is not loaded twice: it begins with care.
+#[tokio::test]
+async fn refused_rows_cost_one_chunk() {
+    let source = "
+        CREATE TABLE item (id int PRIMARY KEY, n int, filler text);
+        ALTER TABLE item ALTER filler SET STORAGE EXTERNAL;
+        INSERT INTO item SELECT n, n, repeat('x', 1500) FROM generate_series(1, 30000) AS n;
+        ANALYZE item;";
+    let target = "CREATE TABLE items (id int PRIMARY KEY, n int CHECK (n % 1000 <> 7), filler text)";
+    let (cluster, pair) = noted("wary", source, target).await;
+    let mapping = format!(
+        "[pipeline]\nname = \"test\"\n[source]\nurl = \"{}\"\nmax_connections = 1\n[target]\nurl = \"{}\"\nmax_connections = 2\n\
+         [entities.item]\nfrom = \"public.item\"\ninto = \"public.items\"\nmax_rejects = 30\n",
+        pair.source.url(),
+        pair.target.url()
+    );
+    migrate_spec(&read(&mapping)).await.expect("a load");
+    assert_eq!(pair.rejects("item").await.len(), 30);
+    assert_eq!(pair.count("SELECT count(*) FROM items").await, 29_970);
+    let chunks = pair.count("SELECT count(*) FROM driftless.chunk").await;
+    let reads = cluster.log().matches("COPY (SELECT").count();
+    assert!(
+        chunks > 2 && reads as i64 == chunks + 1,
+        "{reads} reads of {chunks} chunks"
+    );
 }
 
 #[tokio::test]
