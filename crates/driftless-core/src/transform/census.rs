@@ -114,12 +114,11 @@ impl Counted {
     fn bytes(&self) -> usize {
         let bitmaps = self.keys.bitmaps().map(|(_, bitmap)| {
             let told = bitmap.statistics();
-            let stored =
-                told.n_bytes_array_containers + told.n_bytes_run_containers + told.n_bytes_bitset_containers;
-            // An array grows by doubling.
-            BITMAP
-                + told.n_containers as usize * CONTAINER
-                + 2 * usize::try_from(stored).unwrap_or(usize::MAX / 4)
+            // An array grows by doubling; a dense container has one bit for each key of its range.
+            let arrays =
+                4 * told.n_values_array_containers as usize + 8 * told.n_values_run_containers as usize;
+            let dense = told.n_bitset_containers as usize * (1 << 16) / 8;
+            BITMAP + told.n_containers as usize * CONTAINER + arrays + dense
         });
         bitmaps.sum()
     }
