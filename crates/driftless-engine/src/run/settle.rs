@@ -27,7 +27,7 @@ use crate::apply::write::Parents;
 use crate::apply::{begin, finish, lane, proof};
 use crate::crash;
 use crate::error::{EngineError, Result};
-use crate::store::aside::{AsideRecord, Scope};
+use crate::store::aside::{AsideRecord, AsideState, Scope};
 use crate::store::entity::Phase;
 use crate::store::execution::{self, Counts};
 use crate::store::reject::Due;
@@ -109,7 +109,7 @@ impl Settling<'_, '_> {
         count(&sessions[0], &self.scope, &corrections).await?;
         crash::point("references-proven");
         self.step("restoring constraints");
-        let guards = guards(&recorded.records);
+        let guards = guards(&recorded.records, &self.scope);
         let mut restored = put_recorded_back(sessions, &self.scope, Part::All, recorded).await?;
         if !censuses.is_empty() && restored.failures.iter().any(Failure::is_orphan) {
             restored = self.uncounted(sessions, &foreign, &guards).await?;
@@ -291,11 +291,13 @@ pub async fn count(session: &Session, scope: &Scope<'_>, corrections: &proof::Co
     Ok(())
 }
 
-/// What acts on rows that leave or change.
-fn guards(records: &[AsideRecord]) -> Vec<AsideItem> {
+/// What acts on rows that leave or change, of what is aside and this run puts back.
+fn guards(records: &[AsideRecord], scope: &Scope<'_>) -> Vec<AsideItem> {
+    let aside = records
+        .iter()
+        .filter(|record| record.state != AsideState::Restored && !scope.spared.contains(&record.item.table));
     let acts = |item: &&AsideItem| matches!(item.kind, AsideKind::Trigger | AsideKind::ForeignKey);
-    let items = records.iter().map(|record| &record.item);
-    items.filter(acts).cloned().collect()
+    aside.map(|record| &record.item).filter(acts).cloned().collect()
 }
 
 fn refuse(restored: &Restored) -> Result<()> {
