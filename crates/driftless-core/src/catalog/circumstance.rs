@@ -12,6 +12,8 @@ pub struct Circumstances {
     pub unlogged: bool,
     /// Whether it is a materialised view that was never filled, which nobody can read.
     pub unpopulated: bool,
+    /// Whether autovacuum is on for it, and so gathers its statistics when many of its rows have changed. No partitioned table's.
+    pub autovacuum: bool,
     /// The extension that it belongs to.
     pub extension: Option<String>,
     /// Tables that inherit from it, partitions left out: a query of it reads their rows too.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use driftless_core::catalog::Catalog;
 use driftless_core::name::{quote_ident, quote_literal};
 use driftless_core::plan::{EntityPlan, Mint};
 use driftless_pg::Session;
@@ -12,15 +13,15 @@ use crate::error::Result;
 use crate::store::{Store, identity};
 
 /// The statements that gather statistics of entities' tables. On tables of others ANALYZE only warns and does nothing.
-pub fn statistics(plans: &[&EntityPlan]) -> Vec<String> {
+pub fn statistics(plans: &[&EntityPlan], target: &Catalog) -> Vec<String> {
     // Several entities may write one table.
-    let tables: BTreeSet<String> = plans.iter().map(|plan| analyze_sql(plan)).collect();
+    let tables: BTreeSet<String> = plans.iter().map(|plan| analyze_sql(plan, target)).collect();
     tables.into_iter().collect()
 }
 
-/// A sample that says how large tables are and how their keys spread: enough for the joins of the proofs. Tables are sampled well
-/// when the proofs have time for it.
+/// A sample of a tenth of what ANALYZE takes by itself: enough to say how large tables are and how their values spread.
 const SKETCHED: &str = "SET default_statistics_target = 10";
+const SAMPLED_WELL: &str = "RESET default_statistics_target";
 
 /// Samples keys and references of tables and identities, over all sessions. Not while their indexes are built: the two keep each
 /// other waiting.
@@ -50,12 +51,7 @@ pub async fn sketch(sessions: &mut [Session], store: &Store, plans: &[&EntityPla
     // Each takes a moment: a session gets all of its own at once.
     let shares = statements.chunks(statements.len().div_ceil(sessions.len().max(1)).max(1));
     let shares: Vec<String> = shares
-        .map(|share| {
-            format!(
-                "{SKETCHED}; {}; RESET default_statistics_target",
-                share.join("; ")
-            )
-        })
+        .map(|share| format!("{SKETCHED}; {}; {SAMPLED_WELL}", share.join("; ")))
         .collect();
     spread(sessions, &shares, async |session, share| {
         Ok(session.batch(share).await?)
@@ -69,9 +65,18 @@ fn analysis(table: &str, columns: impl IntoIterator<Item = String>) -> String {
     format!("ANALYZE {table} ({})", columns.join(", "))
 }
 
-/// The statement that gathers statistics of an entity's table.
-pub fn analyze_sql(plan: &EntityPlan) -> String {
-    format!("ANALYZE {}", plan.into.sql())
+/// The statement that gathers statistics of an entity's table, in stages as `vacuumdb --analyze-in-stages` does: where autovacuum
+/// looks after the table, all columns are sampled a little. As they are named, that does not count as its ANALYZE, which autovacuum
+/// begins when it comes by next.
+pub fn analyze_sql(plan: &EntityPlan, target: &Catalog) -> String {
+    let table = plan.into.sql();
+    match target.relation(&plan.into) {
+        Some(relation) if relation.around.autovacuum => {
+            let columns = relation.columns.iter().map(|column| quote_ident(&column.name));
+            format!("{SKETCHED}; {}; {SAMPLED_WELL}", analysis(&table, columns))
+        }
+        _ => format!("ANALYZE {table}"),
+    }
 }
 
 /// Moves the sequences of kept keys behind the largest key; never back.

@@ -71,6 +71,7 @@ fn read_relation(row: &Row) -> Result<Found> {
             unlogged: row.get(13)?,
             unpopulated: !populated,
             extension: row.get(14)?,
+            autovacuum: row.get(15)?,
             ..Circumstances::default()
         },
     };

@@ -102,7 +102,7 @@ impl Settling<'_, '_> {
             foreign: &foreign,
             censuses: &censuses,
             corrected: &corrections,
-            meanwhile: &finish::statistics(&plans),
+            meanwhile: &finish::statistics(&plans, &self.prepared.target_catalog),
         };
         let found = proof::references(sessions, &self.scope, &proving).await?;
         corrections.add(&found);

@@ -94,7 +94,10 @@ pub(super) async fn statements(
             &identity::copy_sql(&prepared.store, entity),
         ));
     }
-    found.push(on_target("gather statistics", &finish::analyze_sql(entity)));
+    found.push(on_target(
+        "gather statistics",
+        &finish::analyze_sql(entity, &prepared.target_catalog),
+    ));
     found.extend(builds(items, true));
     let foreign: Vec<_> = proof::foreign_sites(&prepared.plan, &prepared.target_catalog, &[], silencing)
         .into_iter()

@@ -26,7 +26,7 @@ async fn what_is_true_beside_the_shape() {
              CREATE RULE off AS ON DELETE TO t DO INSTEAD NOTHING; ALTER TABLE t DISABLE RULE off;
              CREATE RULE always AS ON UPDATE TO t DO INSTEAD NOTHING; ALTER TABLE t ENABLE ALWAYS RULE always;
              CREATE TABLE root (id int) PARTITION BY LIST (id); CREATE TABLE leaf PARTITION OF root FOR VALUES IN (1);
-             CREATE TABLE alone (id int);
+             CREATE TABLE alone (id int) WITH (autovacuum_enabled = off);
              CREATE MATERIALIZED VIEW empty AS SELECT 1 AS id WITH NO DATA;
              CREATE PUBLICATION few FOR TABLE root; CREATE PUBLICATION everything FOR ALL TABLES;
              CREATE PUBLICATION deletions FOR TABLE alone WITH (publish = 'delete');
@@ -54,6 +54,8 @@ async fn what_is_true_beside_the_shape() {
     assert!(around("t").unlogged && !around("root").unlogged);
     assert_eq!(around("t").heirs, [public("grandchild"), public("heir")]);
     assert!(around("root").heirs.is_empty());
+    assert!(around("t").autovacuum && around("leaf").autovacuum && around("empty").autovacuum);
+    assert!(!around("alone").autovacuum && !around("root").autovacuum);
     let rules: Vec<_> = t
         .around
         .rules

@@ -2,7 +2,7 @@
 
 use driftless_engine::run::plan;
 use driftless_engine::run::report::{PlanReport, PlannedEntity};
-use driftless_testkit::{Cluster, ClusterOptions, Server, TestDatabase};
+use driftless_testkit::{Cluster, ClusterOptions, Server, TestDatabase, wait_until};
 
 use crate::pair::{Pair, migrate_spec, read};
 
@@ -116,6 +116,38 @@ async fn the_sql_of_a_plan_is_the_sql_that_runs() {
     assert_eq!(pair.count("SELECT count(*) FROM items").await, 39_993);
     let done = plan(&pair.spec(MAPPING)).await.expect("a plan");
     assert_eq!(steps(entity(&done, "items")), [""; 0]);
+}
+
+/// Statistics in stages: all of the tables' own where nobody else is going to gather them.
+#[tokio::test]
+async fn statistics_are_left_to_autovacuum_where_it_is_on() {
+    let target = format!("{TARGET} ALTER TABLE items SET (autovacuum_enabled = off)");
+    let pair = Pair::create("gathered", SOURCE, &target).await;
+    let planned = plan(&pair.spec(MAPPING)).await.expect("a plan");
+    let gathered = |name: &str| {
+        let mut statements = entity(&planned, name).statements.iter();
+        let found = statements.find(|one| one.step == "gather statistics");
+        found.expect("statistics").sql.clone()
+    };
+    assert_eq!(gathered("items"), r#"ANALYZE "public"."items""#);
+    assert_eq!(
+        gathered("owners"),
+        r#"SET default_statistics_target = 10; ANALYZE "public"."owners" ("id", "name"); RESET default_statistics_target"#
+    );
+    pair.migrate(MAPPING).await.expect("a load");
+    let known = "SELECT string_agg(tablename || '.' || attname, ' ' ORDER BY tablename, attname) FROM pg_stats WHERE schemaname = 'public'";
+    assert_eq!(
+        pair.target.value(known).await.as_deref(),
+        Some(
+            "items.at items.id items.legacy_id items.owner_id items.price items.state owners.id owners.name"
+        )
+    );
+    // Rows changed since the last ANALYZE that counts are what autovacuum begins by.
+    wait_until("autovacuum has reason to come, or has come", async || {
+        let due = "SELECT count(*) FROM pg_stat_user_tables WHERE relname = 'owners' AND (n_mod_since_analyze > 0 OR autoanalyze_count > 0)";
+        pair.count(due).await == 1
+    })
+    .await;
 }
 
 const LINE: &str = "

@@ -20,7 +20,12 @@ SELECT c.oid,
           JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
            AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
-         LIMIT 1)
+         LIMIT 1),
+       c.relkind IN ('r', 'm')
+           AND pg_catalog.current_setting('autovacuum')::pg_catalog.bool
+           AND pg_catalog.current_setting('track_counts')::pg_catalog.bool
+           AND coalesce((SELECT o.option_value::pg_catalog.bool FROM pg_catalog.pg_options_to_table(c.reloptions) AS o
+                          WHERE o.option_name = 'autovacuum_enabled'), true)
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  CROSS JOIN LATERAL (SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS usable) s
