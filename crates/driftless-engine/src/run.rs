@@ -8,6 +8,8 @@ pub mod stop;
 pub mod prepare;
 /// Preparing while a dead holder's locks are in the way.
 mod dead;
+/// References that are decided as rows pass by.
+mod decided;
 /// What a run has to do.
 pub mod agenda;
 /// Who waits for whom.

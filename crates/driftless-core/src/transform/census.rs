@@ -8,6 +8,7 @@
 use roaring::RoaringTreemap;
 use uuid::Uuid;
 
+use super::shaped::Shaped;
 use crate::batch::Batch;
 use crate::identity::Deriver;
 use crate::plan::{Canonical, EntityPlan, KeyText, Mint, Path, RefProgram, Resolution};
@@ -47,12 +48,23 @@ impl Census {
         self.own.is_none() && self.references.iter().all(Option::is_none)
     }
 
-    /// Counts rows of a batch that were written.
-    pub fn count(&mut self, batch: &Batch, rows: &[usize]) {
-        for counted in self.own.iter_mut().chain(self.references.iter_mut().flatten()) {
-            let keys = rows.iter().filter_map(|row| batch.get(*row, counted.input));
-            counted.keys.extend(keys.filter_map(value::integer).map(unsigned));
+    /// Counts rows of a batch that were written. A reference that became null leads nowhere.
+    pub fn count(&mut self, shaped: &Shaped, rows: &[usize]) {
+        let batch = &shaped.batch;
+        if let Some(own) = &mut self.own {
+            own.count(batch, rows.iter().copied());
         }
+        for (reference, counted) in self.references.iter_mut().enumerate() {
+            if let Some(counted) = counted {
+                let rows = rows.iter().copied();
+                counted.count(batch, rows.filter(|row| shaped.refers(*row, reference)));
+            }
+        }
+    }
+
+    /// Whether no row that was counted has this key; nothing where own keys are not counted.
+    pub(super) fn lacks(&self, key: i64) -> Option<bool> {
+        Some(!self.own.as_ref()?.keys.contains(unsigned(key)))
     }
 
     /// Adds what was counted of other rows of the entity.
@@ -123,6 +135,11 @@ impl Counted {
         bitmaps.sum()
     }
 
+    fn count(&mut self, batch: &Batch, rows: impl Iterator<Item = usize>) {
+        let keys = rows.filter_map(|row| batch.get(row, self.input));
+        self.keys.extend(keys.filter_map(value::integer).map(unsigned));
+    }
+
     fn new(input: usize) -> Counted {
         Counted {
             input,
@@ -142,7 +159,7 @@ fn own_input(entity: &EntityPlan) -> Option<usize> {
 }
 
 /// The input of a reference by an integer to one parent.
-fn referring_input(program: &RefProgram) -> Option<usize> {
+pub(super) fn referring_input(program: &RefProgram) -> Option<usize> {
     match (program.parts.as_slice(), program.parents.as_slice()) {
         ([part], [_]) if program.discriminator.is_none() => integer_input(*part),
         _ => None,

@@ -77,6 +77,11 @@ impl Shaped {
         bytes.try_into().ok()
     }
 
+    /// Whether a reference of the row leads somewhere, if only as far as the row's own text says.
+    pub(super) fn refers(&self, row: usize, reference: usize) -> bool {
+        !self.keys.cell(row, OWN + 1 + reference).is_null()
+    }
+
     /// Whether a reference of the row is null because no mapping is recorded of the row that it means: it may be there under
     /// a later snapshot.
     pub fn is_nulled(&self, row: usize) -> bool {

@@ -68,6 +68,15 @@ pub struct ChunkWork<'w, 'p> {
     pub keys: Counting,
 }
 
+/// A reference, by its number, whose parent's rows are all in the target, as far as they are ever going to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Loaded<'w> {
+    /// The reference.
+    pub reference: usize,
+    /// The keys of the parent's rows.
+    pub keys: &'w Counting,
+}
+
 /// Counters that a display reads while work goes on.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -115,8 +124,8 @@ impl ChunkWork<'_, '_> {
     }
 
     /// Loads a chunk: fast, and again with care if the target refused a row, or as it was after a deadlock. With care at once
-    /// where rows of the chunk before were refused.
-    pub async fn load(&self, lane: &mut Lane, chunk: &Chunk) -> Result<Counts> {
+    /// where rows of the chunk before were refused. References whose `parents` are all loaded are decided as rows pass by.
+    pub async fn load(&self, lane: &mut Lane, chunk: &Chunk, parents: &[Loaded<'_>]) -> Result<Counts> {
         let (read, bytes) = self.progress.reading();
         let mut care = if self.wary.load(Ordering::Relaxed) {
             Care::Isolating
@@ -126,7 +135,7 @@ impl ChunkWork<'_, '_> {
         let mut deadlocks = 0;
         let withheld = Withheld::default();
         loop {
-            match self.attempt(lane, chunk, care, &withheld).await {
+            match self.attempt(lane, (chunk, parents), care, &withheld).await {
                 Err(_) if withheld.grew() => {}
                 Err(error) if care == Care::Fast && is_of_a_row(&error) => {
                     care = Care::Isolating;
@@ -141,7 +150,7 @@ impl ChunkWork<'_, '_> {
     async fn attempt(
         &self,
         lane: &mut Lane,
-        chunk: &Chunk,
+        (chunk, parents): (&Chunk, &[Loaded<'_>]),
         care: Care,
         withheld: &Withheld,
     ) -> Result<Counts> {
@@ -202,23 +211,28 @@ impl ChunkWork<'_, '_> {
             let (mut counts, mut refused) = (Counts::default(), false);
             let mut census = self.keys.of_a_chunk(plan);
             while let Some(mut batch) = shaped.recv().await {
+                for parent in parents {
+                    let shaper = &self.shaping.shaper;
+                    parent.keys.null_dangling(shaper, &mut batch, parent.reference);
+                }
                 let faulty = batch.rows() - batch.writable_rows();
                 let Written { counts: some, rows } = to.write(&tx, &mut batch).await?;
                 refused |= some.rejected + some.parked > faulty as i64;
                 counts.add(&some);
-                Counting::count(&mut census, &batch.batch, &rows);
+                Counting::count(&mut census, &batch, &rows);
             }
             self.wary.store(refused, Ordering::Relaxed);
             Ok::<_, EngineError>((tx, counts, census))
         };
         // A channel that closes looks the same at the end and after a failure: only when all three are well is it the end.
         let ((), bytes, (tx, mut counts, census)) = tokio::try_join!(reading, shaping, writing)?;
-        confirm(&tx, &plan.name).await?;
         counts.bytes = bytes;
         counts.duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
         let entity = plan.name.as_str();
         crate::crash::point("before-checkpoint");
-        tokio::try_join!(
+        // One way to the server and back for all of it. What a COPY was refused for comes first, and fails the rest.
+        let (copied, kept, done, counted) = tokio::join!(
+            confirm(&tx, &plan.name),
             self.fence.target_kept(&tx),
             chunk::done(
                 &tx,
@@ -230,7 +244,11 @@ impl ChunkWork<'_, '_> {
                 &counts,
             ),
             execution::count(&tx, self.store, self.execution, entity, &counts)
-        )?;
+        );
+        copied?;
+        kept?;
+        done?;
+        counted?;
         crate::crash::point("before-commit");
         tx.commit().await?;
         crate::crash::point("after-commit");

@@ -1,11 +1,10 @@
 //! The keys of an entity's rows, counted as its chunks are committed.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use driftless_core::batch::Batch;
 use driftless_core::plan::EntityPlan;
-use driftless_core::transform::Census;
+use driftless_core::transform::{Census, Shaped, Shaper};
 
 /// What the censuses of a run may take of memory together, in bytes.
 const ROOM: usize = 8 << 20;
@@ -38,6 +37,8 @@ impl Room {
 pub struct Counting {
     census: Mutex<Option<Census>>,
     room: Room,
+    /// Whether no row is still to come.
+    complete: AtomicBool,
 }
 
 impl Counting {
@@ -46,6 +47,24 @@ impl Counting {
         Counting {
             census: Mutex::new(Some(Census::of(entity)).filter(|census| !census.is_blind())),
             room: room.clone(),
+            complete: AtomicBool::new(false),
+        }
+    }
+
+    /// The last chunk is committed.
+    pub fn end(&self) {
+        self.complete.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the keys of all rows are known.
+    pub fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Relaxed) && self.census().is_some()
+    }
+
+    /// Makes a reference to these rows null where it leads to none of them.
+    pub(super) fn null_dangling(&self, shaper: &Shaper<'_>, shaped: &mut Shaped, reference: usize) {
+        if let Some(census) = self.census().as_ref() {
+            shaper.null_dangling(shaped, reference, census);
         }
     }
 
@@ -59,9 +78,9 @@ impl Counting {
     }
 
     /// Counts rows of a chunk. One that grows too large is given up.
-    pub(super) fn count(chunk: &mut Option<Census>, batch: &Batch, rows: &[usize]) {
+    pub(super) fn count(chunk: &mut Option<Census>, shaped: &Shaped, rows: &[usize]) {
         if let Some(census) = chunk {
-            census.count(batch, rows);
+            census.count(shaped, rows);
             if census.bytes() > ROOM_OF_A_CHUNK {
                 *chunk = None;
             }

@@ -36,7 +36,7 @@ use driftless_core::plan::aside::{AsideItem, Silencing, late_keys};
 use driftless_pg::Session;
 
 pub use absent::keeps_key;
-pub use known::Censuses;
+pub use known::{Censuses, decided_at_once};
 pub use reference::{Proving, questions, references};
 pub use site::{ForeignSite, foreign_sites};
 pub use twin::{settle_identities, twins};

@@ -14,7 +14,7 @@ use super::Events;
 use super::halt::halt;
 use super::queue::{Next, Queue};
 use super::report::Event;
-use crate::apply::chunk::{ChunkWork, despite_deadlocks};
+use crate::apply::chunk::{ChunkWork, Loaded, despite_deadlocks};
 use crate::apply::lane::Lane;
 use crate::error::{EngineError, Result};
 use crate::store::Store;
@@ -50,6 +50,19 @@ pub struct Entity<'w, 'p> {
     pub estimated_rows: u64,
     /// Rows read and rejected by earlier runs.
     pub before: Counts,
+    /// References that are decided as rows pass by, if the parent, by its number among the entities, is loaded then.
+    pub parents: Vec<(usize, usize)>,
+}
+
+impl Entity<'_, '_> {
+    /// References whose parents are loaded.
+    fn loaded_parents<'e>(&self, entities: &'e [Entity<'_, '_>]) -> Vec<Loaded<'e>> {
+        let parents = self.parents.iter().map(|(reference, parent)| Loaded {
+            reference: *reference,
+            keys: &entities[*parent].work.keys,
+        });
+        parents.filter(|parent| parent.keys.is_complete()).collect()
+    }
 }
 
 impl Halted {
@@ -157,7 +170,8 @@ pub async fn work(
             Next::Chunk(number, chunk) => {
                 let entity = &entities[number];
                 let plan = entity.work.shaping.plan;
-                let loaded = entity.work.load(lane, &chunk).await;
+                let parents = entity.loaded_parents(entities);
+                let loaded = entity.work.load(lane, &chunk, &parents).await;
                 let counts = match loaded {
                     Ok(counts) => counts,
                     Err(error) => {
@@ -167,6 +181,9 @@ pub async fn work(
                     }
                 };
                 let finished = shared.ended(number) && !shared.is_halted(&plan.name);
+                if finished {
+                    entity.work.keys.end();
+                }
                 let mut sum = shared.count(&plan.name, &counts);
                 sum.add(&entity.before);
                 if excess(plan, &sum, finished, entity.estimated_rows).is_some() {

@@ -17,6 +17,7 @@ use futures_util::future::try_join_all;
 
 use super::agenda::Agenda;
 use super::dead::prepare_past_the_dead;
+use super::decided;
 use super::halt::stuck;
 use super::held::Held;
 use super::lanes::{self, Entity, Halted, Shared};
@@ -554,13 +555,19 @@ impl<'r> Run<'r> {
         let mut queue = Queue::default();
         let mut entities = Vec::new();
         let room = Room::default();
+        let mut decided = decided::of(self.prepared, shapings, &aside);
         for (number, (shaping, points)) in shapings.iter().zip(points).enumerate() {
             let plan = shaping.plan;
             let (chunks, stale) = split(self.cut_as_before(plan), &points, snapshot.text());
+            let parents = std::mem::take(&mut decided[number]);
             queue.entities.push(Waiting {
                 entity: plan.name.clone(),
                 table: plan.into.clone(),
                 after: waits.remove(&plan.name).unwrap_or_default().into_iter().collect(),
+                rather_after: parents
+                    .iter()
+                    .map(|(_, parent)| plans[*parent].name.clone())
+                    .collect(),
                 one_by_one: is_alone(plan, &plans, &self.prepared.target_catalog, &aside),
                 stale,
                 chunks,
@@ -597,6 +604,7 @@ impl<'r> Run<'r> {
                     rejected: points.iter().map(|point| point.rejected).sum(),
                     ..Counts::default()
                 },
+                parents,
             });
         }
         (queue, entities)

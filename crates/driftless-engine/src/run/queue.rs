@@ -1,8 +1,9 @@
 //! Which chunk comes next. Entities wait for those that `after` names; what earlier runs loaded is mended before anything
 //! else of its entity, because a value that moved to a new row would look like a duplicate; a table whose keys are checked as
-//! rows go in is written by one lane at a time, which goes in key order and cannot deadlock with another; among the others the one with most chunks left goes first, so that lanes end
-//! together.
+//! rows go in is written by one lane at a time, which goes in key order and cannot deadlock with another; parents go before those whose references they decide, as far as
+//! no lane has to wait for it; among the others the one with most chunks left goes first, so that lanes end together.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use driftless_core::name::QualifiedName;
@@ -21,6 +22,8 @@ pub struct Waiting {
     pub table: QualifiedName,
     /// Entities to finish before.
     pub after: Vec<String>,
+    /// Entities that should rather be finished before: their rows decide references of this one's.
+    pub rather_after: Vec<String>,
     /// Whether nothing else may write its table beside it.
     pub one_by_one: bool,
     /// What is to be mended first.
@@ -94,7 +97,14 @@ impl Queue {
         };
         let best = (0..self.entities.len())
             .filter(|number| ready(&self.entities[*number]))
-            .max_by_key(|number| (self.entities[*number].left(), std::cmp::Reverse(*number)));
+            .min_by_key(|number| {
+                let one = &self.entities[*number];
+                let too_early = one
+                    .rather_after
+                    .iter()
+                    .filter(|name| !finished.contains(&name.as_str()));
+                (too_early.count(), Reverse(one.left()), *number)
+            });
         match best {
             Some(number) => {
                 let one = &mut self.entities[number];
@@ -158,6 +168,7 @@ mod tests {
             entity: entity.into(),
             table: QualifiedName::new("public", entity),
             after: Vec::new(),
+            rather_after: Vec::new(),
             one_by_one: false,
             stale: None,
             chunks: (0..chunks).map(chunk).collect(),
@@ -184,6 +195,32 @@ mod tests {
         assert_eq!(queue.take(), Next::Wait);
         assert!(queue.ended(0));
         assert_eq!(queue.take(), Next::Chunk(2, chunk(0)));
+    }
+
+    #[test]
+    fn parents_go_first_where_nobody_waits_for_it() {
+        let rather = |entity: &str, chunks: i32, parents: &[&str]| Waiting {
+            rather_after: parents.iter().map(ToString::to_string).collect(),
+            ..waiting(entity, chunks)
+        };
+        let mut queue = Queue {
+            entities: vec![
+                rather("children", 3, &["parents", "others"]),
+                rather("cousins", 1, &["others"]),
+                rather("parents", 1, &[]),
+                rather("others", 1, &["unknown"]),
+            ],
+        };
+        assert_eq!(queue.take(), Next::Chunk(2, chunk(0)));
+        assert_eq!(
+            queue.take(),
+            Next::Chunk(1, chunk(0)),
+            "one parent is not finished"
+        );
+        assert_eq!(queue.take(), Next::Chunk(3, chunk(0)));
+        assert_eq!(queue.take(), Next::Chunk(0, chunk(0)), "rather than wait");
+        assert!(queue.ended(2) && queue.ended(3));
+        assert_eq!(queue.take(), Next::Chunk(0, chunk(1)));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What `plan` shows of a load is what runs, and what it advises helps.
 
-use driftless_engine::run::plan;
+use driftless_core::spec::Spec;
 use driftless_engine::run::report::{PlanReport, PlannedEntity};
+use driftless_engine::run::{Stop, migrate, plan};
 use driftless_testkit::{Cluster, ClusterOptions, Server, TestDatabase, wait_until};
 
 use crate::pair::{Pair, migrate_spec, read};
@@ -148,6 +149,74 @@ async fn statistics_are_left_to_autovacuum_where_it_is_on() {
         pair.count(due).await == 1
     })
     .await;
+}
+
+const KEPT_SOURCE: &str = "
+    CREATE TABLE keeper (id int PRIMARY KEY, name text);
+    INSERT INTO keeper SELECT n, CASE n WHEN 7 THEN 'nobody' ELSE 'keeper ' || n END FROM generate_series(1, 2000) AS n WHERE n % 10 <> 3;
+    CREATE TABLE thing (id int PRIMARY KEY, keeper int, owner int, other text);
+    INSERT INTO thing SELECT n, n % 2100, n % 50, 'thing ' || n FROM generate_series(1, 5000) AS n; ANALYZE;";
+
+const KEPT_TARGET: &str = "
+    CREATE TABLE keepers (id uuid PRIMARY KEY, name text CHECK (name <> 'nobody'));
+    CREATE TABLE things (id uuid PRIMARY KEY, keeper_id uuid REFERENCES keepers, owner_id uuid REFERENCES keepers, other text);";
+
+const KEPT_MAPPING: &str = r#"
+    [entities.things]
+    from = "public.thing"
+    into = "public.things"
+    max_rejects = 1000
+    [entities.things.columns]
+    id = { id = true }
+    keeper_id = { ref = "keepers", from = "keeper", missing = "null" }
+    owner_id = { ref = "keepers", from = "owner" }
+    [entities.keepers]
+    from = "public.keeper"
+    into = "public.keepers"
+    max_rejects = 1
+    columns = { id = { id = true } }
+"#;
+
+fn by_one_lane(pair: &Pair) -> Spec {
+    let (source, target) = (pair.source.url(), pair.target.url());
+    read(&format!(
+        "[pipeline]\nname = \"test\"\n[source]\nurl = \"{source}\"\nmax_connections = 1\n\
+         [target]\nurl = \"{target}\"\nmax_connections = 2\n{KEPT_MAPPING}"
+    ))
+}
+
+/// Where parents are all loaded, a reference to none of them becomes null as its row passes by, and the proof finds nothing to do;
+/// what is in the target then is what the proof would have left.
+#[tokio::test]
+async fn references_to_missing_parents_are_decided_as_rows_pass_by() {
+    let (cluster, pair) = noted("decided", KEPT_SOURCE, KEPT_TARGET).await;
+    // With two lanes neither would wait for the other.
+    migrate_spec(&by_one_lane(&pair)).await.expect("a load");
+    let corrected = "offered AS (UPDATE";
+    assert!(!cluster.log().contains(corrected));
+    // Of parents that an earlier run has loaded no keys are known, and the proof corrects.
+    let (proven, other) = noted("proven", KEPT_SOURCE, KEPT_TARGET).await;
+    let spec = by_one_lane(&other);
+    let (events, _unheard) = tokio::sync::mpsc::unbounded_channel();
+    let (parents, stop) = (["keepers".to_owned()], Stop::new());
+    migrate(&spec, &parents, &events, &stop)
+        .await
+        .expect("the parents");
+    migrate_spec(&spec).await.expect("the rest");
+    assert!(proven.log().contains(corrected));
+    for told in [
+        "SELECT string_agg(t::text, ';' ORDER BY t.id) FROM things AS t",
+        "SELECT string_agg((i.k1, i.t1, i.row_hash, i.offered, i.status, i.nulled)::text, ';' ORDER BY i.k1) FROM driftless.identity_things AS i",
+        "SELECT string_agg((r.entity, r.key, r.state, r.code, r.column_name, r.parent_key)::text, ';' ORDER BY r.entity, r.key) FROM driftless.rejects AS r",
+    ] {
+        let (decided, proven) = (pair.target.value(told).await, other.target.value(told).await);
+        assert!(
+            decided.is_some() && decided == proven,
+            "{told}:\n{decided:?}\nproven:\n{proven:?}"
+        );
+    }
+    let nulled = "SELECT count(*) FROM driftless.identity_things WHERE nulled";
+    assert!(pair.count(nulled).await > 150);
 }
 
 const LINE: &str = "

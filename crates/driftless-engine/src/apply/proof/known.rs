@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use driftless_core::catalog::Catalog;
 use driftless_core::plan::{EntityPlan, Plan};
-use driftless_core::transform::Census;
+use driftless_core::transform::{Census, Shaper};
 use driftless_pg::Session;
 use uuid::Uuid;
 
 use super::Corrections;
-use super::site::Site;
+use super::site::{ForeignSite, Missing, Site, sites_of};
 use crate::error::Result;
 use crate::store::{Store, reject};
 
@@ -20,6 +21,28 @@ const MOST_DANGLING: usize = 10_000;
 
 /// What was counted of entities that were loaded from the first row to the last, by their names.
 pub type Censuses = BTreeMap<String, Census>;
+
+/// References of an entity, by their numbers, that need not wait for the proof, with the entity that they lead to. Where they lead to
+/// none of its rows the proof would make them null and do nothing else, and nobody but that entity writes what they lead to: so they
+/// can be made null as rows pass by, once the parent's are all loaded.
+pub fn decided_at_once(
+    plan: &Plan,
+    shaper: &Shaper<'_>,
+    (entity, target): (&EntityPlan, &Catalog),
+    foreign: &[ForeignSite],
+    store: &Store,
+) -> Vec<(usize, String)> {
+    let sites = sites_of(plan, entity, target, foreign, store);
+    let decided = sites.iter().filter_map(|site| {
+        let counted = site.counted.as_ref()?;
+        let alone = |other: &Site| site.columns.iter().any(|column| other.columns.contains(column));
+        let lost = matches!(site.missing, Missing::Null { .. }) && shaper.can_lose(counted.reference);
+        let by_one = site.parents == [counted.parent.clone()] && counted.parent != entity.name;
+        let only = sites.iter().filter(|other| alone(other)).count() == 1;
+        (lost && by_one && only).then(|| (counted.reference, counted.parent.clone()))
+    });
+    decided.collect()
+}
 
 /// Censuses, and which keys of parents were written and are not there any more.
 pub(super) struct Known<'c> {
