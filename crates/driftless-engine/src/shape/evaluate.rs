@@ -18,6 +18,7 @@ use driftless_pg::{Disposition, Param, Pool, Session};
 
 use super::clocks;
 use super::failing::{failing, fault, is_of_a_row};
+use super::suspects::Suspects;
 use crate::error::{EngineError, Result};
 
 /// Where unqualified names of expressions are looked for, behind `pg_catalog`.
@@ -37,8 +38,7 @@ pub async fn connect(target: &Pool) -> Result<Session> {
 /// What earlier batches have taught of an evaluation.
 #[derive(Debug)]
 pub struct Experience {
-    /// Outputs that failed for some row: they are likely to fail again.
-    suspects: Mutex<BTreeSet<usize>>,
+    suspects: Mutex<Suspects>,
     recall: Mutex<Recall>,
 }
 
@@ -60,7 +60,7 @@ impl Experience {
         }
     }
 
-    fn suspects(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+    fn suspects(&self) -> MutexGuard<'_, Suspects> {
         self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -147,11 +147,16 @@ impl<S: Subject> Asking<'_, S> {
     /// Rows for which suspects fail are taken out first, so that most batches are evaluated once as a whole.
     async fn run(&mut self, answers: &mut Table) -> Result<()> {
         let suspects = self.suspects();
-        if self.question.rows.len() > FEW_ROWS && !suspects.is_empty() {
+        let looks_first = self.question.rows.len() > FEW_ROWS && !suspects.is_empty();
+        if looks_first {
             let candidates = self.failing_for(&suspects).await?;
             self.exclude(&candidates).await?;
         }
-        self.ask_or_exclude(answers).await
+        self.ask_or_exclude(answers).await?;
+        if looks_first {
+            self.acquit(&suspects);
+        }
+        Ok(())
     }
 
     /// Where a row fails, those that do are found, and the others asked about again.
@@ -173,8 +178,19 @@ impl<S: Subject> Asking<'_, S> {
     fn suspects(&self) -> Vec<usize> {
         let known = self.experience.suspects();
         let outputs = self.question.outputs.iter().enumerate();
-        let suspects = outputs.filter(|(_, output)| known.contains(output));
+        let suspects = outputs.filter(|(_, output)| known.contains(**output));
         suspects.map(|(number, _)| number).collect()
+    }
+
+    /// Tells of which suspects no failure is new. One whose failures are not remembered stays what it is.
+    fn acquit(&self, suspects: &[usize]) {
+        let failed: BTreeSet<usize> = self.failures.iter().map(|failure| failure.output).collect();
+        let outputs = suspects.iter().map(|number| self.question.outputs[*number]);
+        for output in outputs.filter(|output| !failed.contains(output)) {
+            if self.experience.recall().remembers_failures(output) {
+                self.experience.suspects().went_well(output);
+            }
+        }
     }
 
     /// The rows for which one of these outputs fails. Nothing but what they are computed from is sent.
@@ -197,7 +213,7 @@ impl<S: Subject> Asking<'_, S> {
         self.question.rows.retain(|row| !failed.contains(row));
         for mut failure in found {
             failure.output = self.question.outputs[failure.output];
-            self.experience.suspects().insert(failure.output);
+            self.experience.suspects().failed(failure.output);
             self.failures.push(failure);
         }
         Ok(failed.len())
