@@ -4,6 +4,8 @@
 pub mod constants;
 /// Which rows an expression fails for.
 mod failing;
+/// Which outputs are likely to fail again.
+mod suspects;
 /// The offsets of zones.
 pub mod clocks;
 /// Expressions over a whole batch in one round trip.

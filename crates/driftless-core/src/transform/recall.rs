@@ -2,17 +2,37 @@
 //!
 //! The answers stay the target's: one that depends on its inputs alone is remembered by their bytes as long as values come again
 //! often enough to be worth it, and what a local time means follows from the offset that the target has told for its day. What is
-//! not known is asked, and what fails is never remembered.
+//! not known is asked.
+//!
+//! Failures are remembered as answers are. Of several outputs that fail for a row the first one tells what is wrong, and so it does
+//! here:
+//!
+//! 1. A row with a remembered failure is never asked about the output that fails, nor about those behind it: what they say does not
+//!    matter, and the failure would fail the question for all its rows.
+//! 2. If every output before is known to succeed, nothing is asked about the row.
+//! 3. Otherwise it is asked about all outputs before, by itself or with other rows that fail in the same one. If one of them fails
+//!    it tells; if not, what is remembered does.
+//! 4. All other rows are asked about the outputs of which little is known, or, where something else is not known of them, about
+//!    everything.
 
 /// Answers by the bytes of their inputs.
 mod values;
+/// Failures by the bytes of their inputs.
+mod failures;
+/// What is known of an output that depends on its inputs alone.
+mod settled;
 /// The offsets of a zone, day by day.
 mod clock;
+/// What is left to ask.
+mod questions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use clock::{Clock, Day};
-use values::Values;
+use failures::Told;
+use questions::Gaps;
+pub use questions::{Failure, Question, Questions};
+use settled::{Known, Settled};
 
 use crate::batch::{Batch, Cell, Table, append};
 use crate::plan::{Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, Local};
@@ -57,19 +77,10 @@ pub struct Recall {
 enum Memory {
     /// Nothing, ever.
     None,
-    /// Answers by the bytes of the inputs.
-    Values(Values),
+    /// Answers and failures by the bytes of the inputs.
+    Settled(Settled),
     /// What the offsets of a zone say.
     Clock(String, Local),
-}
-
-/// What is left to ask for the rows of a batch.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Questions {
-    /// Outputs of which little is known: they are asked about all rows.
-    pub outputs: Vec<usize>,
-    /// Rows of which something else is not known: they are asked about everything.
-    pub rows: Vec<usize>,
 }
 
 /// An output of which more than one row in so many is not known is asked about all rows.
@@ -80,7 +91,7 @@ impl Recall {
     pub fn new(evaluation: &Evaluation) -> Recall {
         let memory = |output: &EvaluationOutput| match &output.local {
             Some((zone, local)) if Clock::knows(zone) => Memory::Clock(zone.clone(), *local),
-            _ if output.settled => Memory::Values(Values::default()),
+            _ if output.settled => Memory::Settled(Settled::default()),
             _ => Memory::None,
         };
         let outputs: Vec<Memory> = evaluation.outputs.iter().map(memory).collect();
@@ -134,7 +145,7 @@ impl Recall {
         self.clocks.get_mut(zone)
     }
 
-    /// Puts what is known into the answers for these rows, and says what is left to ask.
+    /// Puts what is known into the answers for these rows, and says what is left to ask and which rows are known to fail.
     pub fn answer(
         &mut self,
         evaluation: &Evaluation,
@@ -142,9 +153,11 @@ impl Recall {
         rows: &[usize],
         answers: &mut Table,
     ) -> Questions {
-        let mut questions = Questions::default();
-        let mut left: BTreeSet<usize> = BTreeSet::new();
+        let mut gaps = Gaps::default();
         for (number, (output, memory)) in evaluation.outputs.iter().zip(&mut self.outputs).enumerate() {
+            let mut answer = |row, cell| {
+                answers.set(row, number, cell);
+            };
             let missing = match memory {
                 Memory::None => None,
                 Memory::Clock(zone, local) => Some(from_clock(
@@ -153,49 +166,40 @@ impl Recall {
                     (evaluation, output),
                     subject,
                     rows,
-                    |row, cell| {
-                        answers.set(row, number, cell);
-                    },
+                    &mut answer,
                 )),
-                Memory::Values(values) => Some(from_values(
-                    values,
-                    (evaluation, output),
-                    subject,
-                    rows,
-                    |row, cell| {
-                        answers.set(row, number, cell);
-                    },
-                )),
+                Memory::Settled(settled) => {
+                    let fails = |row, told: &Told| gaps.fails(row, || failure(number, row, told));
+                    from_memory(settled, (evaluation, output), subject, rows, (&mut answer, fails))
+                }
             };
             match missing {
-                Some(missing) if missing.len() * ONE_IN <= rows.len() => left.extend(missing),
-                _ => questions.outputs.push(number),
+                Some(missing) if missing.len() * ONE_IN <= rows.len() => gaps.ask(number, missing),
+                _ => gaps.ask_everywhere(number),
             }
-            if let Memory::Values(values) = memory
-                && !values.is_worth_it()
-            {
-                *memory = Memory::None;
+            if let Memory::Settled(settled) = memory {
+                settled.judge();
             }
         }
-        questions.rows = left.into_iter().collect();
-        questions
+        gaps.questions(evaluation.outputs.len(), rows)
     }
 
-    /// Remembers what was answered about these outputs and rows.
+    /// Remembers what was answered to a question, but for rows that failed.
     pub fn remember(
         &mut self,
         evaluation: &Evaluation,
         subject: &impl Subject,
-        (outputs, rows): (&[usize], &[usize]),
+        question: &Question,
         answers: &Table,
     ) {
         let arena = &subject.batch().arena;
         let mut key = Vec::new();
-        for &number in outputs {
-            let Memory::Values(values) = &mut self.outputs[number] else {
+        for &number in &question.outputs {
+            let Memory::Settled(settled) = &mut self.outputs[number] else {
                 continue;
             };
-            for &row in rows {
+            let Some(values) = settled.answers() else { continue };
+            for &row in &question.rows {
                 if values.is_full() {
                     break;
                 }
@@ -203,6 +207,39 @@ impl Recall {
                 values.remember(&key, answers.cell(row, number).bytes(arena));
             }
         }
+    }
+
+    /// Remembers which outputs the target said to fail.
+    pub fn remember_failures(
+        &mut self,
+        evaluation: &Evaluation,
+        subject: &impl Subject,
+        failures: &[Failure],
+    ) {
+        let mut key = Vec::new();
+        for failure in failures {
+            let Memory::Settled(settled) = &mut self.outputs[failure.output] else {
+                continue;
+            };
+            let Some(known) = settled.failures() else { continue };
+            let output = &evaluation.outputs[failure.output];
+            write_key((evaluation, output), subject, failure.row, &mut key);
+            known.remember(&key, &failure.sqlstate, &failure.message);
+        }
+    }
+
+    /// Whether failures of an output are remembered, so that those which come again are not asked about.
+    pub fn remembers_failures(&self, output: usize) -> bool {
+        matches!(&self.outputs[output], Memory::Settled(settled) if settled.remembers_failures())
+    }
+}
+
+fn failure(output: usize, row: usize, told: &Told) -> Failure {
+    Failure {
+        output,
+        row,
+        sqlstate: told.sqlstate.to_string(),
+        message: told.message.to_string(),
     }
 }
 
@@ -240,24 +277,26 @@ fn from_clock(
     missing
 }
 
-/// Answers of an output that are remembered; the rows whose are not.
-fn from_values(
-    values: &mut Values,
+/// Answers and failures of an output that are remembered; the rows of which neither is, if answers are remembered.
+fn from_memory(
+    settled: &mut Settled,
     asked: (&Evaluation, &EvaluationOutput),
     subject: &mut impl Subject,
     rows: &[usize],
-    mut answer: impl FnMut(usize, Cell),
-) -> Vec<usize> {
+    (mut answer, mut fails): (impl FnMut(usize, Cell), impl FnMut(usize, &Told)),
+) -> Option<Vec<usize>> {
     let mut missing = Vec::new();
     let mut key = Vec::new();
-    for &row in rows {
+    let looked_up = if settled.is_of_use() { rows } else { &[] };
+    for &row in looked_up {
         write_key(asked, subject, row, &mut key);
-        match values.look_up(&key) {
-            Some(known) => answer(row, append(&mut subject.batch_mut().arena, known)),
-            None => missing.push(row),
+        match settled.look_up(&key) {
+            Known::Answer(known) => answer(row, append(&mut subject.batch_mut().arena, known)),
+            Known::Failure(told) => fails(row, told),
+            Known::Nothing => missing.push(row),
         }
     }
-    missing
+    settled.remembers_answers().then_some(missing)
 }
 
 /// The bytes of an output's inputs, each with its length.

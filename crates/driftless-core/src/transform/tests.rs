@@ -7,6 +7,7 @@ mod fixture;
 mod keys;
 mod objects;
 mod recall;
+mod refused;
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,8 @@
 //! The evaluating session is read-only by default, so whatever an expression calls, nothing of it stays. When an expression
 //! fails for some row the whole query fails: then `failing` finds the rows that fail, and a last query answers for the rest.
 //!
-//! What earlier batches were answered is not asked again, where it can be known (`driftless_core::transform::recall`).
+//! What earlier batches were answered is not asked again, where it can be known (`driftless_core::transform::recall`), and rows whose
+//! failures are known are kept out of the queries.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,12 +12,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use driftless_core::batch::{Table, append};
 use driftless_core::code;
 use driftless_core::plan::{Evaluation, EvaluationInput};
-use driftless_core::transform::recall::{Recall, Subject};
+use driftless_core::transform::recall::{Failure, Question, Recall, Subject};
 use driftless_core::transform::{Answers, array};
 use driftless_pg::{Disposition, Param, Pool, Session};
 
 use super::clocks;
-use super::failing::{failing, is_of_a_row};
+use super::failing::{failing, fault, is_of_a_row};
+use super::suspects::Suspects;
 use crate::error::{EngineError, Result};
 
 /// Where unqualified names of expressions are looked for, behind `pg_catalog`.
@@ -36,8 +38,7 @@ pub async fn connect(target: &Pool) -> Result<Session> {
 /// What earlier batches have taught of an evaluation.
 #[derive(Debug)]
 pub struct Experience {
-    /// Outputs that failed for some row: they are likely to fail again.
-    suspects: Mutex<BTreeSet<usize>>,
+    suspects: Mutex<Suspects>,
     recall: Mutex<Recall>,
 }
 
@@ -59,12 +60,25 @@ impl Experience {
         }
     }
 
-    fn suspects(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+    fn suspects(&self) -> MutexGuard<'_, Suspects> {
         self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn recall(&self) -> MutexGuard<'_, Recall> {
         self.recall.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns from what was told about the rows of a question that are left, and about those that failed.
+    fn take_in(
+        &self,
+        evaluation: &Evaluation,
+        subject: &impl Subject,
+        (question, failures): (&Question, &[Failure]),
+        answers: &Table,
+    ) {
+        let mut recall = self.recall();
+        recall.remember(evaluation, subject, question, answers);
+        recall.remember_failures(evaluation, subject, failures);
     }
 }
 
@@ -88,99 +102,119 @@ pub async fn evaluate(
     let questions = experience
         .recall()
         .answer(evaluation, subject, rows, &mut answers.table);
-    let all: Vec<usize> = (0..width).collect();
-    let others: Vec<usize> = rows
-        .iter()
-        .copied()
-        .filter(|row| questions.rows.binary_search(row).is_err())
-        .collect();
-    for (outputs, rows) in [(questions.outputs, others), (all, questions.rows)] {
-        if outputs.is_empty() || rows.is_empty() {
-            continue;
-        }
+    let mut failures: Vec<Failure> = Vec::new();
+    for question in questions.asked {
         let mut asking = Asking {
             session: &mut *session,
-            evaluation: evaluation.part(&outputs),
-            outputs,
+            evaluation: evaluation.part(&question.outputs),
+            question,
             experience,
             subject: &mut *subject,
-            rows,
+            failures: Vec::new(),
         };
-        asking.run(&mut answers).await?;
-        let asked = (asking.outputs.as_slice(), asking.rows.as_slice());
-        experience
-            .recall()
-            .remember(evaluation, asking.subject, asked, &answers.table);
+        asking.run(&mut answers.table).await?;
+        let told = (&asking.question, asking.failures.as_slice());
+        experience.take_in(evaluation, asking.subject, told, &answers.table);
+        failures.append(&mut asking.failures);
     }
+    let told: BTreeSet<usize> = failures.iter().map(|failure| failure.row).collect();
+    let known = questions.failures.into_iter();
+    failures.extend(known.filter(|failure| !told.contains(&failure.row)));
+    answers.failed = failures
+        .iter()
+        .map(|failure| fault(evaluation, failure))
+        .collect();
     Ok(answers)
 }
 
 /// So few rows are simply asked about, whatever failed before.
 const FEW_ROWS: usize = 500;
 
-/// Rows that are asked about.
+/// A question that is asked.
 struct Asking<'a, S> {
     session: &'a mut Session,
     /// The part of the evaluation that is asked.
     evaluation: Evaluation,
-    /// The numbers of its outputs in the whole.
-    outputs: Vec<usize>,
+    /// The numbers of its outputs in the whole, and the rows that are not known to fail.
+    question: Question,
     experience: &'a Experience,
     subject: &'a mut S,
-    /// Rows that are not known to fail.
-    rows: Vec<usize>,
+    /// Rows that failed, with the numbers of outputs in the whole.
+    failures: Vec<Failure>,
 }
 
 impl<S: Subject> Asking<'_, S> {
     /// Rows for which suspects fail are taken out first, so that most batches are evaluated once as a whole.
-    async fn run(&mut self, answers: &mut Answers) -> Result<()> {
+    async fn run(&mut self, answers: &mut Table) -> Result<()> {
         let suspects = self.suspects();
-        if self.rows.len() > FEW_ROWS && !suspects.is_empty() {
+        let looks_first = self.question.rows.len() > FEW_ROWS && !suspects.is_empty();
+        if looks_first {
             let candidates = self.failing_for(&suspects).await?;
-            self.exclude(&candidates, answers).await?;
+            self.exclude(&candidates).await?;
         }
-        let Err(error) = self.ask(&mut answers.table).await else {
+        self.ask_or_exclude(answers).await?;
+        if looks_first {
+            self.acquit(&suspects);
+        }
+        Ok(())
+    }
+
+    /// Where a row fails, those that do are found, and the others asked about again.
+    async fn ask_or_exclude(&mut self, answers: &mut Table) -> Result<()> {
+        let Err(error) = self.ask(answers).await else {
             return Ok(());
         };
         if !self.blames_rows(&error).await? {
             return Err(error);
         }
-        let candidates = self.rows.clone();
-        if self.exclude(&candidates, answers).await? == 0 {
+        let candidates = self.question.rows.clone();
+        if self.exclude(&candidates).await? == 0 {
             return Err(error);
         }
-        self.ask(&mut answers.table).await
+        self.ask(answers).await
     }
 
-    /// The outputs that failed before, by their numbers in the part.
+    /// The outputs that are likely to fail, by their numbers in the part.
     fn suspects(&self) -> Vec<usize> {
         let known = self.experience.suspects();
-        let outputs = self.outputs.iter().enumerate();
-        let suspects = outputs.filter(|(_, output)| known.contains(output));
+        let outputs = self.question.outputs.iter().enumerate();
+        let suspects = outputs.filter(|(_, output)| known.contains(**output));
         suspects.map(|(number, _)| number).collect()
+    }
+
+    /// Tells of which suspects no failure is new. One whose failures are not remembered stays what it is.
+    fn acquit(&self, suspects: &[usize]) {
+        let failed: BTreeSet<usize> = self.failures.iter().map(|failure| failure.output).collect();
+        let outputs = suspects.iter().map(|number| self.question.outputs[*number]);
+        for output in outputs.filter(|output| !failed.contains(output)) {
+            if self.experience.recall().remembers_failures(output) {
+                self.experience.suspects().went_well(output);
+            }
+        }
     }
 
     /// The rows for which one of these outputs fails. Nothing but what they are computed from is sent.
     async fn failing_for(&mut self, outputs: &[usize]) -> Result<Vec<usize>> {
         let part = self.evaluation.part(outputs);
         let arrays = |inputs: &[&EvaluationInput], rows: &[usize]| array_of(self.subject, inputs, rows);
-        let found = failing(self.session, &part, &self.rows, arrays).await?;
-        Ok(found.iter().map(|failure| failure.fault.row as usize).collect())
+        let found = failing(self.session, &part, &self.question.rows, arrays).await?;
+        Ok(found.iter().map(|failure| failure.row).collect())
     }
 
     /// Takes those of the candidates that fail out of the rows; how many do. Of several outputs that fail for a row the first one
     /// tells, whichever were suspects.
-    async fn exclude(&mut self, candidates: &[usize], answers: &mut Answers) -> Result<usize> {
+    async fn exclude(&mut self, candidates: &[usize]) -> Result<usize> {
         if candidates.is_empty() {
             return Ok(0);
         }
         let arrays = |inputs: &[&EvaluationInput], rows: &[usize]| array_of(self.subject, inputs, rows);
         let found = failing(self.session, &self.evaluation, candidates, arrays).await?;
-        let failed: BTreeSet<usize> = found.iter().map(|failure| failure.fault.row as usize).collect();
-        self.rows.retain(|row| !failed.contains(row));
-        for failure in found {
-            self.experience.suspects().insert(self.outputs[failure.output]);
-            answers.failed.push(failure.fault);
+        let failed: BTreeSet<usize> = found.iter().map(|failure| failure.row).collect();
+        self.question.rows.retain(|row| !failed.contains(row));
+        for mut failure in found {
+            failure.output = self.question.outputs[failure.output];
+            self.experience.suspects().failed(failure.output);
+            self.failures.push(failure);
         }
         Ok(failed.len())
     }
@@ -195,23 +229,23 @@ impl<S: Subject> Asking<'_, S> {
 
     /// Evaluates for the rows.
     async fn ask(&mut self, table: &mut Table) -> Result<()> {
-        if self.rows.is_empty() {
+        if self.question.rows.is_empty() {
             return Ok(());
         }
-        let number = vec![Param::int8(self.rows.len() as i64)];
+        let number = vec![Param::int8(self.question.rows.len() as i64)];
         let params = if self.evaluation.inputs.is_empty() {
             number
         } else {
             {
                 let inputs = self.evaluation.inputs.iter();
                 inputs
-                    .map(|input| array_of(self.subject, &[input], &self.rows))
+                    .map(|input| array_of(self.subject, &[input], &self.question.rows))
                     .collect()
             }
         };
         let answered = self.session.query(&statement(&self.evaluation), &params).await?;
-        if answered.len() != self.rows.len() {
-            let (asked, answered) = (self.rows.len(), answered.len());
+        if answered.len() != self.question.rows.len() {
+            let (asked, answered) = (self.question.rows.len(), answered.len());
             return Err(astray(format!(
                 "{asked} rows were asked about, {answered} were answered"
             )));
@@ -221,9 +255,9 @@ impl<S: Subject> Asking<'_, S> {
             let ordinal: i64 = answer.get(0)?;
             let row = usize::try_from(ordinal - 1)
                 .ok()
-                .and_then(|index| self.rows.get(index))
+                .and_then(|index| self.question.rows.get(index))
                 .ok_or_else(|| astray("an answer for a row that was not asked about".to_owned()))?;
-            for (column, output) in self.outputs.iter().enumerate() {
+            for (column, output) in self.question.outputs.iter().enumerate() {
                 let cell = append(&mut batch.arena, answer.raw(column + 1));
                 table.set(*row, *output, cell);
             }

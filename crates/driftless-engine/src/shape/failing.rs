@@ -9,20 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_core::catalog::builtin;
 use driftless_core::code;
 use driftless_core::name::quote_ident;
-use driftless_core::plan::{Evaluation, EvaluationInput, EvaluationOutput};
+use driftless_core::plan::{Evaluation, EvaluationInput};
+use driftless_core::transform::recall::Failure;
 use driftless_core::transform::{Category, RowFault};
 use driftless_pg::{BeginMode, Disposition, Param, Row, Session, disposition};
 
 use crate::error::{EngineError, Result};
-
-/// An output that fails for a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
-    /// The output's number.
-    pub(super) output: usize,
-    /// What is wrong with the row.
-    pub(super) fault: RowFault,
-}
 
 /// Whether a row can be blamed for what an expression runs into. Beside data errors: "not supported", which is what
 /// PostgreSQL says of NaN as an integer, and what a function of the target's tells of the one row it looks at (no case for
@@ -66,7 +58,7 @@ pub(super) async fn failing(
             params.extend(arrays.0.iter().map(|inputs| array(inputs, rows)));
             for row in &tx.query(&sql, &params).await? {
                 if let Some(failure) = failure(row, evaluation, &outputs, rows)? {
-                    first.entry(failure.fault.row as usize).or_insert(failure);
+                    first.entry(failure.row).or_insert(failure);
                 }
             }
         }
@@ -92,9 +84,11 @@ fn failure(row: &Row, evaluation: &Evaluation, outputs: &[usize], rows: &[usize]
     }
     let index = usize::try_from(number - 1).ok();
     let row = index.and_then(|index| rows.get(index)).copied();
-    Ok(row.zip(told).map(|(row, told)| Failure {
+    Ok(row.map(|row| Failure {
         output,
-        fault: fault(row, told, state, &message),
+        row,
+        sqlstate: state,
+        message,
     }))
 }
 
@@ -115,9 +109,11 @@ fn groups(evaluation: &Evaluation) -> Vec<Vec<usize>> {
     groups
 }
 
-fn fault(row: usize, output: &EvaluationOutput, state: String, message: &str) -> RowFault {
+/// What is wrong with a row for which an output of an evaluation fails.
+pub(super) fn fault(evaluation: &Evaluation, failure: &Failure) -> RowFault {
+    let output = &evaluation.outputs[failure.output];
     // PostgreSQL gives the reason in the detail, among the row's text.
-    let reason = if state == "22P05" {
+    let reason = if failure.sqlstate == "22P05" {
         ": the character U+0000, or one that the target's encoding does not have"
     } else {
         ""
@@ -125,7 +121,7 @@ fn fault(row: usize, output: &EvaluationOutput, state: String, message: &str) ->
     let rule = output.place.strip_prefix("rule ").map(str::to_owned);
     RowFault {
         column: output.column.clone(),
-        sqlstate: Some(state),
+        sqlstate: Some(failure.sqlstate.clone()),
         category: if rule.is_some() {
             Category::BusinessRule
         } else {
@@ -133,9 +129,9 @@ fn fault(row: usize, output: &EvaluationOutput, state: String, message: &str) ->
         },
         rule,
         ..RowFault::new(
-            row,
+            failure.row,
             code::ROW_EXPRESSION_FAILED,
-            format!("{}: {message}{reason}", output.place),
+            format!("{}: {}{reason}", output.place, failure.message),
         )
     }
 }
@@ -244,7 +240,7 @@ fn function(name: &str, evaluation: &Evaluation, arrays: &Arrays<'_>) -> String 
 
 #[cfg(test)]
 mod tests {
-    use driftless_core::plan::EvaluationSource;
+    use driftless_core::plan::{EvaluationOutput, EvaluationSource};
 
     use super::*;
 

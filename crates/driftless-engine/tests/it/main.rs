@@ -8,6 +8,7 @@ mod survey;
 mod query;
 mod expression;
 mod recall;
+mod refused;
 mod pair;
 mod load;
 mod odd;

@@ -2,13 +2,13 @@
 
 use crate::batch::{Batch, Table, append};
 use crate::plan::{Evaluation, EvaluationInput, EvaluationOutput, EvaluationSource, Local};
-use crate::transform::recall::{Clock, Questions, Recall};
+use crate::transform::recall::{Clock, Question, Recall};
 
-const ZONE: &str = "Europe/Paris";
-const DAY: i64 = 86_400_000_000;
+pub(super) const ZONE: &str = "Europe/Paris";
+pub(super) const DAY: i64 = 86_400_000_000;
 const HOUR: i64 = DAY / 24;
 
-fn rows_of(rows: &[[Option<&[u8]>; 2]]) -> Batch {
+pub(super) fn rows_of(rows: &[[Option<&[u8]>; 2]]) -> Batch {
     let mut batch = Batch::new(2);
     for row in rows {
         batch.push_row(*row);
@@ -16,7 +16,7 @@ fn rows_of(rows: &[[Option<&[u8]>; 2]]) -> Batch {
     batch
 }
 
-fn all(batch: &Batch) -> Vec<usize> {
+pub(super) fn all(batch: &Batch) -> Vec<usize> {
     (0..batch.rows()).collect()
 }
 
@@ -24,7 +24,7 @@ fn nothing(batch: &Batch) -> Table {
     Table::nulls(batch.rows(), 2)
 }
 
-fn output(inputs: &[usize], settled: bool, local: Option<Local>) -> EvaluationOutput {
+pub(super) fn output(inputs: &[usize], settled: bool, local: Option<Local>) -> EvaluationOutput {
     EvaluationOutput {
         sql: String::new(),
         place: String::new(),
@@ -36,7 +36,14 @@ fn output(inputs: &[usize], settled: bool, local: Option<Local>) -> EvaluationOu
     }
 }
 
-fn evaluation(outputs: Vec<EvaluationOutput>) -> Evaluation {
+pub(super) fn question(outputs: &[usize], rows: &[usize]) -> Question {
+    Question {
+        outputs: outputs.to_vec(),
+        rows: rows.to_vec(),
+    }
+}
+
+pub(super) fn evaluation(outputs: Vec<EvaluationOutput>) -> Evaluation {
     let input = |number: usize| EvaluationInput {
         name: format!("c{number}"),
         from: EvaluationSource::Input(number),
@@ -66,9 +73,13 @@ fn an_answer_is_remembered_by_the_inputs_that_it_is_computed_from() {
     let mut first = rows_of(&[[Some(b"a"), Some(b"1")], [None, Some(b"2")]]);
     let (numbers, mut answers) = (all(&first), nothing(&first));
     let questions = recall.answer(&evaluation, &mut first, &numbers, &mut answers);
-    assert_eq!(questions.outputs, [0, 1], "nothing is known yet");
+    assert_eq!(
+        questions.asked,
+        [question(&[0, 1], &numbers)],
+        "nothing is known yet"
+    );
     told(&mut first, &mut answers, 0);
-    recall.remember(&evaluation, &first, (&[0, 1], &numbers), &answers);
+    recall.remember(&evaluation, &first, &questions.asked[0], &answers);
 
     // A value that was never seen is asked for by itself among many that were.
     let mut rows = vec![[Some(&b"a"[..]), Some(&b"9"[..])]; 15];
@@ -77,12 +88,10 @@ fn an_answer_is_remembered_by_the_inputs_that_it_is_computed_from() {
     let mut second = rows_of(&rows);
     let (numbers, mut answers) = (all(&second), nothing(&second));
     let questions = recall.answer(&evaluation, &mut second, &numbers, &mut answers);
+    let others: Vec<usize> = numbers.iter().copied().filter(|row| *row != 7).collect();
     assert_eq!(
-        questions,
-        Questions {
-            outputs: vec![1],
-            rows: vec![7]
-        },
+        questions.asked,
+        [question(&[1], &others), question(&[0, 1], &[7])],
         "an answer that depends on more than its inputs is asked for each time"
     );
     let answer = |row| answers.cell(row, 0).bytes(&second.arena);
@@ -99,9 +108,9 @@ fn an_output_of_which_little_is_known_is_asked_about_all_rows() {
     let mut rows = rows_of(&[[Some(b"a"), None], [Some(b"b"), None]]);
     let (numbers, mut answers) = (all(&rows), nothing(&rows));
     told(&mut rows, &mut answers, 0);
-    recall.remember(&evaluation, &rows, (&[0], &[0]), &answers);
+    recall.remember(&evaluation, &rows, &question(&[0], &[0]), &answers);
     let questions = recall.answer(&evaluation, &mut rows, &numbers, &mut answers);
-    assert_eq!((questions.outputs, questions.rows), (vec![0], Vec::new()));
+    assert_eq!(questions.asked, [question(&[0], &[0, 1])]);
 }
 
 #[test]
@@ -129,11 +138,8 @@ fn local_times_follow_from_the_offset_of_their_day() {
     assert!(recall.unknown_days(&evaluation, &rows, &numbers).is_empty());
     let questions = recall.answer(&evaluation, &mut rows, &numbers, &mut answers);
     assert_eq!(
-        questions,
-        Questions {
-            outputs: Vec::new(),
-            rows: vec![9]
-        },
+        questions.asked,
+        [question(&[0, 1], &[9])],
         "the day on which the clocks change is asked about"
     );
     let answer = |row, output| answers.cell(row, output).bytes(&rows.arena);
