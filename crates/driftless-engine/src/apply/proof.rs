@@ -44,7 +44,7 @@ pub use unique::uniqueness;
 
 use crate::apply::aside::{Failure, Part, Restored, restore};
 use crate::error::Result;
-use crate::store::aside::{Scope, outstanding};
+use crate::store::aside::{AsideRecord, Scope, outstanding};
 
 /// What proofs did to an entity's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,8 +118,8 @@ pub async fn settle_keys(
     }
 }
 
-/// Proves deferrable keys that are in place: replica role silences the trigger that checks them, and duplicates slip in
-/// beside a valid index.
+/// Proves deferrable keys that are in place, or that somebody has put back there during the load: replica role silences the trigger
+/// that checks them, and duplicates slip in beside a valid index.
 ///
 /// # Errors
 /// As [`uniqueness`].
@@ -139,8 +139,10 @@ pub async fn late_uniqueness(
     }
     let records = outstanding(session, scope.store).await?;
     for item in late {
-        let aside = |own: &AsideItem| own.table == item.table && own.name == item.name;
-        if !records.iter().any(|record| aside(&record.item)) {
+        let is_built = |record: &AsideRecord| {
+            !record.stands && record.item.table == item.table && record.item.name == item.name
+        };
+        if !records.iter().any(is_built) {
             corrections.add(&uniqueness(session, scope, plan, &item).await?);
         }
     }

@@ -66,6 +66,9 @@ pub struct AsideRecord {
     pub state: AsideState,
     /// Why it could not be put back.
     pub error: Option<String>,
+    /// Whether a valid constraint of its name stands there. Where it is on record as dropped somebody has added it again, and
+    /// nobody has checked the rows that came under replica role since.
+    pub stands: bool,
 }
 
 /// Everything of the pipeline, restored items of its last run included, in dropping order.
@@ -83,7 +86,13 @@ pub async fn outstanding(session: &Session, store: &Store) -> Result<Vec<AsideRe
 /// As [`list`], for who runs nothing.
 pub async fn all(session: &Session, store: &Store) -> Result<Vec<AsideRecord>> {
     let sql = format!(
-        "SELECT seq, restore::text, state, error FROM {} WHERE pipeline = $1 ORDER BY seq",
+        "SELECT a.seq, a.restore::text, a.state, a.error,
+                EXISTS (SELECT FROM pg_catalog.pg_constraint AS k
+                          JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
+                          JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+                         WHERE n.nspname = a.restore -> 'table' ->> 'schema' AND c.relname = a.restore -> 'table' ->> 'name'
+                           AND k.conname = a.name AND k.contype <> 't' AND k.convalidated)
+           FROM {} AS a WHERE a.pipeline = $1 ORDER BY a.seq",
         store.table("set_aside").sql()
     );
     let rows = session.query(&sql, &[Param::text(store.pipeline())]).await?;
@@ -96,6 +105,7 @@ pub async fn all(session: &Session, store: &Store) -> Result<Vec<AsideRecord>> {
                 item: serde_json::from_str(&item).map_err(|error| unreadable(store, &error.to_string()))?,
                 state: AsideState::parse(&state).ok_or_else(|| unreadable(store, &state))?,
                 error: row.get(3)?,
+                stands: row.get(4)?,
             })
         })
         .collect()

@@ -13,6 +13,7 @@ mod chained;
 mod checked;
 mod parents;
 mod partitions;
+mod added_again;
 mod triggers;
 mod taken_back;
 mod random;

@@ -57,7 +57,10 @@ pub fn foreign_sites(
             name: record.item.name.clone(),
             columns,
             unchecked: true,
-            validated: record.item.validate.is_some() && record.state != AsideState::Restored,
+            // One that stands again is not looked at when everything comes back.
+            validated: record.item.validate.is_some()
+                && record.state != AsideState::Restored
+                && !record.stands,
         })
     });
     let shown = tables
