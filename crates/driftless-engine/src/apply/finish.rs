@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_core::catalog::Catalog;
 use driftless_core::name::{quote_ident, quote_literal};
 use driftless_core::plan::{EntityPlan, Mint};
-use driftless_pg::Session;
-use futures_util::future::try_join_all;
+use driftless_pg::{PgError, Session};
+use futures_util::future::{join_all, try_join_all};
 
 use super::aside::spread;
 use crate::error::Result;
@@ -50,13 +50,22 @@ pub async fn sketch(sessions: &mut [Session], store: &Store, plans: &[&EntityPla
     let statements: Vec<String> = tables.chain(identities).collect();
     // Each takes a moment: a session gets all of its own at once.
     let shares = statements.chunks(statements.len().div_ceil(sessions.len().max(1)).max(1));
-    let shares: Vec<String> = shares
-        .map(|share| format!("{SKETCHED}; {}; {SAMPLED_WELL}", share.join("; ")))
-        .collect();
+    let shares: Vec<&[String]> = shares.collect();
     spread(sessions, &shares, async |session, share| {
-        Ok(session.batch(share).await?)
+        at_once(session, share).await
     })
     .await?;
+    Ok(())
+}
+
+/// Runs statements that are sent together, each as a transaction of its own: whoever samples a partitioned table and whoever samples
+/// its partitions would hold what the other waits for.
+async fn at_once(session: &Session, statements: &[String]) -> Result<()> {
+    let statements = statements.iter().map(String::as_str);
+    let all = std::iter::once(SKETCHED).chain(statements).chain([SAMPLED_WELL]);
+    // All are heard to their end: of one that is refused the setting must not stay behind.
+    let done = join_all(all.map(|statement| session.execute(statement, &[]))).await;
+    done.into_iter().collect::<Result<Vec<u64>, PgError>>()?;
     Ok(())
 }
 

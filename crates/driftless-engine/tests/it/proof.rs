@@ -1,6 +1,7 @@
 //! Proof of uniqueness and references: rows are put into target and identities as a load leaves them.
 
 mod references;
+mod sampled;
 mod uniqueness;
 
 use driftless_core::identity::derive;
