@@ -15,7 +15,7 @@ use driftless_pg::{BeginMode, Param, Session, Transaction};
 
 use super::chunk::ChunkWork;
 use super::lane::Lane;
-use super::referrer::{Along, referrers};
+use super::referrer::{Along, hold, referrers};
 use super::send::copy;
 use super::write::{Care, Parents, Writing};
 use crate::error::Result;
@@ -240,17 +240,21 @@ impl ChunkWork<'_, '_> {
             .iter()
             .map(|key| format!("i.{key} = d.{key}"))
             .collect();
+        let (same, live) = (same.join(" AND "), identity::LIVE);
+        let rows = format!(
+            "{identities} AS i JOIN {table} AS p ON {belongs}",
+            identities = self.store.identity_table(&plan.name).sql(),
+            table = plan.into.sql(),
+            belongs = identity::belongs(plan, "i", "p"),
+        );
+        let alive = format!("{same} AND i.status = {live} AND d.status = {live}");
+        let doomed = format!("pg_temp.driftless_doomed AS d, {rows} WHERE {alive}");
+        hold(tx, &referrers, "", &doomed).await?;
         for referrer in &referrers {
             let (join, condition) = referrer.left_behind();
             let marked = format!(
-                "UPDATE pg_temp.driftless_doomed AS d SET stays = true \
-                 FROM {identities} AS i JOIN {table} AS p ON {belongs}{join} \
-                 WHERE {same} AND i.status = {live} AND d.status = {live} AND NOT d.stays AND {condition}",
-                identities = self.store.identity_table(&plan.name).sql(),
-                table = plan.into.sql(),
-                belongs = identity::belongs(plan, "i", "p"),
-                same = same.join(" AND "),
-                live = identity::LIVE,
+                "UPDATE pg_temp.driftless_doomed AS d SET stays = true FROM {rows}{join} \
+                 WHERE {alive} AND NOT d.stays AND {condition}"
             );
             if tx.execute(&marked, &[]).await? == 0 {
                 continue;

@@ -1,5 +1,6 @@
 //! Rows that refer to rows which are about to leave their table. Under replica role nothing objects and nothing cascades; without
-//! it a cascade takes rows of others along. So they are asked for before anything is deleted.
+//! it a cascade takes rows of others along. So they are asked for before anything is deleted, and nobody may refer to them anew
+//! from then on.
 
 use driftless_core::code;
 use driftless_core::name::QualifiedName;
@@ -29,6 +30,8 @@ pub(super) struct Referrer {
     /// True for rows `c` of our own that need not be asked about.
     ours: String,
     readable: bool,
+    /// Whether this role may lock single rows of the table.
+    lockable: bool,
 }
 
 /// The foreign keys that refer to a table, as the target has them now. `plan` is that of everything whose load has begun: its
@@ -51,6 +54,7 @@ pub(super) async fn referrers(
             .collect();
         let name = QualifiedName::new(row.get::<String>(0)?, row.get::<String>(1)?);
         let (cascades, readable, silent): (bool, bool, bool) = (row.get(5)?, row.get(6)?, row.get(7)?);
+        let lockable = row.get(8)?;
         // Without a check our own rows are proven, or mended, by themselves; with one only a cascade lets them go.
         let ours = if silent || (cascades && along == Along::ReadAgain) {
             ours(session, store, plan, &name).await?
@@ -64,6 +68,7 @@ pub(super) async fn referrers(
             refers: pairs.join(" AND "),
             ours,
             readable,
+            lockable,
         });
     }
     Ok(found)
@@ -123,8 +128,26 @@ impl Referrer {
     }
 }
 
-/// Refuses where rows that would be left behind refer to the rows `p` of this FROM.
+/// Holds the rows `p` of this FROM until the transaction ends, where anything may refer to them: the check of a foreign key waits for
+/// who has locked its parent row, and finds it gone then. Whoever has written a reference and not committed it is waited for, so that
+/// what is asked in the next statement sees it.
+pub(super) async fn hold(session: &Session, referrers: &[Referrer], with: &str, from: &str) -> Result<()> {
+    let Some(Referrer { table, lockable, .. }) = referrers.first() else {
+        return Ok(());
+    };
+    let sql = if *lockable {
+        format!("{with} SELECT pg_catalog.count(*) FROM (SELECT FROM {from} FOR UPDATE OF p) AS held")
+    } else {
+        // To delete is enough to lock the table: nobody locks single rows of it then.
+        format!("LOCK TABLE {} IN EXCLUSIVE MODE", table.sql())
+    };
+    session.execute(&sql, &[]).await?;
+    Ok(())
+}
+
+/// Refuses where rows that would be left behind refer to the rows `p` of this FROM, and holds them.
 pub(super) async fn refuse(session: &Session, referrers: &[Referrer], with: &str, from: &str) -> Result<()> {
+    hold(session, referrers, with, from).await?;
     for referrer in referrers {
         let (join, condition) = referrer.left_behind();
         let sql = format!("{with} SELECT EXISTS (SELECT FROM {from}{join} WHERE {condition})");
@@ -136,7 +159,8 @@ pub(super) async fn refuse(session: &Session, referrers: &[Referrer], with: &str
 }
 
 /// Foreign keys that refer to the table $1, those of partitions left out: the child, the constraint, the columns of both sides,
-/// whether a deletion cascades, whether the child may be read, and whether this session is silent about it all.
+/// whether a deletion cascades, whether the child may be read, whether this session is silent about it all, and whether it may lock
+/// rows of $1.
 const REFERRERS: &str = "
     SELECT n.nspname::text, c.relname::text, k.conname::text,
            ARRAY(SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (number, place)
@@ -145,7 +169,8 @@ const REFERRERS: &str = "
                    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place),
            k.confdeltype = 'c',
            pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'),
-           pg_catalog.current_setting('session_replication_role') = 'replica'
+           pg_catalog.current_setting('session_replication_role') = 'replica',
+           pg_catalog.has_any_column_privilege(k.confrelid, 'UPDATE')
       FROM pg_catalog.pg_constraint AS k
       JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
       JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

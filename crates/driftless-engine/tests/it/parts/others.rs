@@ -2,7 +2,7 @@
 
 use driftless_core::code;
 use driftless_engine::run::Stop;
-use driftless_testkit::wait_until;
+use driftless_testkit::{Client, wait_until};
 
 use crate::gate::{GATE, Gate};
 use crate::pair::{Pair, migrate_spec, migrate_until, read};
@@ -168,4 +168,105 @@ async fn a_proof_does_not_leave_rows_of_others_behind() {
     pair.migrate(mapping).await.expect("a load");
     assert_eq!(pair.count("SELECT count(*) FROM items").await, 100);
     assert_eq!(pair.rejects("items").await, []);
+}
+
+/// A row of others that is not committed yet: whoever asks does not see it, and only its lock tells of it.
+struct Uncommitted(Client);
+
+impl Uncommitted {
+    async fn note(pair: &Pair, item: i32) -> Uncommitted {
+        let client = pair.target.client().await;
+        let insert = format!("BEGIN; INSERT INTO notes VALUES ({item}, 'late')");
+        client.batch_execute(&insert).await.expect("a note");
+        Uncommitted(client)
+    }
+
+    /// Commits when somebody waits for it.
+    async fn committed_when_awaited(self, pair: &Pair) {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        wait_until("who waits for a row", async || pair.count(waiting).await > 0).await;
+        self.0.batch_execute("COMMIT").await.expect("committed");
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Superuser,
+    Ordinary,
+    /// It may lock no single rows.
+    WithoutUpdate,
+}
+
+/// Somebody refers to a row that is gone in the source, just when it is to be taken out.
+async fn a_row_that_is_referred_to_while_it_is_mended_stays(rules: &str, role: Role) {
+    let pair = Pair::create("while_mended", SOURCE, &target(rules)).await;
+    let mapping = mapping(&pair, role != Role::Superuser).await;
+    if role == Role::WithoutUpdate {
+        let revoked = format!("REVOKE UPDATE ON items FROM loader_{}", pair.target.name());
+        pair.target.run(&revoked).await;
+    }
+    stopped_half_way(&pair, &mapping).await;
+    pair.source.run("DELETE FROM item WHERE id IN (4, 54)").await;
+    let note = Uncommitted::note(&pair, 4).await;
+    let spec = read(&mapping);
+    let (loaded, ()) = tokio::join!(migrate_spec(&spec), note.committed_when_awaited(&pair));
+    let error = loaded.expect_err("refused");
+    assert_eq!(error.code(), code::INTEGRITY, "{error}");
+    assert!(error.to_string().contains("table public.notes"), "{error}");
+    assert_eq!(notes(&pair).await, "4 c4 1");
+}
+
+#[tokio::test]
+async fn a_row_that_is_referred_to_while_it_is_mended_stays_in_silence() {
+    a_row_that_is_referred_to_while_it_is_mended_stays("", Role::Superuser).await;
+}
+
+#[tokio::test]
+async fn a_row_that_is_referred_to_while_it_is_mended_stays_before_a_cascade() {
+    for role in [Role::Ordinary, Role::WithoutUpdate] {
+        a_row_that_is_referred_to_while_it_is_mended_stays("ON DELETE CASCADE", role).await;
+    }
+}
+
+/// As [`a_proof_does_not_leave_rows_of_others_behind`], just when the row is to be taken out.
+async fn a_row_that_is_referred_to_while_it_is_proven_stays(unique: &str, broken: &str, item: i32) {
+    let target = format!(
+        "{GATE} CREATE TABLE items (id int PRIMARY KEY, code text {unique}, price numeric, parent int REFERENCES items);
+         CREATE TABLE notes (item int REFERENCES items, text text); CREATE TABLE held (id int PRIMARY KEY);"
+    );
+    let pair = Pair::create("while_proven", SOURCE, &target).await;
+    let mapping = format!(
+        "[defaults]\nmax_rejects = 10\n{}",
+        ENTITIES.replace("price::numeric", "1::numeric")
+    );
+    pair.source.run(broken).await;
+    let gate = Gate::shut(&pair.target).await;
+    let (loaded, ()) = tokio::join!(pair.migrate(&mapping), async {
+        gate.reached().await;
+        wait_until("items", async || {
+            pair.count("SELECT count(*) FROM items").await == 100
+        })
+        .await;
+        let note = Uncommitted::note(&pair, item).await;
+        gate.open().await;
+        note.committed_when_awaited(&pair).await;
+    });
+    let error = loaded.expect_err("refused");
+    assert_eq!(error.code(), code::INTEGRITY, "{error}");
+    assert!(error.to_string().contains("table public.notes"), "{error}");
+    let left = "SELECT count(*) FROM notes WHERE item NOT IN (SELECT id FROM items)";
+    assert_eq!(pair.count(left).await, 0);
+}
+
+#[tokio::test]
+async fn a_row_that_is_referred_to_while_references_are_proven_stays() {
+    let broken = "UPDATE item SET parent = 999 WHERE id = 70";
+    // A key that comes back before would wait for the row of others, and the proof not any more.
+    a_row_that_is_referred_to_while_it_is_proven_stays("", broken, 70).await;
+}
+
+#[tokio::test]
+async fn a_row_that_is_referred_to_while_uniqueness_is_proven_stays() {
+    let broken = "UPDATE item SET code = 'c2' WHERE id = 3";
+    a_row_that_is_referred_to_while_it_is_proven_stays("UNIQUE", broken, 3).await;
 }
