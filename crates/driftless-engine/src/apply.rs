@@ -1,5 +1,7 @@
 //! Into the target: the only writer of user tables.
 
+/// Triggers that act where rows are written or leave.
+mod loud;
 /// Transactions that begin with the lease's guard.
 mod guarded;
 /// Takes constraints, indexes and triggers away for a load, and puts them back.

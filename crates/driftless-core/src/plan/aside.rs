@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::item::switch_trigger;
 use self::keep::Loaded;
-pub use self::loud::unsilenced;
+pub use self::loud::{unsilenced, unsilenced_under_lock};
 use super::entity::Plan;
 use crate::catalog::{Catalog, Constraint, ConstraintKind, Oid, Relation, TriggerMode};
 use crate::error::Finding;
@@ -42,6 +42,16 @@ impl Silencing {
             Silencing::EachTrigger => matches!(mode, TriggerMode::Always | TriggerMode::Origin),
         }
     }
+}
+
+/// How long triggers are silent where a session cannot be silent by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Triggers {
+    /// As long as a load takes: they are set aside before its first row.
+    SetAside,
+    /// As long as a transaction takes that writes, under the lock of its table: it is in use, and whoever else writes there
+    /// counts on them.
+    UnderLock(Silencing),
 }
 
 /// What is set aside. The order is that of dropping.

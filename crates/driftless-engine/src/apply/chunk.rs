@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use driftless_core::plan::aside::Triggers;
 use driftless_pg::BeginMode;
 use tokio::sync::mpsc;
 
@@ -64,6 +65,8 @@ pub struct ChunkWork<'w, 'p> {
     pub progress: &'w Progress,
     /// Whether the target refused rows of the chunk that was loaded last. The next one is likely to have some, too.
     pub wary: AtomicBool,
+    /// How long triggers of its table are silent.
+    pub triggers: Triggers,
     /// The keys of its rows.
     pub keys: Counting,
 }

@@ -1,8 +1,12 @@
 //! Transactions that begin with the lease's guard: what runs in them runs only while the lease is ours.
 
+use std::ops::Deref;
+
+use driftless_core::name::QualifiedName;
 use driftless_core::plan::aside::Silencing;
 use driftless_pg::{BeginMode, ErrorKind, PgError, Session, Transaction};
 
+use super::loud::{self, Found};
 use crate::error::Result;
 use crate::preflight::busy;
 use crate::store::aside::Scope;
@@ -14,8 +18,42 @@ pub(super) async fn ddl<'s>(session: &'s mut Session, scope: &Scope<'_>) -> Resu
     begin(session, scope, &["SET LOCAL search_path TO DEFAULT", &patience]).await
 }
 
-/// A transaction for corrections of rows: no trigger fires, nothing cascades.
-pub(super) async fn rows<'s>(session: &'s mut Session, scope: &Scope<'_>) -> Result<Transaction<'s>> {
+/// A transaction for corrections of rows.
+#[derive(Debug)]
+pub(super) struct Correcting<'s> {
+    tx: Transaction<'s>,
+    silenced: Found,
+}
+
+impl<'s> Deref for Correcting<'s> {
+    type Target = Transaction<'s>;
+
+    fn deref(&self) -> &Transaction<'s> {
+        &self.tx
+    }
+}
+
+impl Correcting<'_> {
+    /// Gives triggers back that were silenced, and commits.
+    pub(super) async fn commit(self) -> Result<()> {
+        self.silenced.give_back(&self.tx).await?;
+        Ok(self.tx.commit().await?)
+    }
+}
+
+/// A transaction for corrections of a table's rows: no trigger of it fires, nothing cascades.
+pub(super) async fn rows<'s>(
+    session: &'s mut Session,
+    scope: &Scope<'_>,
+    table: &QualifiedName,
+) -> Result<Correcting<'s>> {
+    let tx = records(session, scope).await?;
+    let silenced = loud::silenced(&tx, table, scope.triggers).await?;
+    Ok(Correcting { tx, silenced })
+}
+
+/// A transaction for corrections of what is on record of rows.
+pub(super) async fn records<'s>(session: &'s mut Session, scope: &Scope<'_>) -> Result<Transaction<'s>> {
     let patience = busy::patience_sql();
     let mut settings = vec![patience.as_str(), "SET CONSTRAINTS ALL IMMEDIATE"];
     if scope.silencing == Silencing::ReplicaRole {

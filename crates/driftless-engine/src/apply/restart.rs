@@ -1,8 +1,5 @@
 //! Takes back what this pipeline loaded: for `migrate --restart`.
 
-/// Triggers that would act when rows leave.
-mod loud;
-
 use std::collections::BTreeSet;
 
 use driftless_core::catalog::Catalog;
@@ -13,6 +10,7 @@ use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::{BeginMode, Param, Session, Transaction};
 
 use super::chunk::{despite_deadlocks, is_deadlock};
+use super::loud;
 use crate::error::{EngineError, Result};
 use crate::preflight::busy::{self, Wish};
 use crate::store::lease::Lease;

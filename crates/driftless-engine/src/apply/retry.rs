@@ -2,14 +2,17 @@
 
 use std::collections::HashSet;
 
+use driftless_core::plan::aside::Triggers;
 use driftless_pg::BeginMode;
 
 use super::chunk::ChunkWork;
 use super::lane::Lane;
+use super::loud;
 use super::write::{Care, Parents, Writing};
 use crate::error::{EngineError, Result};
 use crate::extract::select::Rows;
 use crate::extract::withheld::Withheld;
+use crate::preflight::busy::{self, Wish};
 use crate::store::execution::{self, Counts};
 use crate::store::{entity, identity, reject};
 
@@ -53,9 +56,18 @@ impl ChunkWork<'_, '_> {
                 Err(error) if repeating == Repeating::Refused && self.repeats_identity(&error) => {
                     repeating = Repeating::Accepted;
                 }
+                Err(error) if self.locks() && error.pg().is_some_and(busy::timed_out) => {
+                    let asked = (&self.shaping.plan.into, Wish::Silence);
+                    return Err(busy::error_asking(&lane.writer, &[asked]).await?);
+                }
                 other => return other,
             }
         }
+    }
+
+    /// Whether the table is locked while rows go in.
+    fn locks(&self) -> bool {
+        matches!(self.triggers, Triggers::UnderLock(_))
     }
 
     fn repeats_identity(&self, error: &EngineError) -> bool {
@@ -89,6 +101,7 @@ impl ChunkWork<'_, '_> {
             Care::Isolating.settings()
         ))
         .await?;
+        let silenced = loud::silenced(&tx, &plan.into, self.triggers).await?;
         if repeating == Repeating::Accepted {
             tx.batch(&identity::unindex(self.store, plan)).await?;
         }
@@ -120,6 +133,7 @@ impl ChunkWork<'_, '_> {
             ..counts
         };
         execution::count(&tx, self.store, self.execution, &plan.name, &counted).await?;
+        silenced.give_back(&tx).await?;
         tx.commit().await?;
         Ok(Retried {
             counts,

@@ -7,6 +7,7 @@ use driftless_pg::BeginMode;
 
 use super::chunk::ChunkWork;
 use super::lane::Lane;
+use super::loud;
 use super::write::{Care, Parents, Writing};
 use crate::error::Result;
 use crate::extract::withheld::Withheld;
@@ -56,6 +57,7 @@ impl ChunkWork<'_, '_> {
             Care::Isolating.settings()
         ))
         .await?;
+        let silenced = loud::silenced(&tx, &plan.into, self.triggers).await?;
         let columns = identity::key_columns(plan);
         let same: Vec<String> = columns.iter().map(|key| format!("i.{key} = s.{key}")).collect();
         tx.batch(&format!(
@@ -91,6 +93,7 @@ impl ChunkWork<'_, '_> {
         self.fence.source_kept(source, plan).await?;
         self.fence.target_kept(&tx).await?;
         entity::unprove(&tx, self.store, &plan.name).await?;
+        silenced.give_back(&tx).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use driftless_core::catalog::Catalog;
 use driftless_core::error::Finding;
 use driftless_core::name::QualifiedName;
-use driftless_core::plan::aside::{self, AsideItem, Kept, Silencing};
+use driftless_core::plan::aside::{self, AsideItem, Kept, Silencing, Triggers};
 use driftless_core::plan::natural::recording_order;
 use driftless_core::plan::{Chunking, EntityPlan, Plan};
 use driftless_core::spec::Spec;
@@ -281,6 +281,7 @@ impl<'r> Run<'r> {
             execution: self.execution,
             guard,
             silencing,
+            triggers: Triggers::SetAside,
             spared: &[],
         }
     }
@@ -592,6 +593,7 @@ impl<'r> Run<'r> {
                     max_row_bytes: self.prepared.plan.max_row_bytes,
                     progress: &self.progress[number],
                     wary: AtomicBool::new(false),
+                    triggers: Triggers::SetAside,
                     keys: if points.iter().all(|point| point.snapshot.is_none()) {
                         Counting::from_the_first(plan, &room)
                     } else {

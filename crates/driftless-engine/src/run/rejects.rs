@@ -8,7 +8,7 @@ mod look;
 use std::sync::atomic::AtomicBool;
 
 use driftless_core::code;
-use driftless_core::plan::aside::Silencing;
+use driftless_core::plan::aside::{Silencing, Triggers, unsilenced_under_lock};
 use driftless_core::plan::natural::recording_order;
 use driftless_core::plan::{EntityPlan, Mint, RefSite};
 use driftless_core::spec::{Spec, WhenMissing};
@@ -187,6 +187,7 @@ async fn retry_all(
         |filter| filter::to_retry(&prepared.store, filter),
     );
     reject::list(&held.session, &prepared.store, &condition).await?;
+    unheard(prepared, held).await?;
     match_again(prepared, held, &mut lane, &facts).await?;
     let mut touched = Vec::new();
     let progress = Progress::default();
@@ -238,6 +239,23 @@ async fn retry_all(
     }
     report.written = report.tried - report.still_rejected - report.gone;
     Ok(report)
+}
+
+/// Refuses where triggers would fire for rows that are tried again, before the first of them is written.
+async fn unheard(prepared: &Prepared, held: &Held) -> Result<()> {
+    let mut due = Vec::new();
+    for plan in &prepared.plan.entities {
+        if !reject::listed(&held.session, &plan.name, "").await?.is_empty() {
+            due.push(plan);
+        }
+    }
+    let target = &prepared.target_catalog;
+    let findings = unsilenced_under_lock(due, &prepared.plan, target, prepared.silencing);
+    if findings.is_empty() {
+        Ok(())
+    } else {
+        Err(EngineError::findings(findings))
+    }
 }
 
 /// Looks whether rows that are tried again are in the target already: all of them, before anything that refers to them.
@@ -360,6 +378,7 @@ fn work_on<'w, 'p>(
         max_row_bytes: prepared.plan.max_row_bytes,
         progress,
         wary: AtomicBool::new(false),
+        triggers: Triggers::UnderLock(prepared.silencing),
         keys: Counting::default(),
     }
 }
@@ -379,6 +398,7 @@ async fn prove(
         execution: held.execution,
         guard: &guard,
         silencing,
+        triggers: Triggers::UnderLock(silencing),
         spared: &[],
     };
     let mut session = crate::apply::lane::writer(&prepared.target, &held.lease, silencing).await?;

@@ -6,6 +6,7 @@ use driftless_core::catalog::{Catalog, RelationKind};
 use driftless_core::code;
 use driftless_core::name::{QualifiedName, quote_ident};
 use driftless_core::plan::EntityPlan;
+use driftless_core::plan::aside::Triggers;
 use driftless_core::spec::Spec;
 
 use super::Events;
@@ -170,6 +171,7 @@ async fn put_back(prepared: &Prepared, held: &mut Held) -> Result<AbandonReport>
         execution: held.execution,
         guard: &guard,
         silencing,
+        triggers: Triggers::SetAside,
         spared: &[],
     };
     let before = aside::outstanding(&held.session, &prepared.store).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use driftless_core::code::{self, Exit};
 use driftless_core::error::Finding;
-use driftless_core::plan::aside::{AsideItem, AsideKind, Silencing};
+use driftless_core::plan::aside::{AsideItem, AsideKind, Silencing, Triggers};
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::Session;
 use futures_util::future::try_join_all;
@@ -354,6 +354,7 @@ async fn restore_within(prepared: &Prepared, held: &Held, limit: Option<Duration
         execution: held.execution,
         guard: &guard,
         silencing,
+        triggers: Triggers::SetAside,
         spared: &[],
     };
     let mut sessions = Vec::new();

@@ -3,7 +3,7 @@
 
 use driftless_core::code;
 use driftless_core::name::QualifiedName;
-use driftless_core::plan::aside::{AsideItem, Silencing};
+use driftless_core::plan::aside::{AsideItem, Silencing, Triggers};
 use driftless_pg::{Param, Session};
 
 use super::Store;
@@ -20,6 +20,8 @@ pub struct Scope<'a> {
     pub guard: &'a str,
     /// How triggers are kept silent.
     pub silencing: Silencing,
+    /// How long they are.
+    pub triggers: Triggers,
     /// Tables that are left as they are: what was set aside of them stays so.
     pub spared: &'a [QualifiedName],
 }

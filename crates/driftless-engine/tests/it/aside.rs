@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use driftless_core::catalog::Catalog;
 use driftless_core::code;
-use driftless_core::plan::aside::{AsideItem, AsideKind, AsidePlan, Silencing, set_aside};
+use driftless_core::plan::aside::{AsideItem, AsideKind, AsidePlan, Silencing, Triggers, set_aside};
 use driftless_engine::apply::aside::{Part, abandon, restore, set_aside as take_away};
 use driftless_engine::introspect::{Wanted, introspect};
 use driftless_engine::preflight::rehearsal::{Rehearsed, rehearse};
@@ -95,6 +95,7 @@ fn scope(store: &Store, silencing: Silencing) -> Scope<'_> {
         execution: 1,
         guard: "SELECT 1",
         silencing,
+        triggers: Triggers::SetAside,
         spared: &[],
     }
 }

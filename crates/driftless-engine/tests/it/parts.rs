@@ -15,6 +15,7 @@ mod parents;
 mod partitions;
 mod added_again;
 mod triggers;
+mod retried;
 mod taken_back;
 mod random;
 mod lookup;

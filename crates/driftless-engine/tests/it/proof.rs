@@ -5,7 +5,7 @@ mod sampled;
 mod uniqueness;
 
 use driftless_core::identity::derive;
-use driftless_core::plan::aside::{Silencing, set_aside};
+use driftless_core::plan::aside::{Silencing, Triggers, set_aside};
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_engine::apply::aside::{Part, restore, set_aside as take_away};
 use driftless_engine::apply::proof::{
@@ -200,6 +200,7 @@ fn scope(store: &Store) -> Scope<'_> {
         execution: 7,
         guard: "SELECT 1",
         silencing: Silencing::ReplicaRole,
+        triggers: Triggers::SetAside,
         spared: &[],
     }
 }

@@ -24,6 +24,8 @@ struct Ground<'c> {
     target: &'c Catalog,
     silencing: Silencing,
     recorded: &'c [AsideItem],
+    /// Whether nobody else writes while triggers are silent.
+    locked: bool,
 }
 
 impl<'c> Ground<'c> {
@@ -33,7 +35,7 @@ impl<'c> Ground<'c> {
         let Some(into) = self.target.relation(&entity.into) else {
             return Vec::new();
         };
-        let alone = self.is_alone(entity, into);
+        let alone = self.locked || self.is_alone(entity, into);
         let mut loud = Vec::new();
         for relation in std::iter::once(into).chain(partitions(into, self.target)) {
             let ours = alone && relation.owned && is_lockable(relation);
@@ -69,6 +71,32 @@ impl<'c> Ground<'c> {
         entity.path == Path::Load
             || (into.kind == RelationKind::Partitioned && (!into.has_rows || silenced_before()))
     }
+
+    fn unsilenced<'p>(
+        self,
+        entities: impl IntoIterator<Item = &'p EntityPlan>,
+        kept: &[Kept],
+    ) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut seen = BTreeSet::new();
+        for entity in entities {
+            if !seen.insert(&entity.into) {
+                continue;
+            }
+            let mut firing: BTreeMap<&str, (&QualifiedName, Why<'_>, usize)> = BTreeMap::new();
+            for loud in self.loud(entity) {
+                if let Some(why) = loud.why(self.silencing, kept).filter(|_| loud.trigger.on_insert) {
+                    firing
+                        .entry(&loud.trigger.name)
+                        .and_modify(|(.., more)| *more += 1)
+                        .or_insert((&loud.relation.name, why, 0));
+                }
+            }
+            let told = firing.into_iter();
+            findings.extend(told.map(|(name, (table, why, more))| finding(table, name, more, &why)));
+        }
+        findings
+    }
 }
 
 /// The partitions of a table that bear rows.
@@ -99,6 +127,7 @@ pub(super) fn silenced(
         target,
         silencing,
         recorded,
+        locked: false,
     };
     let mut items: BTreeMap<(QualifiedName, String), AsideItem> = BTreeMap::new();
     for entity in &plan.entities {
@@ -131,26 +160,27 @@ pub fn unsilenced<'p>(
         target,
         silencing,
         recorded,
+        locked: false,
     };
-    let mut findings = Vec::new();
-    let mut seen = BTreeSet::new();
-    for entity in entities {
-        if !seen.insert(&entity.into) {
-            continue;
-        }
-        let mut firing: BTreeMap<&str, (&QualifiedName, Why<'_>, usize)> = BTreeMap::new();
-        for loud in ground.loud(entity) {
-            if let Some(why) = loud.why(silencing, kept).filter(|_| loud.trigger.on_insert) {
-                firing
-                    .entry(&loud.trigger.name)
-                    .and_modify(|(.., more)| *more += 1)
-                    .or_insert((&loud.relation.name, why, 0));
-            }
-        }
-        let told = firing.into_iter();
-        findings.extend(told.map(|(name, (table, why, more))| finding(table, name, more, &why)));
-    }
-    findings
+    ground.unsilenced(entities, kept)
+}
+
+/// Triggers that would fire when rows of these entities go in while their tables are locked: whoever's rows are there, all that are the
+/// role's own can be disabled.
+pub fn unsilenced_under_lock<'p>(
+    entities: impl IntoIterator<Item = &'p EntityPlan>,
+    plan: &Plan,
+    target: &Catalog,
+    silencing: Silencing,
+) -> Vec<Finding> {
+    let ground = Ground {
+        plan,
+        target,
+        silencing,
+        recorded: &[],
+        locked: true,
+    };
+    ground.unsilenced(entities, &[])
 }
 
 impl Loud<'_> {

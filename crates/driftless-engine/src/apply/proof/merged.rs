@@ -36,7 +36,7 @@ pub(super) async fn merged(session: &mut Session, scope: &Scope<'_>, entity: &En
         belongs = identity::belongs(entity, "i", "t"),
         record = leaving.record(&select),
     );
-    let tx = guarded::rows(session, scope).await?;
+    let tx = guarded::records(session, scope).await?;
     tx.execute(&sql, &[])
         .await
         .context(format!("proof of merged rows of entity {}", entity.name))?;

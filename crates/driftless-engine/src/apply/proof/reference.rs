@@ -282,7 +282,7 @@ async fn correct(
     sites: &[&mut Watched],
     step: i32,
 ) -> Result<Tally> {
-    let tx = guarded::rows(session, scope).await?;
+    let tx = guarded::rows(session, scope, &entity.into).await?;
     let mut tally = Tally::default();
     let among: Vec<Among> = sites.iter().map(|watched| watched.among(entity)).collect();
     let suspected = with_suspects(&tx, entity, &among).await?;

@@ -99,7 +99,7 @@ async fn index(
 /// A lost lease or connection, or what the server refuses: nothing is changed then.
 pub async fn twins(session: &mut Session, scope: &Scope<'_>, entity: &EntityPlan) -> Result<Corrections> {
     let twins = Twins { scope, entity };
-    let tx = guarded::rows(session, scope).await?;
+    let tx = guarded::rows(session, scope, &entity.into).await?;
     let corrections = twins
         .remove(&tx)
         .await

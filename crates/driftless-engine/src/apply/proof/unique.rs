@@ -41,7 +41,7 @@ pub async fn uniqueness(
         item,
         entities,
     };
-    let tx = guarded::rows(session, scope).await?;
+    let tx = guarded::rows(session, scope, &item.table).await?;
     // Functions in expressions may count on the role's own search path, as they do in the application.
     // What has lost is deleted by its place, so nobody may move rows meanwhile.
     tx.batch(&format!(

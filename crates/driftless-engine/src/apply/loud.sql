@@ -1,4 +1,4 @@
--- User triggers that act when rows leave the tables $1 (schemas) and $2 (names), as far as this role may disable them: triggers of
+-- User triggers that act when rows are written to, or leave, the tables $1 (schemas) and $2 (names), as far as this role may disable them: triggers of
 -- statements on the tables themselves; row triggers where the rows are, which is also in partitions and inheriting tables. Some
 -- versions mark what a partition has from its parent as internal; what else is internal belongs to a constraint.
 WITH RECURSIVE bearing (named, oid) AS (

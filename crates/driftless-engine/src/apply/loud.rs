@@ -1,10 +1,11 @@
-//! Triggers that would act when rows leave: read under the locks of their tables, disabled, and given back the modes that were read.
+//! Triggers that would act when rows are written or leave: read under the locks of their tables, disabled, and given back the modes that
+//! were read.
 
 use std::collections::BTreeSet;
 
 use driftless_core::catalog::TriggerMode;
 use driftless_core::name::QualifiedName;
-use driftless_core::plan::aside::{Silencing, switch_trigger};
+use driftless_core::plan::aside::{Silencing, Triggers, switch_trigger};
 use driftless_pg::{Param, Transaction};
 
 use crate::error::{InContext as _, Result};
@@ -27,7 +28,7 @@ pub(super) struct Found {
     triggers: BTreeSet<Loud>,
 }
 
-/// Looks for triggers that act when rows leave these tables.
+/// Looks for triggers that act in these tables.
 pub(super) async fn look(
     tx: &Transaction<'_>,
     tables: &BTreeSet<&QualifiedName>,
@@ -53,8 +54,33 @@ pub(super) async fn look(
     Ok(found)
 }
 
+/// Silences what acts in a table until [`Found::give_back`], where nobody has set it aside: under a lock behind which others wait who
+/// write there, so that theirs act. If the transaction does not come to its end, nothing has changed.
+pub(super) async fn silenced(
+    tx: &Transaction<'_>,
+    table: &QualifiedName,
+    triggers: Triggers,
+) -> Result<Found> {
+    let Triggers::UnderLock(silencing) = triggers else {
+        return Ok(Found::default());
+    };
+    let tables = BTreeSet::from([table]);
+    let mut found = look(tx, &tables, silencing).await?;
+    let named = [Param::text(table.sql())];
+    if tx.query_one(LOCKABLE, &named).await?.get(0)? {
+        // The look before tells which lock that takes; what counts is what is there when nobody can change it any more.
+        tx.batch(&lock_sql(&found.wishes(&tables))).await?;
+        found = look(tx, &tables, silencing).await?;
+    }
+    found.silence(tx).await?;
+    Ok(found)
+}
+
+/// Whether the table $1 can be locked by name, which a foreign table cannot.
+const LOCKABLE: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1) AND relkind <> 'f')";
+
 impl Found {
-    /// What is asked of each table before rows leave: of those that have triggers to be disabled what that takes, so that nothing is
+    /// What is asked of each table before: of those that have triggers to be disabled what that takes, so that nothing is
     /// waited for later; of the others only that their triggers stay as they are.
     pub(super) fn wishes<'t>(&self, tables: &BTreeSet<&'t QualifiedName>) -> Vec<(&'t QualifiedName, Wish)> {
         let wish = |table: &'t QualifiedName| match self.tables.contains(table) {
