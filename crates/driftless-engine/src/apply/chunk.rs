@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use driftless_core::plan::aside::Triggers;
+use driftless_core::transform::Shaped;
 use driftless_pg::BeginMode;
 use tokio::sync::mpsc;
 
@@ -150,6 +151,15 @@ impl ChunkWork<'_, '_> {
         }
     }
 
+    /// Makes references null that lead to no row of parents which are all loaded.
+    fn lose_dangling(&self, shaped: &mut Shaped, parents: &[Loaded<'_>]) {
+        for parent in parents {
+            parent
+                .keys
+                .null_dangling(&self.shaping.shaper, shaped, parent.reference);
+        }
+    }
+
     async fn attempt(
         &self,
         lane: &mut Lane,
@@ -214,10 +224,7 @@ impl ChunkWork<'_, '_> {
             let (mut counts, mut refused) = (Counts::default(), false);
             let mut census = self.keys.of_a_chunk(plan);
             while let Some(mut batch) = shaped.recv().await {
-                for parent in parents {
-                    let shaper = &self.shaping.shaper;
-                    parent.keys.null_dangling(shaper, &mut batch, parent.reference);
-                }
+                self.lose_dangling(&mut batch, parents);
                 let faulty = batch.rows() - batch.writable_rows();
                 let Written { counts: some, rows } = to.write(&tx, &mut batch).await?;
                 refused |= some.rejected + some.parked > faulty as i64;
@@ -235,6 +242,7 @@ impl ChunkWork<'_, '_> {
         crate::crash::point("before-checkpoint");
         // One way to the server and back for all of it. What a COPY was refused for comes first, and fails the rest.
         let (copied, kept, done, counted) = tokio::join!(
+            biased;
             confirm(&tx, &plan.name),
             self.fence.target_kept(&tx),
             chunk::done(

@@ -38,7 +38,7 @@ use driftless_pg::Session;
 pub use absent::keeps_key;
 pub use known::{Censuses, decided_at_once};
 pub use reference::{Proving, questions, references};
-pub use site::{ForeignSite, foreign_sites};
+pub use site::{ForeignSite, foreign_sites, foreign_sites_beside};
 pub use twin::{settle_identities, twins};
 pub use unique::uniqueness;
 

@@ -99,10 +99,8 @@ pub(super) async fn statements(
         &finish::analyze_sql(entity, &prepared.target_catalog),
     ));
     found.extend(builds(items, true));
-    let foreign: Vec<_> = proof::foreign_sites(&prepared.plan, &prepared.target_catalog, &[], silencing)
-        .into_iter()
-        .map(|site| site.beside(items))
-        .collect();
+    let (plan, target) = (&prepared.plan, &prepared.target_catalog);
+    let foreign = proof::foreign_sites_beside(plan, target, items, silencing);
     let started = started(prepared, sessions.1).await?;
     let questions = proof::questions(
         &prepared.store,

@@ -26,15 +26,19 @@ pub struct ForeignSite {
     pub validated: bool,
 }
 
-impl ForeignSite {
-    /// The same when these things are set aside.
-    #[must_use]
-    pub fn beside(self, items: &[&AsideItem]) -> ForeignSite {
-        let validated = items
-            .iter()
-            .any(|item| (&item.table, &item.name) == (&self.table, &self.name) && item.validate.is_some());
-        ForeignSite { validated, ..self }
+/// The foreign keys of the plan's tables as the catalog shows them, when these things are set aside.
+pub fn foreign_sites_beside(
+    plan: &Plan,
+    target: &Catalog,
+    items: &[&AsideItem],
+    silencing: Silencing,
+) -> Vec<ForeignSite> {
+    let mut sites = foreign_sites(plan, target, &[], silencing);
+    for site in &mut sites {
+        let is = |item: &&AsideItem| (&item.table, &item.name) == (&site.table, &site.name);
+        site.validated = items.iter().any(|item| is(item) && item.validate.is_some());
     }
+    sites
 }
 
 /// The foreign keys of the plan's tables that hold: those that the catalog shows and those that are recorded as set aside.
