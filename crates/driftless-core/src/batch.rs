@@ -31,6 +31,11 @@ impl Cell {
         self.len == Cell::NULL_LEN
     }
 
+    /// How many bytes it has; none where it is null.
+    pub const fn size(self) -> usize {
+        if self.is_null() { 0 } else { self.len as usize }
+    }
+
     /// Its bytes within `arena`; `None` for null.
     pub fn bytes(self, arena: &[u8]) -> Option<&[u8]> {
         if self.is_null() {
@@ -38,6 +43,25 @@ impl Cell {
         }
         let start = self.start as usize;
         Some(&arena[start..start + self.len as usize])
+    }
+}
+
+/// How much a batch takes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Of its arena.
+    pub bytes: usize,
+    /// Of its table.
+    pub cells: usize,
+}
+
+impl Room {
+    /// As much as either takes.
+    pub fn or(self, other: Room) -> Room {
+        Room {
+            bytes: self.bytes.max(other.bytes),
+            cells: self.cells.max(other.cells),
+        }
     }
 }
 
@@ -57,6 +81,23 @@ impl Batch {
             arena: Vec::new(),
             cells: Vec::new(),
             width,
+        }
+    }
+
+    /// An empty batch that takes as much as `room` says before it has to grow.
+    pub fn with_room(width: usize, room: Room) -> Batch {
+        Batch {
+            arena: Vec::with_capacity(room.bytes),
+            cells: Vec::with_capacity(room.cells),
+            width,
+        }
+    }
+
+    /// How much it takes.
+    pub fn room(&self) -> Room {
+        Room {
+            bytes: self.arena.len(),
+            cells: self.cells.len(),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::config::{self, Variables};
 use crate::demo;
 use crate::failure::{Failure, findings_text};
 use crate::interrupt::Interrupt;
+use crate::memory;
 use crate::telemetry;
 use crate::terminal::{Terminal, Wishes};
 
@@ -132,6 +133,7 @@ impl WithMapping {
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
+    memory::return_batches();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     ExitCode::from(run(&arguments) as u8)
 }

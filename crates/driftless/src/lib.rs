@@ -2,6 +2,8 @@
 //!
 //! The modules stand in the order in which data flows; a module uses only modules declared before it.
 
+/// How memory goes back to the system.
+mod memory;
 /// What stopped a command, ready to be shown.
 mod failure;
 /// The standard streams: what they are, and what may be written to them.

@@ -27,10 +27,28 @@ pub struct Stamp {
 
 impl Shaper<'_> {
     /// Appends the tuples of these rows to `out`: the program's outputs, in order. Rows at fault are left out.
-    pub fn encode_rows(&self, shaped: &Shaped, rows: impl IntoIterator<Item = usize>, out: &mut Vec<u8>) {
+    pub fn encode_rows(
+        &self,
+        shaped: &Shaped,
+        rows: impl IntoIterator<Item = usize, IntoIter: Clone>,
+        out: &mut Vec<u8>,
+    ) {
         let arena = &shaped.batch.arena[..];
         let fields = (shaped.outputs.width() as u16).to_be_bytes();
-        for row in rows.into_iter().filter(|row| !shaped.is_faulty(*row)) {
+        let whole = |row: &usize| !shaped.is_faulty(*row);
+        let rows = rows.into_iter().filter(whole);
+        let size = |row: usize| {
+            shaped
+                .outputs
+                .row(row)
+                .iter()
+                .map(|cell| 4 + cell.size())
+                .sum::<usize>()
+        };
+        // All at once: to grow is to copy again and again.
+        let sizes = rows.clone().map(|row| fields.len() + size(row));
+        out.reserve(sizes.sum::<usize>() + COPY_TRAILER.len());
+        for row in rows {
             out.extend_from_slice(&fields);
             for cell in shaped.outputs.row(row) {
                 put_cell(*cell, arena, out);
@@ -46,7 +64,7 @@ impl Shaper<'_> {
         &self,
         shaped: &Shaped,
         stamp: Stamp,
-        rows: impl IntoIterator<Item = usize>,
+        rows: impl IntoIterator<Item = usize, IntoIter: Clone>,
         out: &mut Vec<u8>,
     ) {
         let identity = &self.entity.identity;
@@ -62,7 +80,12 @@ impl Shaper<'_> {
         let fields = ((identity.key.len() + targets + 5) as u16).to_be_bytes();
         let arena = &shaped.batch.arena[..];
         let mut frame = Vec::new();
-        for row in rows.into_iter().filter(|row| !shaped.is_faulty(*row)) {
+        let rows = rows.into_iter().filter(|row| !shaped.is_faulty(*row));
+        // Lengths, and all that is no key; a key is most often no longer than a UUID.
+        let size =
+            2 + (4 + 16) * (identity.key.len() + targets) + 12 + 4 + self.traits.len() * 8 + 12 + 6 + 5;
+        out.reserve(rows.clone().count() * size + COPY_TRAILER.len());
+        for row in rows {
             out.extend_from_slice(&fields);
             for part in &identity.key {
                 put_cell(shaped.batch.cell(row, part.input), arena, out);

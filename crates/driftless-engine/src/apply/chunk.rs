@@ -1,8 +1,10 @@
 //! A chunk from source to target: read, shape and write overlap; one transaction holds everything, its checkpoint too.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use driftless_core::batch::Room;
 use driftless_core::plan::aside::Triggers;
 use driftless_core::transform::Shaped;
 use driftless_pg::BeginMode;
@@ -70,6 +72,9 @@ pub struct ChunkWork<'w, 'p> {
     pub triggers: Triggers,
     /// The keys of its rows.
     pub keys: Counting,
+    /// What the largest batch took, with what was produced for it. The next ones are made as large at once: one that grows is copied
+    /// again and again, and leaves holes of all sizes in memory.
+    pub room: Mutex<Room>,
 }
 
 /// A reference, by its number, whose parent's rows are all in the target, as far as they are ever going to be.
@@ -151,6 +156,18 @@ impl ChunkWork<'_, '_> {
         }
     }
 
+    fn room(&self) -> Room {
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers what a batch took, unless it was one of large rows.
+    fn made(&self, room: Room) {
+        if room.bytes <= 4 * self.shaping.plan.batch_bytes {
+            let mut most = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+            *most = most.or(room);
+        }
+    }
+
     /// Makes references null that lead to no row of parents which are all loaded.
     fn lose_dangling(&self, shaped: &mut Shaped, parents: &[Loaded<'_>]) {
         for parent in parents {
@@ -177,7 +194,8 @@ impl ChunkWork<'_, '_> {
         let (to_shape, mut read) = mpsc::channel::<Extracted>(1);
         let (to_write, mut shaped) = mpsc::channel(1);
         let reading = async {
-            let mut rows = self.reading(source, Rows::Chunk(chunk), withheld);
+            let rows = self.reading(source, Rows::Chunk(chunk), withheld);
+            let mut rows = rows.expecting(self.room());
             while let Some(extracted) = rows.next().await? {
                 if to_shape.send(extracted).await.is_err() {
                     break;
@@ -230,6 +248,7 @@ impl ChunkWork<'_, '_> {
                 refused |= some.rejected + some.parked > faulty as i64;
                 counts.add(&some);
                 Counting::count(&mut census, &batch, &rows);
+                self.made(batch.batch.room());
             }
             self.wary.store(refused, Ordering::Relaxed);
             Ok::<_, EngineError>((tx, counts, census))

@@ -1,6 +1,7 @@
 //! The rows of a range as batches. Those that the source cannot give come last, each with its key alone and with what the source
 //! says of it, so that they are put on record as any row at fault.
 
+use driftless_core::batch::Room;
 use driftless_core::code;
 use driftless_core::plan::EntityPlan;
 use driftless_core::transform::RowFault;
@@ -21,6 +22,8 @@ pub struct Reading<'r> {
     rows: Rows<'r>,
     max_row_bytes: usize,
     withheld: &'r Withheld,
+    /// What a batch is expected to take.
+    room: Room,
     copy: Option<CopyOut<'r>>,
     /// Of the rows that come now: why they cannot be given.
     why: Option<Why>,
@@ -43,10 +46,16 @@ impl<'r> Reading<'r> {
             rows,
             max_row_bytes: usize::try_from(max_row_bytes).unwrap_or(usize::MAX),
             withheld,
+            room: Room::default(),
             copy: None,
             why: None,
             left: None,
         }
+    }
+
+    /// Makes batches that take so much before they have to grow.
+    pub fn expecting(self, room: Room) -> Reading<'r> {
+        Reading { room, ..self }
     }
 
     /// Reads up to a batch; `None` at the end.
@@ -78,7 +87,7 @@ impl<'r> Reading<'r> {
                 self.copy = Some(self.source.copy_out_limited(&sql, self.max_row_bytes).await?);
             }
             let Some(copy) = &mut self.copy else { continue };
-            if let Some(mut extracted) = reader::next(copy, self.plan).await? {
+            if let Some(mut extracted) = reader::next(copy, self.plan, self.room).await? {
                 if let Some(why) = &self.why {
                     let rows = 0..extracted.batch.rows();
                     extracted.faults.extend(rows.map(|row| fault(row, why)));

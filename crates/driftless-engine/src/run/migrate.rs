@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::iter;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -593,6 +594,7 @@ impl<'r> Run<'r> {
                     max_row_bytes: self.prepared.plan.max_row_bytes,
                     progress: &self.progress[number],
                     wary: AtomicBool::new(false),
+                    room: Mutex::default(),
                     triggers: Triggers::SetAside,
                     keys: if points.iter().all(|point| point.snapshot.is_none()) {
                         Counting::from_the_first(plan, &room)

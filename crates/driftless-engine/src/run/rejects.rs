@@ -5,6 +5,7 @@ mod filter;
 /// Read, counted, exported.
 mod look;
 
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use driftless_core::code;
@@ -378,6 +379,7 @@ fn work_on<'w, 'p>(
         max_row_bytes: prepared.plan.max_row_bytes,
         progress,
         wary: AtomicBool::new(false),
+        room: Mutex::default(),
         triggers: Triggers::UnderLock(prepared.silencing),
         keys: Counting::default(),
     }

@@ -327,7 +327,7 @@ async fn tuples_and_arrays_are_read_as_they_were_written() {
     let shaper = Shaper::new(&plan, &entity, Constants::default());
     let shaped = shape(&shaper, 3, &rows);
     let mut bytes = COPY_HEADER.to_vec();
-    shaper.encode_rows(&shaped, shaped.writable(), &mut bytes);
+    shaper.encode_rows(&shaped, 0..shaped.rows(), &mut bytes);
     bytes.extend_from_slice(COPY_TRAILER);
     let mut copy = session
         .copy_in("COPY t FROM STDIN (FORMAT binary)")

@@ -7,7 +7,7 @@ use super::spread::{Spread, verdict};
 /// MB that the process may take, beside three times the largest row.
 const BASE_MB: f64 = 96.0;
 
-/// Most that the time per row may differ, as a ratio of the longest to the shortest.
+/// Most that the time per row, or the peak of memory, may differ, as a ratio of the most to the least.
 const FLAT: f64 = 1.15;
 
 /// So few rows that a load of them costs what every load costs.
@@ -64,13 +64,15 @@ pub(super) fn measure(ground: &Ground, ladder: &[u64], pairs: usize) -> Result<S
         spread.most / spread.least
     };
     let (whole, without) = (flat(0.0), flat(start));
-    let peak = sizes.iter().map(|size| size.peak_mb).fold(0.0, f64::max);
+    let peaks = Spread::of(sizes[1..].iter().map(|size| size.peak_mb));
+    let (peak, steady) = (peaks.most, peaks.most / peaks.least);
     out.push_str(&format!(
         "\nThe longest time per row is {whole:.2} times the shortest, {without:.2} times without what every load costs. Goal: at most {FLAT}: {}, {} without. \
-         Peak memory: at most {limit:.0} MB: {}.\n",
+         Peak memory: at most {limit:.0} MB: {}. The highest peak is {steady:.2} times the lowest; goal: the same, at most {FLAT}: {}.\n",
         verdict(whole <= FLAT),
         verdict(without <= FLAT),
         verdict(peak <= limit),
+        verdict(steady <= FLAT),
     ));
     let (rows, bytes) = LARGE;
     let large = size(ground, &wide(ground, rows, bytes)?, 1)?;
