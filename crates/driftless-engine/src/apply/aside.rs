@@ -13,6 +13,8 @@ mod build;
 mod attach;
 /// Validation of foreign keys, in parallel by table.
 mod validate;
+/// Index builds while the proof corrects.
+mod later;
 /// Listeners who are told of schema changes learn, once, that the schema is whole again.
 mod announce;
 
@@ -22,6 +24,7 @@ use driftless_core::plan::aside::AsideItem;
 use driftless_pg::{PgError, Session};
 
 pub(super) use build::spread;
+pub use later::Later;
 pub use removal::set_aside;
 
 use crate::error::{EngineError, Result};
@@ -143,12 +146,7 @@ pub async fn put_back(
     recorded: Recorded,
 ) -> Result<Restored> {
     let control = sessions.first_mut().ok_or_else(no_session)?;
-    let due = |record: &&AsideRecord| {
-        record.state != AsideState::Restored
-            && part.has(&record.item, &recorded.records)
-            && !scope.spared.contains(&record.item.table)
-    };
-    let records: Vec<AsideRecord> = recorded.records.iter().filter(due).cloned().collect();
+    let records: Vec<AsideRecord> = due(scope, part, &recorded).cloned().collect();
     let mut work = Work {
         pending: Vec::new(),
         failures: Vec::new(),
@@ -167,6 +165,15 @@ pub async fn put_back(
     Ok(Restored {
         restored: work.pending.len() - work.failures.len(),
         failures: work.failures,
+    })
+}
+
+/// What of a part is to be put back.
+fn due<'r>(scope: &Scope<'_>, part: Part, recorded: &'r Recorded) -> impl Iterator<Item = &'r AsideRecord> {
+    recorded.records.iter().filter(move |record| {
+        record.state != AsideState::Restored
+            && part.has(&record.item, &recorded.records)
+            && !scope.spared.contains(&record.item.table)
     })
 }
 

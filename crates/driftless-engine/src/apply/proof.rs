@@ -5,7 +5,8 @@
 //! as loaded are ever touched; everybody else's rows win. A removed row leaves together with its identity, and its
 //! reject is recorded in the same transaction.
 //!
-//! The order: `settle_identities`, a small ANALYZE, `settle_keys`, `references` beside the full one, and then the restore of the rest.
+//! The order: `settle_identities`, a small ANALYZE, `settle_keys`, `references` beside the full one and
+//! indexes that no proof needs, and then the restore of the rest.
 
 /// How losing and orphaned rows leave the target: the parts of statements that all proofs share.
 mod leave;

@@ -420,6 +420,7 @@ async fn prove(
         censuses: &proof::Censuses::new(),
         corrected: &proof::Corrections::default(),
         meanwhile: &[],
+        aside: None,
     };
     found.add(&proof::references(sessions, &scope, &proving).await?);
     settle::count(&session, &scope, &found).await

@@ -103,6 +103,7 @@ impl Settling<'_, '_> {
             censuses: &censuses,
             corrected: &corrections,
             meanwhile: &finish::statistics(&plans, &self.prepared.target_catalog),
+            aside: Some(&recorded),
         };
         let found = proof::references(sessions, &self.scope, &proving).await?;
         corrections.add(&found);
@@ -147,6 +148,7 @@ impl Settling<'_, '_> {
             censuses: &Censuses::new(),
             corrected: &Corrections::default(),
             meanwhile: &[],
+            aside: None,
         };
         let found = proof::references(sessions, &self.scope, &proving).await?;
         count(&sessions[0], &self.scope, &found).await?;

@@ -140,6 +140,7 @@ impl Fixture {
             censuses: &Censuses::new(),
             corrected: &Corrections::default(),
             meanwhile: &[],
+            aside: None,
         };
         references(&mut self.sessions, &scope, &proving)
             .await

@@ -13,8 +13,18 @@ use crate::store::aside::{AsideRecord, AsideState, Scope, mark};
 
 /// Builds the missing indexes over all sessions, those of the largest table first.
 pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut Work) -> Result<()> {
-    let mut missing: Vec<&(AsideRecord, Presence)> = work
-        .pending
+    let queue = missing(&work.pending);
+    let failures = spread(sessions, &queue, async |session, record| {
+        build(session, scope, record).await
+    })
+    .await?;
+    work.failures.extend(failures.into_iter().flatten());
+    Ok(())
+}
+
+/// What is still to be built, that of the largest table first.
+pub(super) fn missing(pending: &[(AsideRecord, Presence)]) -> Vec<&AsideRecord> {
+    let mut missing: Vec<&(AsideRecord, Presence)> = pending
         .iter()
         .filter(|(record, presence)| {
             let item = &record.item;
@@ -22,13 +32,7 @@ pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut 
         })
         .collect();
     missing.sort_by_key(|(record, presence)| (Reverse(presence.table_size), record.seq));
-    let queue: Vec<&AsideRecord> = missing.into_iter().map(|(record, _)| record).collect();
-    let failures = spread(sessions, &queue, async |session, record| {
-        build(session, scope, record).await
-    })
-    .await?;
-    work.failures.extend(failures.into_iter().flatten());
-    Ok(())
+    missing.into_iter().map(|(record, _)| record).collect()
 }
 
 /// Hands jobs to sessions as they become free; what the jobs gave, in no order.
@@ -59,7 +63,11 @@ pub(in crate::apply) async fn spread<J, R>(
 }
 
 /// Builds one index. Where nothing else is to be done for it, that restores it, in the same transaction.
-async fn build(session: &mut Session, scope: &Scope<'_>, record: &AsideRecord) -> Result<Option<Failure>> {
+pub(super) async fn build(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    record: &AsideRecord,
+) -> Result<Option<Failure>> {
     let Some(create) = &record.item.build else {
         return Ok(None);
     };

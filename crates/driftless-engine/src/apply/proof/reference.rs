@@ -14,7 +14,7 @@ use super::merged::merged;
 use super::null::Nulling;
 use super::site::{ForeignSite, Missing, Site, sites_of};
 use super::{Corrections, Tally, absent};
-use crate::apply::aside::spread;
+use crate::apply::aside::{Later, Recorded, spread};
 use crate::apply::guarded;
 use crate::apply::referrer::{Along, referrers, refuse};
 use crate::error::{InContext as _, Result};
@@ -36,6 +36,8 @@ pub struct Proving<'a> {
     pub corrected: &'a Corrections,
     /// Statements that have nothing to do with it, and are due when it is done: sessions run them that would wait.
     pub meanwhile: &'a [String],
+    /// What is set aside: they build indexes of it then that no proof needs.
+    pub aside: Option<&'a Recorded>,
 }
 
 /// Proves every foreign key of the plan's tables and every reference of the plan, and corrects what breaks them, to a
@@ -73,16 +75,25 @@ pub async fn references(
     let Some((session, idle)) = sessions.split_first_mut() else {
         return Ok(Corrections::default());
     };
+    let later = match (proving.aside, idle.first_mut()) {
+        (Some(aside), Some(idle)) => Later::of(idle, scope, aside).await?,
+        _ => Later::default(),
+    };
     if idle.is_empty() {
-        let corrections = to_fixpoint(session, scope, plan, &mut watched).await?;
+        let corrections = to_fixpoint(session, scope, proving, &later, &mut watched).await?;
         run_all(sessions, meanwhile).await?;
         return Ok(corrections);
     }
-    let correcting = to_fixpoint(session, scope, plan, &mut watched);
+    let correcting = to_fixpoint(session, scope, proving, &later, &mut watched);
+    let others = async {
+        // One behind the other: a table that is sampled and one that is indexed keep each other waiting.
+        run_all(idle, meanwhile).await?;
+        later.build(idle, scope).await
+    };
     // Each ends what it has begun: the locks of what is left behind would stand in the way of what comes next.
-    let (corrections, run) = tokio::join!(correcting, run_all(idle, meanwhile));
+    let (corrections, others) = tokio::join!(correcting, others);
     let corrections = corrections?;
-    run?;
+    others?;
     Ok(corrections)
 }
 
@@ -113,9 +124,11 @@ async fn run_all(sessions: &mut [Session], statements: &[String]) -> Result<()> 
 async fn to_fixpoint(
     session: &mut Session,
     scope: &Scope<'_>,
-    plan: &Plan,
+    proving: &Proving<'_>,
+    later: &Later,
     watched: &mut [(&EntityPlan, Vec<Watched>)],
 ) -> Result<Corrections> {
+    let Proving { plan, target, .. } = *proving;
     let sites = watched.iter().flat_map(|(_, sites)| sites);
     let parents: BTreeSet<String> = sites.flat_map(|one| one.site.parents.iter().cloned()).collect();
     absent::fill(
@@ -139,9 +152,11 @@ async fn to_fixpoint(
                 }
                 whole = false;
                 left.step += 1;
+                let held = later.hold(entity, target).await;
                 let tally = correct(session, scope, plan, entity, &due, left.step)
                     .await
                     .context(proof_of(entity))?;
+                drop(held);
                 due.iter_mut().for_each(|one| one.corrected(left.step));
                 if tally.rejected + tally.parked > 0 {
                     left.last.insert(entity.name.clone(), left.step);

@@ -208,3 +208,62 @@ async fn contradicting_mappings_are_shown_up_to_twenty() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn indexes_that_no_proof_needs_are_built_while_it_corrects() {
+    let source = "CREATE TABLE parent (id int PRIMARY KEY);
+        INSERT INTO parent SELECT generate_series(1, 20);
+        CREATE TABLE child (id int PRIMARY KEY, parent_id int);
+        INSERT INTO child SELECT n, n FROM generate_series(1, 25) AS n;
+        CREATE TABLE item (id int PRIMARY KEY, n int);
+        INSERT INTO item SELECT n, n FROM generate_series(1, 100) AS n;";
+    let target = format!(
+        "{GATE} CREATE TABLE parents (id uuid PRIMARY KEY);
+         CREATE TABLE children (id uuid PRIMARY KEY, parent_id uuid NOT NULL REFERENCES parents, n int);
+         CREATE INDEX children_n ON children (n);
+         CREATE TABLE items (id uuid PRIMARY KEY, n int8);
+         CREATE INDEX items_gate ON items (public.gate(n, 1));"
+    );
+    let parents = r#"
+        [entities.parents]
+        from = "public.parent"
+        into = "public.parents"
+        columns.id = { id = true }
+    "#;
+    let others = r#"
+        [entities.children]
+        from = "public.child"
+        into = "public.children"
+        max_rejects = 10
+        columns = { id = { id = true }, parent_id = { ref = "parents", from = "parent_id" }, n = "parent_id" }
+        [entities.items]
+        from = "public.item"
+        into = "public.items"
+        columns = { id = { id = true }, n = "n" }
+    "#;
+    let pair = Pair::create("built-meanwhile", source, &target).await;
+    pair.migrate(parents).await.expect("loaded");
+    let gate = Gate::shut(&pair.target).await;
+    // No orphan can leave, since nothing can be recorded of it.
+    let recording = pair.target.client().await;
+    recording
+        .batch_execute("BEGIN; LOCK TABLE driftless.rejects IN SHARE MODE")
+        .await
+        .expect("locked");
+    let spec = pair.spec(&format!("{parents}{others}"));
+    let (report, ()) = tokio::join!(migrate_spec(&spec), async {
+        gate.reached().await;
+        recording.batch_execute("COMMIT").await.expect("let go");
+        wait_until("orphans that left", async || {
+            pair.count("SELECT count(*) FROM driftless.rejects WHERE entity = 'children'")
+                .await
+                == 5
+        })
+        .await;
+        gate.open().await;
+    });
+    report.expect("loaded");
+    assert_eq!(pair.count("SELECT count(*) FROM children").await, 20);
+    let valid = "SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid::regclass::text IN ('items_gate', 'children_n')";
+    assert_eq!(pair.count(valid).await, 2);
+}

@@ -1,0 +1,248 @@
+//! Index builds that nothing builds on, done by sessions that would wait while the proof corrects rows on another one.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use driftless_core::catalog::Catalog;
+use driftless_core::name::QualifiedName;
+use driftless_core::plan::EntityPlan;
+use driftless_pg::Session;
+use futures_util::future::join_all;
+use tokio::sync::Notify;
+
+use super::build::{build, missing};
+use super::{Part, Recorded, due, presence};
+use crate::error::Result;
+use crate::store::aside::{AsideRecord, Scope};
+
+/// What is left to build, and who has which table.
+///
+/// A build and a correction of one table exclude each other, and each gives up after the time that one waits for a lock. So whoever
+/// corrects takes the table here, before asking the server for it, and waits as long as its builds take. What cannot be
+/// built meanwhile is built afterwards, by [`super::put_back`].
+#[derive(Debug, Default)]
+pub struct Later {
+    state: Mutex<State>,
+    built: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Largest tables first.
+    left: Vec<AsideRecord>,
+    /// The table of each build that goes on.
+    building: Vec<QualifiedName>,
+    /// Tables being corrected.
+    held: BTreeSet<QualifiedName>,
+}
+
+impl State {
+    fn take(&mut self) -> Option<AsideRecord> {
+        let free = |record: &AsideRecord| !self.held.contains(&record.item.table);
+        let next = self.left.iter().position(free)?;
+        let record = self.left.remove(next);
+        self.building.push(record.item.table.clone());
+        Some(record)
+    }
+
+    /// From now on nothing begins there. Whether nothing goes on there either.
+    fn hold(&mut self, tables: &BTreeSet<QualifiedName>) -> bool {
+        self.held.extend(tables.iter().cloned());
+        !self.building.iter().any(|table| tables.contains(table))
+    }
+}
+
+/// Tables that nobody builds on meanwhile.
+#[derive(Debug)]
+pub struct Held<'l> {
+    later: &'l Later,
+    tables: BTreeSet<QualifiedName>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let mut state = self.later.state();
+        state.held.retain(|table| !self.tables.contains(table));
+    }
+}
+
+impl Later {
+    /// The builds that are left when what serves the proof is back.
+    ///
+    /// # Errors
+    /// A lost connection.
+    pub async fn of(session: &mut Session, scope: &Scope<'_>, recorded: &Recorded) -> Result<Later> {
+        let is_build = |record: &&AsideRecord| record.item.build.is_some() && record.item.unique.is_none();
+        let records: Vec<AsideRecord> = due(scope, Part::All, recorded)
+            .filter(is_build)
+            .cloned()
+            .collect();
+        if records.is_empty() {
+            return Ok(Later::default());
+        }
+        let presence = presence::look(session, &records).await?;
+        let pending: Vec<_> = records.into_iter().zip(presence).collect();
+        Ok(Later::from(missing(&pending).into_iter().cloned().collect()))
+    }
+
+    fn from(left: Vec<AsideRecord>) -> Later {
+        Later {
+            state: Mutex::new(State {
+                left,
+                ..State::default()
+            }),
+            built: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Builds over all these sessions, until nothing is left that can begin.
+    ///
+    /// # Errors
+    /// As [`super::restore`]. What rows forbid is recorded, and tried again by [`super::put_back`].
+    pub async fn build(&self, sessions: &mut [Session], scope: &Scope<'_>) -> Result<()> {
+        let workers = sessions.iter_mut().map(async |session| {
+            while let Some(record) = self.next() {
+                let done = build(session, scope, &record).await;
+                self.ended(&record, done.is_ok());
+                done?;
+            }
+            Ok(())
+        });
+        // Each ends what it has begun: the locks of what is left behind would stand in the way of what comes next.
+        join_all(workers).await.into_iter().collect()
+    }
+
+    fn next(&self) -> Option<AsideRecord> {
+        self.state().take()
+    }
+
+    fn ended(&self, record: &AsideRecord, well: bool) {
+        let mut state = self.state();
+        if !well {
+            state.left.clear();
+        }
+        if let Some(at) = state
+            .building
+            .iter()
+            .position(|table| *table == record.item.table)
+        {
+            state.building.swap_remove(at);
+        }
+        drop(state);
+        self.built.notify_waiters();
+    }
+
+    /// Takes the table of an entity, with what a statement over it locks beside it, as soon as nothing is built there.
+    pub async fn hold(&self, entity: &EntityPlan, target: &Catalog) -> Held<'_> {
+        let around = target.relation(&entity.into).map(|relation| &relation.around);
+        let beside = around
+            .into_iter()
+            .flat_map(|around| around.shares_rows_with.iter().chain(&around.heirs));
+        self.take(beside.chain([&entity.into]).cloned().collect()).await
+    }
+
+    async fn take(&self, tables: BTreeSet<QualifiedName>) -> Held<'_> {
+        loop {
+            // Asked to be told before it looks, so that no end of a build is missed.
+            let built = self.built.notified();
+            if self.state().hold(&tables) {
+                return Held { later: self, tables };
+            }
+            built.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use driftless_core::plan::aside::{AsideItem, AsideKind};
+
+    use super::*;
+    use crate::store::aside::AsideState;
+
+    fn index(seq: i32, table: &str) -> AsideRecord {
+        let item = AsideItem {
+            entity: table.to_owned(),
+            table: QualifiedName::new("public", table),
+            kind: AsideKind::Index,
+            name: format!("i{seq}"),
+            definition: String::new(),
+            columns: Vec::new(),
+            drop_sql: String::new(),
+            build: Some(String::new()),
+            tablespace: String::new(),
+            restore: Vec::new(),
+            validate: None,
+            unique: None,
+            foreign: None,
+            filled: false,
+        };
+        AsideRecord {
+            seq,
+            item,
+            state: AsideState::Dropped,
+            error: None,
+            stands: false,
+        }
+    }
+
+    fn later(tables: &[&str]) -> Later {
+        Later::from((0..).zip(tables).map(|(seq, table)| index(seq, table)).collect())
+    }
+
+    fn tables(names: &[&str]) -> BTreeSet<QualifiedName> {
+        names
+            .iter()
+            .map(|name| QualifiedName::new("public", *name))
+            .collect()
+    }
+
+    fn seq(record: Option<&AsideRecord>) -> Option<i32> {
+        record.map(|record| record.seq)
+    }
+
+    #[test]
+    fn a_table_that_is_corrected_is_left_out_until_it_is_let_go() {
+        let later = later(&["large", "small", "large"]);
+        let mut wish = pin!(later.take(tables(&["large", "partition"])));
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(held) = wish.as_mut().poll(&mut context) else {
+            panic!("nobody builds");
+        };
+        assert_eq!(seq(later.next().as_ref()), Some(1));
+        assert_eq!(later.next(), None);
+        drop(held);
+        assert_eq!(seq(later.next().as_ref()), Some(0));
+        assert_eq!(seq(later.next().as_ref()), Some(2));
+    }
+
+    #[test]
+    fn whoever_corrects_waits_for_all_builds_of_the_table_and_none_begins() {
+        let later = later(&["large", "large", "large", "small"]);
+        let mut context = Context::from_waker(Waker::noop());
+        let (first, second) = (later.next().expect("one"), later.next().expect("another"));
+        let mut wish = pin!(later.take(tables(&["large"])));
+        assert!(wish.as_mut().poll(&mut context).is_pending());
+        assert_eq!(seq(later.next().as_ref()), Some(3), "only elsewhere");
+        later.ended(&first, true);
+        assert!(wish.as_mut().poll(&mut context).is_pending(), "one goes on");
+        later.ended(&second, true);
+        assert!(wish.as_mut().poll(&mut context).is_ready());
+    }
+
+    #[test]
+    fn behind_an_error_nothing_begins() {
+        let later = later(&["large", "small"]);
+        let first = later.next().expect("one");
+        later.ended(&first, false);
+        assert_eq!(later.next(), None);
+    }
+}
