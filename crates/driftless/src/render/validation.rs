@@ -27,7 +27,29 @@ pub(crate) fn validated(report: &Validation, width: Option<usize>) -> String {
         clean(&report.target.at),
         summary(report),
     ));
+    text.push_str(&way_out(report));
     text
+}
+
+/// What can be done about entities that are done and differ.
+fn way_out(report: &Validation) -> String {
+    let differs = |entity: &&EntityValidation| {
+        entity.phase == "done" && entity.checks.iter().any(|check| check.ok == Some(false))
+    };
+    let entities: Vec<String> = report
+        .entities
+        .iter()
+        .filter(differs)
+        .map(|entity| format!(" --entity {}", entity.entity))
+        .collect();
+    if entities.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\n`driftless migrate` adds nothing to what is done. To take back what was loaded there, with what refers to it, and load it \
+         again as the source is by then:\n  driftless migrate --restart{}\n",
+        entities.concat()
+    )
 }
 
 fn summary(report: &Validation) -> String {
