@@ -1,29 +1,35 @@
 //! How memory goes back to the system.
 
 /// From how many bytes on a block is mapped by itself: batches of rows, and what is sent of them.
-#[cfg(target_env = "gnu")]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED: libc::c_int = 1 << 20;
+
+/// How much may stay at the end of the heap for what is smaller. With a threshold that was set it would be 128 KiB, and the same pages
+/// would come and go with every batch.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const KEPT: libc::c_int = 8 << 20;
 
 /// Lets blocks as large as batches go back to the system when they are free.
 ///
 /// The C library of GNU would raise its threshold to the largest block that was ever freed, and from then on lay batches of several
-/// lanes side by side into one heap. What such a heap takes at most grows with how long a load goes on, by half from
-/// 100,000 rows to 5,000,000. A threshold that was set stays (`mallopt(3)`, `M_MMAP_THRESHOLD`).
+/// lanes side by side into one heap. What such a heap takes at most grows with how long a load goes on. A threshold that was
+/// set stays (`mallopt(3)`, `M_MMAP_THRESHOLD`).
 pub(crate) fn return_batches() {
-    #[cfg(target_env = "gnu")]
-    map_from(MAPPED);
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    set(MAPPED, KEPT);
 }
 
-#[cfg(target_env = "gnu")]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(
     unsafe_code,
     reason = "mallopt has no safe face; it is called before other threads begin, with a parameter that it knows"
 )]
-fn map_from(bytes: libc::c_int) {
+fn set(mapped: libc::c_int, kept: libc::c_int) {
     // SAFETY: mallopt takes two integers and touches nothing but the allocator's own settings. What it answers is whether it knows
     // the parameter; if it did not, memory would be as it is without it.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, bytes);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, mapped);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, kept);
     }
 }
 

@@ -186,7 +186,7 @@ pub struct AsideItem {
 impl AsideItem {
     /// Whether the proof of references builds on it, so that it is put back before: what is unique, and indexes over columns that
     /// refer, by which rows are found that refer to rows which leave. The proof changes rows; all other indexes are
-    /// built when it has done so.
+    /// built behind it, or beside it where it has nothing to change.
     pub fn serves_proof<'i>(&self, items: impl IntoIterator<Item = &'i AsideItem>) -> bool {
         match self.kind {
             AsideKind::Trigger | AsideKind::ForeignKey => false,

@@ -135,7 +135,7 @@ fn no_session() -> EngineError {
     EngineError::new(code::INTERNAL, "restore", "there is no session")
 }
 
-/// Puts back what is recorded: nobody has put any of it back since that was asked.
+/// Puts back what is recorded, as far as it is not there yet: nobody but this run has put any of it back since that was asked.
 ///
 /// # Errors
 /// As [`restore`].

@@ -28,6 +28,9 @@ use crate::store::lease::Lease;
 /// How often work that lost a deadlock begins anew. Somebody else went on each time, so it is rarely needed twice.
 const MOST_DEADLOCKS: u32 = 10;
 
+/// Most bytes that a batch has before it grows.
+const MOST_ROOM: usize = 8 << 20;
+
 /// Whether the server ended a transaction to resolve a deadlock: it is rolled back, and may simply be tried again.
 pub fn is_deadlock(error: &EngineError) -> bool {
     error.pg().and_then(|pg| pg.sqlstate()) == Some("40P01")
@@ -72,8 +75,8 @@ pub struct ChunkWork<'w, 'p> {
     pub triggers: Triggers,
     /// The keys of its rows.
     pub keys: Counting,
-    /// What the largest batch took, with what was produced for it. The next ones are made as large at once: one that grows is copied
-    /// again and again, and leaves holes of all sizes in memory.
+    /// What the largest batch took, with what was produced for it. Those of chunks that begin from then on are made as large at once: one
+    /// that grows is copied again and again, and leaves holes of all sizes in memory.
     pub room: Mutex<Room>,
 }
 
@@ -160,9 +163,9 @@ impl ChunkWork<'_, '_> {
         *self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers what a batch took, unless it was one of large rows.
+    /// Remembers what a batch took, unless that is more than an ordinary one does.
     fn made(&self, room: Room) {
-        if room.bytes <= 4 * self.shaping.plan.batch_bytes {
+        if room.bytes <= MOST_ROOM {
             let mut most = self.room.lock().unwrap_or_else(PoisonError::into_inner);
             *most = most.or(room);
         }

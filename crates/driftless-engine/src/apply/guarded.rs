@@ -10,6 +10,7 @@ use super::loud::{self, Found};
 use crate::error::Result;
 use crate::preflight::busy;
 use crate::store::aside::Scope;
+use crate::store::execution::{self, Counts};
 
 /// A transaction for DDL. Functions in index expressions may count on the role's own search path; everything that we
 /// write is qualified.
@@ -34,8 +35,16 @@ impl<'s> Deref for Correcting<'s> {
 }
 
 impl Correcting<'_> {
-    /// Gives triggers back that were silenced, and commits.
-    pub(super) async fn commit(self) -> Result<()> {
+    /// Counts what became of rows of each entity, gives triggers back that were silenced, and commits: what is told of a run is
+    /// what it has done.
+    pub(super) async fn commit<'e>(
+        self,
+        scope: &Scope<'_>,
+        counts: impl IntoIterator<Item = (&'e str, Counts)>,
+    ) -> Result<()> {
+        for (entity, counts) in counts {
+            execution::count(&self.tx, scope.store, scope.execution, entity, &counts).await?;
+        }
         self.silenced.give_back(&self.tx).await?;
         Ok(self.tx.commit().await?)
     }

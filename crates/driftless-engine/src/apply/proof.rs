@@ -46,6 +46,7 @@ pub use unique::uniqueness;
 use crate::apply::aside::{Failure, Part, Restored, restore};
 use crate::error::Result;
 use crate::store::aside::{AsideRecord, Scope, outstanding};
+use crate::store::execution::Counts;
 
 /// What proofs did to an entity's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,6 +75,20 @@ impl Corrections {
             own.parked += tally.parked;
             own.nulled += tally.nulled;
         }
+    }
+
+    /// What it means for what was written: rows that were taken out again were not.
+    fn counts(&self) -> impl Iterator<Item = (&str, Counts)> {
+        self.entities.iter().map(|(entity, tally)| {
+            let (rejected, parked) = (tally.rejected.cast_signed(), tally.parked.cast_signed());
+            let counts = Counts {
+                inserted: -(rejected + parked),
+                rejected,
+                parked,
+                ..Counts::default()
+            };
+            (entity.as_str(), counts)
+        })
     }
 
     /// Whether nothing was done.

@@ -29,7 +29,7 @@ use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::store::aside::{AsideRecord, AsideState, Scope};
 use crate::store::entity::Phase;
-use crate::store::execution::{self, Counts};
+use crate::store::execution::Counts;
 use crate::store::reject::Due;
 use crate::store::{aside, chunk, reject};
 
@@ -105,9 +105,7 @@ impl Settling<'_, '_> {
             meanwhile: &finish::statistics(&plans, &self.prepared.target_catalog),
             aside: Some(&recorded),
         };
-        let found = proof::references(sessions, &self.scope, &proving).await?;
-        corrections.add(&found);
-        count(&sessions[0], &self.scope, &corrections).await?;
+        proof::references(sessions, &self.scope, &proving).await?;
         crash::point("references-proven");
         self.step("restoring constraints");
         let guards = guards(&recorded.records, &self.scope);
@@ -150,8 +148,7 @@ impl Settling<'_, '_> {
             meanwhile: &[],
             aside: None,
         };
-        let found = proof::references(sessions, &self.scope, &proving).await?;
-        count(&sessions[0], &self.scope, &found).await?;
+        proof::references(sessions, &self.scope, &proving).await?;
         self.step("restoring constraints");
         restore(sessions, &self.scope, Part::All).await
     }
@@ -276,21 +273,6 @@ impl Settling<'_, '_> {
         }
         Ok(())
     }
-}
-
-/// What the proofs took out again was not written.
-pub async fn count(session: &Session, scope: &Scope<'_>, corrections: &proof::Corrections) -> Result<()> {
-    for (entity, tally) in &corrections.entities {
-        let (rejected, parked) = (tally.rejected.cast_signed(), tally.parked.cast_signed());
-        let counts = Counts {
-            inserted: -(rejected + parked),
-            rejected,
-            parked,
-            ..Counts::default()
-        };
-        execution::count(session, scope.store, scope.execution, entity, &counts).await?;
-    }
-    Ok(())
 }
 
 /// What acts on rows that leave or change, of what is aside and this run puts back.

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use driftless_core::catalog::Catalog;
+use driftless_core::code;
 use driftless_core::name::QualifiedName;
 use driftless_core::plan::EntityPlan;
+use driftless_core::plan::aside::Silencing;
 use driftless_pg::Session;
 use futures_util::future::join_all;
 use tokio::sync::Notify;
@@ -28,7 +30,7 @@ pub struct Later {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Largest tables first.
+    /// In this order, as far as tables are free.
     left: Vec<AsideRecord>,
     /// The table of each build that goes on.
     building: Vec<QualifiedName>,
@@ -67,11 +69,20 @@ impl Drop for Held<'_> {
 }
 
 impl Later {
-    /// The builds that are left when what serves the proof is back.
+    /// The builds that are left when what serves the proof is back, those of tables that will be corrected last. None where foreign
+    /// keys act while rows leave: a cascade would ask for tables that nobody takes here.
     ///
     /// # Errors
     /// A lost connection.
-    pub async fn of(session: &mut Session, scope: &Scope<'_>, recorded: &Recorded) -> Result<Later> {
+    pub async fn of(
+        session: &mut Session,
+        scope: &Scope<'_>,
+        recorded: &Recorded,
+        corrected: &BTreeSet<&QualifiedName>,
+    ) -> Result<Later> {
+        if scope.silencing != Silencing::ReplicaRole {
+            return Ok(Later::default());
+        }
         let is_build = |record: &&AsideRecord| record.item.build.is_some() && record.item.unique.is_none();
         let records: Vec<AsideRecord> = due(scope, Part::All, recorded)
             .filter(is_build)
@@ -82,7 +93,9 @@ impl Later {
         }
         let presence = presence::look(session, &records).await?;
         let pending: Vec<_> = records.into_iter().zip(presence).collect();
-        Ok(Later::from(missing(&pending).into_iter().cloned().collect()))
+        let mut left: Vec<AsideRecord> = missing(&pending).into_iter().cloned().collect();
+        left.sort_by_key(|record| corrected.contains(&record.item.table));
+        Ok(Later::from(left))
     }
 
     fn from(left: Vec<AsideRecord>) -> Later {
@@ -101,14 +114,24 @@ impl Later {
 
     /// Builds over all these sessions, until nothing is left that can begin.
     ///
+    /// What keeps an index from being built ends it, and is met again by [`super::put_back`], which tells it: rows that
+    /// the proof takes out, and locks of others, may have gone by then.
+    ///
     /// # Errors
-    /// As [`super::restore`]. What rows forbid is recorded, and tried again by [`super::put_back`].
+    /// A lost lease.
     pub async fn build(&self, sessions: &mut [Session], scope: &Scope<'_>) -> Result<()> {
         let workers = sessions.iter_mut().map(async |session| {
             while let Some(record) = self.next() {
                 let done = build(session, scope, &record).await;
-                self.ended(&record, done.is_ok());
-                done?;
+                self.ended(&record);
+                if let Err(error) = done {
+                    self.stop();
+                    return if error.code() == code::LEASE_LOST {
+                        Err(error)
+                    } else {
+                        Ok(())
+                    };
+                }
             }
             Ok(())
         });
@@ -120,11 +143,13 @@ impl Later {
         self.state().take()
     }
 
-    fn ended(&self, record: &AsideRecord, well: bool) {
+    /// Nothing begins any more.
+    pub fn stop(&self) {
+        self.state().left.clear();
+    }
+
+    fn ended(&self, record: &AsideRecord) {
         let mut state = self.state();
-        if !well {
-            state.left.clear();
-        }
         if let Some(at) = state
             .building
             .iter()
@@ -232,17 +257,18 @@ mod tests {
         let mut wish = pin!(later.take(tables(&["large"])));
         assert!(wish.as_mut().poll(&mut context).is_pending());
         assert_eq!(seq(later.next().as_ref()), Some(3), "only elsewhere");
-        later.ended(&first, true);
+        later.ended(&first);
         assert!(wish.as_mut().poll(&mut context).is_pending(), "one goes on");
-        later.ended(&second, true);
+        later.ended(&second);
         assert!(wish.as_mut().poll(&mut context).is_ready());
     }
 
     #[test]
-    fn behind_an_error_nothing_begins() {
+    fn behind_the_end_nothing_begins() {
         let later = later(&["large", "small"]);
         let first = later.next().expect("one");
-        later.ended(&first, false);
+        later.stop();
+        later.ended(&first);
         assert_eq!(later.next(), None);
     }
 }

@@ -76,7 +76,7 @@ pub async fn references(
         return Ok(Corrections::default());
     };
     let later = match (proving.aside, idle.first_mut()) {
-        (Some(aside), Some(idle)) => Later::of(idle, scope, aside).await?,
+        (Some(aside), Some(idle)) => Later::of(idle, scope, aside, &broken(&watched)).await?,
         _ => Later::default(),
     };
     if idle.is_empty() {
@@ -84,7 +84,14 @@ pub async fn references(
         run_all(sessions, meanwhile).await?;
         return Ok(corrections);
     }
-    let correcting = to_fixpoint(session, scope, proving, &later, &mut watched);
+    let correcting = async {
+        let corrections = to_fixpoint(session, scope, proving, &later, &mut watched).await;
+        if corrections.is_err() {
+            // Of what is built from now on nothing would stay.
+            later.stop();
+        }
+        corrections
+    };
     let others = async {
         // One behind the other: a table that is sampled and one that is indexed keep each other waiting.
         run_all(idle, meanwhile).await?;
@@ -112,6 +119,14 @@ fn watched<'p>(store: &Store, proving: &Proving<'p>) -> Vec<(&'p EntityPlan, Vec
             (entity, watched.collect())
         })
         .collect()
+}
+
+/// The tables with orphans.
+fn broken<'p>(watched: &[(&'p EntityPlan, Vec<Watched>)]) -> BTreeSet<&'p QualifiedName> {
+    let broken = watched
+        .iter()
+        .filter(|(_, sites)| sites.iter().any(|one| one.seen.is_none()));
+    broken.map(|(entity, _)| &entity.into).collect()
 }
 
 async fn run_all(sessions: &mut [Session], statements: &[String]) -> Result<()> {
@@ -328,7 +343,8 @@ async fn correct(
         }
         proof.forget(&tx).await?;
     }
-    tx.commit().await?;
+    tx.commit(scope, Corrections::of(&entity.name, tally).counts())
+        .await?;
     Ok(tally)
 }
 

@@ -104,7 +104,7 @@ pub async fn twins(session: &mut Session, scope: &Scope<'_>, entity: &EntityPlan
         .remove(&tx)
         .await
         .context(format!("proof of the identities of entity {}", entity.name))?;
-    tx.commit().await?;
+    tx.commit(scope, corrections.counts()).await?;
     Ok(corrections)
 }
 

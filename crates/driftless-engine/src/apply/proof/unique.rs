@@ -53,7 +53,7 @@ pub async fn uniqueness(
         .remove(&tx, unique)
         .await
         .context(format!("proof of {}", item.label()))?;
-    tx.commit().await?;
+    tx.commit(scope, corrections.counts()).await?;
     Ok(corrections)
 }
 

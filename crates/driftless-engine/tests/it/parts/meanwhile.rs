@@ -6,7 +6,7 @@ use driftless_core::code;
 use driftless_engine::run::Stop;
 use driftless_engine::run::rejects::Dismissal;
 use driftless_engine::run::report::RejectFilter;
-use driftless_testkit::{Cluster, ClusterOptions, Server, TestDatabase, servers, wait_until};
+use driftless_testkit::{Client, Cluster, ClusterOptions, Server, TestDatabase, servers, wait_until};
 
 use crate::gate::{GATE, Gate};
 use crate::pair::{Pair, migrate_spec, migrate_until};
@@ -209,61 +209,130 @@ async fn contradicting_mappings_are_shown_up_to_twenty() {
     );
 }
 
-#[tokio::test]
-async fn indexes_that_no_proof_needs_are_built_while_it_corrects() {
-    let source = "CREATE TABLE parent (id int PRIMARY KEY);
-        INSERT INTO parent SELECT generate_series(1, 20);
-        CREATE TABLE child (id int PRIMARY KEY, parent_id int);
-        INSERT INTO child SELECT n, n FROM generate_series(1, 25) AS n;
-        CREATE TABLE item (id int PRIMARY KEY, n int);
-        INSERT INTO item SELECT n, n FROM generate_series(1, 100) AS n;";
-    let target = format!(
-        "{GATE} CREATE TABLE parents (id uuid PRIMARY KEY);
-         CREATE TABLE children (id uuid PRIMARY KEY, parent_id uuid NOT NULL REFERENCES parents, n int);
-         CREATE INDEX children_n ON children (n);
-         CREATE TABLE items (id uuid PRIMARY KEY, n int8);
-         CREATE INDEX items_gate ON items (public.gate(n, 1));"
-    );
-    let parents = r#"
-        [entities.parents]
-        from = "public.parent"
-        into = "public.parents"
-        columns.id = { id = true }
-    "#;
-    let others = r#"
-        [entities.children]
-        from = "public.child"
-        into = "public.children"
-        max_rejects = 10
-        columns = { id = { id = true }, parent_id = { ref = "parents", from = "parent_id" }, n = "parent_id" }
-        [entities.items]
-        from = "public.item"
-        into = "public.items"
-        columns = { id = { id = true }, n = "n" }
-    "#;
-    let pair = Pair::create("built-meanwhile", source, &target).await;
-    pair.migrate(parents).await.expect("loaded");
-    let gate = Gate::shut(&pair.target).await;
-    // No orphan can leave, since nothing can be recorded of it.
-    let recording = pair.target.client().await;
-    recording
-        .batch_execute("BEGIN; LOCK TABLE driftless.rejects IN SHARE MODE")
-        .await
-        .expect("locked");
-    let spec = pair.spec(&format!("{parents}{others}"));
-    let (report, ()) = tokio::join!(migrate_spec(&spec), async {
-        gate.reached().await;
-        recording.batch_execute("COMMIT").await.expect("let go");
+/// Rows of which the last five have no parent, in two entities, and an index that waits before a gate.
+struct Orphans {
+    pair: Pair,
+    mapping: String,
+    /// Holds the record of rejects: no orphan can leave.
+    recording: Client,
+}
+
+impl Orphans {
+    async fn with_parents_loaded(name: &str) -> Orphans {
+        let source = "CREATE TABLE parent (id int PRIMARY KEY);
+            INSERT INTO parent SELECT generate_series(1, 20);
+            CREATE TABLE child (id int PRIMARY KEY, parent_id int);
+            INSERT INTO child SELECT n, n FROM generate_series(1, 25) AS n;
+            CREATE TABLE item (id int PRIMARY KEY, n int);
+            INSERT INTO item SELECT n, n FROM generate_series(1, 100) AS n;";
+        let child = "(id uuid PRIMARY KEY, parent_id uuid NOT NULL REFERENCES parents, n int)";
+        let target = format!(
+            "{GATE} CREATE TABLE parents (id uuid PRIMARY KEY);
+             CREATE TABLE children {child};
+             CREATE INDEX children_n ON children (n);
+             CREATE TABLE cousins {child};
+             CREATE TABLE items (id uuid PRIMARY KEY, n int8);
+             CREATE INDEX items_gate ON items (public.gate(n, 1));"
+        );
+        let parents = r#"
+            [entities.parents]
+            from = "public.parent"
+            into = "public.parents"
+            columns.id = { id = true }
+        "#;
+        let child = |name: &str| {
+            format!(
+                r#"
+                [entities.{name}]
+                from = "public.child"
+                into = "public.{name}"
+                max_rejects = 10
+                columns = {{ id = {{ id = true }}, parent_id = {{ ref = "parents", from = "parent_id" }}, n = "parent_id" }}
+                "#
+            )
+        };
+        let items = r#"
+            [entities.items]
+            from = "public.item"
+            into = "public.items"
+            columns = { id = { id = true }, n = "n" }
+        "#;
+        let pair = Pair::create(name, source, &target).await;
+        pair.migrate(parents).await.expect("loaded");
+        let recording = locking(&pair, "LOCK TABLE driftless.rejects IN SHARE MODE").await;
+        Orphans {
+            mapping: [parents, &child("children"), &child("cousins"), items].concat(),
+            pair,
+            recording,
+        }
+    }
+
+    async fn left(&self, entity: &str) {
         wait_until("orphans that left", async || {
-            pair.count("SELECT count(*) FROM driftless.rejects WHERE entity = 'children'")
-                .await
-                == 5
+            let rejects = format!("SELECT count(*) FROM driftless.rejects WHERE entity = '{entity}'");
+            self.pair.count(&rejects).await == 5
         })
         .await;
+    }
+}
+
+/// A session that holds what a statement locks until it commits.
+async fn locking(pair: &Pair, statement: &str) -> Client {
+    let client = pair.target.client().await;
+    client
+        .batch_execute(&format!("BEGIN; {statement}"))
+        .await
+        .expect("locked");
+    client
+}
+
+async fn let_go(client: &Client) {
+    client.batch_execute("COMMIT").await.expect("let go");
+}
+
+#[tokio::test]
+async fn indexes_that_no_proof_needs_are_built_while_it_corrects() {
+    let orphans = Orphans::with_parents_loaded("built-meanwhile").await;
+    let pair = &orphans.pair;
+    let gate = Gate::shut(&pair.target).await;
+    let spec = pair.spec(&orphans.mapping);
+    let (report, ()) = tokio::join!(migrate_spec(&spec), async {
+        gate.reached().await;
+        let_go(&orphans.recording).await;
+        orphans.left("cousins").await;
         gate.open().await;
     });
     report.expect("loaded");
     assert_eq!(pair.count("SELECT count(*) FROM children").await, 20);
     let valid = "SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid::regclass::text IN ('items_gate', 'children_n')";
     assert_eq!(pair.count(valid).await, 2);
+}
+
+#[tokio::test]
+async fn what_an_interrupted_proof_took_out_is_not_told_as_written() {
+    let orphans = Orphans::with_parents_loaded("told").await;
+    let pair = &orphans.pair;
+    let gate = Gate::shut(&pair.target).await;
+    let (spec, stop) = (pair.spec(&orphans.mapping), Stop::new());
+    let (error, cousins) = tokio::join!(migrate_until(&spec, &stop), async {
+        gate.reached().await;
+        let cousins = locking(pair, "SELECT FROM cousins FOR UPDATE").await;
+        let_go(&orphans.recording).await;
+        gate.open().await;
+        orphans.left("children").await;
+        stop.request();
+        cousins
+    });
+    assert_eq!(error.expect_err("interrupted").code(), code::INTERRUPTED);
+    let_go(&cousins).await;
+    let report = migrate_spec(&spec).await.expect("continued");
+    for entity in report.entities.iter().filter(|one| one.rejected > 0) {
+        assert_eq!(
+            (entity.rejected, entity.inserted + entity.kept),
+            (5, 20),
+            "{}",
+            entity.entity
+        );
+    }
+    assert_eq!(report.entities.iter().filter(|one| one.rejected > 0).count(), 2);
 }
