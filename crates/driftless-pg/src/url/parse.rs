@@ -10,10 +10,18 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, PgError> {
         .or_else(|| text.strip_prefix("postgresql://"));
     match rest {
         Some(rest) => url(rest),
-        None if text.contains("://") => Err(url_error("the connection string is a URL of another kind")
+        None if has_scheme(text) => Err(url_error("the connection string is a URL of another kind")
             .remedy_is("begin it with postgres:// or postgresql://")),
         None => keywords(text),
     }
+}
+
+/// Whether a text begins as a URL does (RFC 3986, 3.1), or as one of JDBC (`jdbc:postgresql://`). Within a value `://` means nothing.
+fn has_scheme(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, _)| {
+        let mark = |letter: char| letter.is_ascii_alphanumeric() || "+-.:".contains(letter);
+        !scheme.is_empty() && scheme.chars().all(mark)
+    })
 }
 
 /// What follows `postgres://`.

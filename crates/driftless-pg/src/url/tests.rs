@@ -55,6 +55,19 @@ proptest! {
     }
 }
 
+#[test]
+fn only_what_begins_as_a_url_is_one() {
+    assert_eq!(password("host=h user=u password=://"), "://");
+    assert_eq!(password("user=u password = 'http://x'"), "http://x");
+    for text in ["mysql://u@h/d", "jdbc:postgresql://h/d", "git+ssh://h"] {
+        let error = ConnectConfig::parse(text).expect_err("no URL of PostgreSQL");
+        assert!(
+            error.to_string().contains("URL of another kind"),
+            "{text}: {error}"
+        );
+    }
+}
+
 fn parse(text: &str) -> ConnectConfig {
     ConnectConfig::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
