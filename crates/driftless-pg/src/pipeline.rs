@@ -19,7 +19,7 @@ use crate::wire::Wire;
 const MESSAGE_BYTES: usize = 256 * 1024;
 
 /// How many COPYs may wait for their answers. A refusal is then seen before much was sent in vain.
-const MOST_COPIES: usize = 4;
+const MOST_COPIES: usize = 12;
 
 /// What became of a COPY that was sent ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl Pipeline {
     }
 
     /// Makes ready for a statement behind what is not answered yet. Where that would not be safe the answers are read first:
-    /// behind COPYs, whose rows are counted before anything else happens, and behind a BEGIN of another group.
+    /// behind a BEGIN of another group, and behind COPYs unless an error of theirs fails the statement, too.
     ///
     /// # Errors
     /// What was sent ahead and refused, a transaction that did not begin, a lost connection. The statement must not be sent then.
@@ -160,7 +160,9 @@ impl Pipeline {
         }
         let grouped = !matches!(request, Request::Batch(_));
         let begins = self.due.iter().any(|due| matches!(due.what, What::Begin));
-        if self.copies() > 0 || (begins && !(grouped && self.is_open())) {
+        // What COPYs were refused for fails their transaction, but a batch may end that by itself.
+        let safe_behind_copies = grouped || self.copies() == 0;
+        if !safe_behind_copies || (begins && !(grouped && self.is_open())) {
             return self.collect().await;
         }
         if !grouped {
@@ -365,6 +367,7 @@ impl Pipeline {
             let cause = "a COPY was sent ahead outside of a transaction";
             return Err(PgError::new(ErrorKind::Usage, self.wire.place(), cause));
         }
+        self.close()?;
         self.flush().await;
         while self.copies() >= MOST_COPIES {
             self.answer_front().await;

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use driftless_core::batch::Room;
 use driftless_core::plan::aside::Triggers;
-use driftless_core::transform::Shaped;
-use driftless_pg::BeginMode;
-use tokio::sync::mpsc;
+use driftless_core::transform::{Census, Shaped};
+use driftless_pg::{BeginMode, Session, Transaction};
+use tokio::sync::{Mutex as Turns, MutexGuard, mpsc};
 
 use super::counting::Counting;
 use super::fence::Fence;
-use super::lane::Lane;
+use super::lane::Reader;
 use super::send::{confirm, is_of_a_row};
 use super::write::{Care, Parents, Writing, Written};
 use crate::error::{EngineError, Result};
@@ -80,9 +80,9 @@ pub struct ChunkWork<'w, 'p> {
     pub room: Mutex<Room>,
 }
 
-/// A reference, by its number, whose parent's rows are all in the target, as far as they are ever going to be.
+/// A reference, by its number, that is decided as rows pass by once all rows of its parent are in the target.
 #[derive(Debug, Clone, Copy)]
-pub struct Loaded<'w> {
+pub struct Parent<'w> {
     /// The reference.
     pub reference: usize,
     /// The keys of the parent's rows.
@@ -136,8 +136,17 @@ impl ChunkWork<'_, '_> {
     }
 
     /// Loads a chunk: fast, and again with care if the target refused a row, or as it was after a deadlock. With care at once
-    /// where rows of the chunk before were refused. References whose `parents` are all loaded are decided as rows pass by.
-    pub async fn load(&self, lane: &mut Lane, chunk: &Chunk, parents: &[Loaded<'_>]) -> Result<Counts> {
+    /// where rows of the chunk before were refused. References to `parents` that are all loaded are decided as rows pass by.
+    ///
+    /// The `turn` is given up when all rows are on their way to the target: what is left is answers, and another chunk may be
+    /// read and written beside.
+    pub async fn load(
+        &self,
+        reader: &Turns<Reader<'_>>,
+        writer: &mut Session,
+        (chunk, parents): (&Chunk, &[Parent<'_>]),
+        turn: MutexGuard<'_, ()>,
+    ) -> Result<Counts> {
         let (read, bytes) = self.progress.reading();
         let mut care = if self.wary.load(Ordering::Relaxed) {
             Care::Isolating
@@ -146,8 +155,11 @@ impl ChunkWork<'_, '_> {
         };
         let mut deadlocks = 0;
         let withheld = Withheld::default();
+        let work = (chunk, parents, &withheld);
+        let mut turn = Some(turn);
         loop {
-            match self.attempt(lane, (chunk, parents), care, &withheld).await {
+            let attempt = self.attempt((reader, &mut *writer), work, care, &mut turn);
+            match attempt.await {
                 Err(_) if withheld.grew() => {}
                 Err(error) if care == Care::Fast && is_of_a_row(&error) => {
                     care = Care::Isolating;
@@ -172,8 +184,8 @@ impl ChunkWork<'_, '_> {
     }
 
     /// Makes references null that lead to no row of parents which are all loaded.
-    fn lose_dangling(&self, shaped: &mut Shaped, parents: &[Loaded<'_>]) {
-        for parent in parents {
+    fn lose_dangling(&self, shaped: &mut Shaped, parents: &[Parent<'_>]) {
+        for parent in parents.iter().filter(|parent| parent.keys.is_complete()) {
             parent
                 .keys
                 .null_dangling(&self.shaping.shaper, shaped, parent.reference);
@@ -182,20 +194,42 @@ impl ChunkWork<'_, '_> {
 
     async fn attempt(
         &self,
-        lane: &mut Lane,
-        (chunk, parents): (&Chunk, &[Loaded<'_>]),
+        (reader, writer): (&Turns<Reader<'_>>, &mut Session),
+        (chunk, parents, withheld): (&Chunk, &[Parent<'_>], &Withheld),
         care: Care,
-        withheld: &Withheld,
+        turn: &mut Option<MutexGuard<'_, ()>>,
     ) -> Result<Counts> {
         let started = Instant::now();
-        let plan = self.shaping.plan;
-        let Lane {
-            source,
-            writer,
-            evaluator,
-        } = lane;
-        let (to_shape, mut read) = mpsc::channel::<Extracted>(1);
         let (to_write, mut shaped) = mpsc::channel(1);
+        let reading = async {
+            let mut reader = reader.lock().await;
+            self.read(&mut reader, (chunk, withheld), to_write).await
+        };
+        let writing = async {
+            let written = self.write(writer, &mut shaped, parents, care).await;
+            turn.take();
+            written
+        };
+        // A channel that closes looks the same at the end and after a failure: only when both are well is it the end.
+        let (bytes, (tx, mut counts, census)) = tokio::try_join!(reading, writing)?;
+        counts.bytes = bytes;
+        counts.duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.end(tx, chunk.number, &counts).await?;
+        self.keys.committed(census);
+        self.progress.committed(&counts);
+        Ok(counts)
+    }
+
+    /// Reads and shapes rows; how many bytes they had.
+    async fn read(
+        &self,
+        reader: &mut Reader<'_>,
+        (chunk, withheld): (&Chunk, &Withheld),
+        to_write: mpsc::Sender<Shaped>,
+    ) -> Result<i64> {
+        let plan = self.shaping.plan;
+        let Reader { source, evaluator } = reader;
+        let (to_shape, mut read) = mpsc::channel::<Extracted>(1);
         let reading = async {
             let rows = self.reading(source, Rows::Chunk(chunk), withheld);
             let mut rows = rows.expecting(self.room());
@@ -226,67 +260,75 @@ impl ChunkWork<'_, '_> {
             drop(to_write);
             Ok::<i64, EngineError>(bytes)
         };
-        let writing = async {
-            let tx = writer.begin(BeginMode::ReadWrite).await?;
-            let guard = self.lease.guard();
-            tx.each(&[guard.as_str(), care.settings()]).await?;
-            let to = Writing {
-                store: self.store,
-                shaping: self.shaping,
-                execution: self.execution,
-                care,
-                staying: false,
-                parents: Parents::Coming,
-            };
-            if care == Care::Isolating {
-                // Where the columns are others now, every single row would be refused.
-                self.fence.target_kept(&tx).await?;
-            }
-            let (mut counts, mut refused) = (Counts::default(), false);
-            let mut census = self.keys.of_a_chunk(plan);
-            while let Some(mut batch) = shaped.recv().await {
-                self.lose_dangling(&mut batch, parents);
-                let faulty = batch.rows() - batch.writable_rows();
-                let Written { counts: some, rows } = to.write(&tx, &mut batch).await?;
-                refused |= some.rejected + some.parked > faulty as i64;
-                counts.add(&some);
-                Counting::count(&mut census, &batch, &rows);
-                self.made(batch.batch.room());
-            }
-            self.wary.store(refused, Ordering::Relaxed);
-            Ok::<_, EngineError>((tx, counts, census))
+        let ((), bytes) = tokio::try_join!(reading, shaping)?;
+        Ok(bytes)
+    }
+
+    /// Writes rows as they come, in a transaction that is still open then.
+    async fn write<'t>(
+        &self,
+        writer: &'t mut Session,
+        shaped: &mut mpsc::Receiver<Shaped>,
+        parents: &[Parent<'_>],
+        care: Care,
+    ) -> Result<(Transaction<'t>, Counts, Option<Census>)> {
+        let tx = writer.begin(BeginMode::ReadWrite).await?;
+        let guard = self.lease.guard();
+        tx.each(&[guard.as_str(), care.settings()]).await?;
+        let to = Writing {
+            store: self.store,
+            shaping: self.shaping,
+            execution: self.execution,
+            care,
+            staying: false,
+            parents: Parents::Coming,
         };
-        // A channel that closes looks the same at the end and after a failure: only when all three are well is it the end.
-        let ((), bytes, (tx, mut counts, census)) = tokio::try_join!(reading, shaping, writing)?;
-        counts.bytes = bytes;
-        counts.duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let entity = plan.name.as_str();
+        if care == Care::Isolating {
+            // Where the columns are others now, every single row would be refused.
+            self.fence.target_kept(&tx).await?;
+        }
+        let (mut counts, mut refused) = (Counts::default(), false);
+        let mut census = self.keys.of_a_chunk(self.shaping.plan);
+        while let Some(mut batch) = shaped.recv().await {
+            self.lose_dangling(&mut batch, parents);
+            let faulty = batch.rows() - batch.writable_rows();
+            let Written { counts: some, rows } = to.write(&tx, &mut batch).await?;
+            refused |= some.rejected + some.parked > faulty as i64;
+            counts.add(&some);
+            Counting::count(&mut census, &batch, &rows);
+            self.made(batch.batch.room());
+        }
+        self.wary.store(refused, Ordering::Relaxed);
+        Ok((tx, counts, census))
+    }
+
+    /// Puts the checkpoint behind the rows of a chunk, and commits.
+    async fn end(&self, tx: Transaction<'_>, chunk: i32, counts: &Counts) -> Result<()> {
+        let entity = self.entity();
         crate::crash::point("before-checkpoint");
-        // One way to the server and back for all of it. What a COPY was refused for comes first, and fails the rest.
-        let (copied, kept, done, counted) = tokio::join!(
+        // One way to the server and back for all of it. What a COPY was refused for fails what follows it.
+        let (done, counted, kept, copied) = tokio::join!(
             biased;
-            confirm(&tx, &plan.name),
-            self.fence.target_kept(&tx),
             chunk::done(
                 &tx,
                 self.store,
                 entity,
-                chunk.number,
+                chunk,
                 self.snapshot,
                 self.execution,
-                &counts,
+                counts,
             ),
-            execution::count(&tx, self.store, self.execution, entity, &counts)
+            execution::count(&tx, self.store, self.execution, entity, counts),
+            self.fence.target_kept(&tx),
+            confirm(&tx, entity)
         );
-        copied?;
-        kept?;
         done?;
         counted?;
+        kept?;
+        copied?;
         crate::crash::point("before-commit");
         tx.commit().await?;
         crate::crash::point("after-commit");
-        self.keys.committed(census);
-        self.progress.committed(&counts);
-        Ok(counts)
+        Ok(())
     }
 }

@@ -20,6 +20,15 @@ pub struct Lane {
     pub evaluator: Session,
 }
 
+/// What a lane reads with, for one chunk after the other.
+#[derive(Debug)]
+pub struct Reader<'l> {
+    /// Sees the run's snapshot of the source.
+    pub source: &'l Session,
+    /// Evaluates expressions in the target.
+    pub evaluator: &'l mut Session,
+}
+
 /// Opens a session that writes rows into the target: triggers silent where the role may say so, names as the application
 /// resolves them, known to the lease.
 pub async fn writer(target: &Pool, lease: &Lease, silencing: Silencing) -> Result<Session> {
@@ -81,8 +90,12 @@ impl Lane {
         })
     }
 
-    /// Makes it fit for other work after the source refused a statement: the snapshot stays, the locks go.
-    pub async fn recover(&self) -> Result<()> {
-        snapshot::recover(&self.source).await
+    /// What it reads with, and what it writes with.
+    pub fn split(&mut self) -> (Reader<'_>, &mut Session) {
+        let reader = Reader {
+            source: &self.source,
+            evaluator: &mut self.evaluator,
+        };
+        (reader, &mut self.writer)
     }
 }

@@ -14,7 +14,7 @@ use driftless_core::transform::{COPY_HEADER, COPY_TRAILER};
 use driftless_pg::{BeginMode, Param, Session, Transaction};
 
 use super::chunk::ChunkWork;
-use super::lane::Lane;
+use super::lane::Reader;
 use super::referrer::{Along, hold, referrers};
 use super::send::copy;
 use super::write::{Care, Parents, Writing};
@@ -31,10 +31,15 @@ const KEYS_AT_ONCE: usize = 2000;
 
 impl ChunkWork<'_, '_> {
     /// Mends these ranges of an entity; `None` mends all of it, whatever ranges are finished.
-    pub async fn mend(&self, lane: &mut Lane, ranges: Option<&[Chunk]>) -> Result<Counts> {
+    pub async fn mend(
+        &self,
+        reader: &mut Reader<'_>,
+        writer: &mut Session,
+        ranges: Option<&[Chunk]>,
+    ) -> Result<Counts> {
         let withheld = Withheld::default();
         loop {
-            match self.mend_without(lane, ranges, &withheld).await {
+            match self.mend_without(reader, writer, ranges, &withheld).await {
                 Err(_) if withheld.grew() => {}
                 other => return other,
             }
@@ -43,16 +48,12 @@ impl ChunkWork<'_, '_> {
 
     async fn mend_without(
         &self,
-        lane: &mut Lane,
+        Reader { source, evaluator }: &mut Reader<'_>,
+        writer: &mut Session,
         ranges: Option<&[Chunk]>,
         withheld: &Withheld,
     ) -> Result<Counts> {
         let plan = self.shaping.plan;
-        let Lane {
-            source,
-            writer,
-            evaluator,
-        } = lane;
         let tx = writer.begin(BeginMode::ReadWrite).await?;
         tx.batch(&self.lease.guard()).await?;
         tx.batch(&seen_table(plan)).await?;

@@ -8,20 +8,21 @@ use driftless_core::code;
 use driftless_core::name::QualifiedName;
 use driftless_core::plan::aside::AsideItem;
 use driftless_core::plan::{EntityPlan, Plan};
-use driftless_pg::Disposition;
+use driftless_pg::{Disposition, Session};
 
 use crate::apply::chunk::ChunkWork;
-use crate::apply::lane::Lane;
 use crate::error::{EngineError, Result};
+use crate::extract::snapshot;
 use crate::preflight::busy::{self, Wish};
 
 /// Statements that the tables do not fit any more: types that differ, an object of another kind, a generated column.
 const UNFIT: [&str; 4] = ["42804", "42809", "428C9", "0A000"];
 
-/// The error of a halted entity, if this is one; any other error ends the run. The lane can be used again.
+/// The error of a halted entity, if this is one; any other error ends the run. The sessions can be used again: of the source the
+/// snapshot stays, and locks go.
 pub(super) async fn halt(
     error: EngineError,
-    lane: &mut Lane,
+    (source, writer): (&Session, &Session),
     work: &ChunkWork<'_, '_>,
 ) -> Result<EngineError> {
     let plan = work.shaping.plan;
@@ -31,7 +32,7 @@ pub(super) async fn halt(
         plan.name
     );
     if error.code() == code::SCHEMA_CHANGED {
-        lane.recover().await?;
+        snapshot::recover(source).await?;
         return Ok(error.context(place).remedy(again));
     }
     let Some(pg) = error.pg().filter(|pg| pg.server().is_some()) else {
@@ -39,11 +40,11 @@ pub(super) async fn halt(
     };
     let state = pg.sqlstate().unwrap_or_default();
     if busy::timed_out(pg) {
-        let at_source = pg.place() == lane.source.place() && pg.place() != lane.writer.place();
-        lane.recover().await?;
+        let at_source = pg.place() == source.place() && pg.place() != writer.place();
+        snapshot::recover(source).await?;
         let (session, asked) = match &plan.origin.relation {
-            Some(relation) if at_source => (&lane.source, (relation, Wish::Read)),
-            _ => (&lane.writer, (&plan.into, Wish::Change)),
+            Some(relation) if at_source => (source, (relation, Wish::Read)),
+            _ => (writer, (&plan.into, Wish::Change)),
         };
         return Ok(busy::error_asking(session, &[asked]).await?.context(place));
     }
@@ -54,12 +55,12 @@ pub(super) async fn halt(
             format!("{place}, {}", pg.place()),
             pg.cause(),
         );
-        lane.recover().await?;
+        snapshot::recover(source).await?;
         return Ok(told.remedy(again));
     }
     // Bytes of one type sent into a column of another end in all kinds of errors.
-    lane.recover().await?;
-    match work.fence.target_kept(&lane.writer).await {
+    snapshot::recover(source).await?;
+    match work.fence.target_kept(writer).await {
         Err(changed) if changed.code() == code::SCHEMA_CHANGED => Ok(changed.context(place).remedy(again)),
         _ => Err(error.context(place)),
     }

@@ -1,21 +1,21 @@
 //! Lanes: streams of work side by side, each with sessions of its own, fed from one queue.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex as State, PoisonError};
 
 use driftless_core::code;
 use driftless_core::error::Finding;
 use driftless_core::plan::EntityPlan;
 use driftless_core::spec::Limit;
 use driftless_pg::Session;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use super::Events;
 use super::halt::halt;
 use super::queue::{Next, Queue};
 use super::report::Event;
-use crate::apply::chunk::{ChunkWork, Loaded, despite_deadlocks};
-use crate::apply::lane::Lane;
+use crate::apply::chunk::{ChunkWork, Parent, despite_deadlocks};
+use crate::apply::lane::{Lane, Reader};
 use crate::error::{EngineError, Result};
 use crate::store::Store;
 use crate::store::chunk::Chunk;
@@ -25,11 +25,11 @@ use crate::store::reject;
 /// What lanes share.
 #[derive(Debug)]
 pub struct Shared {
-    queue: Mutex<Queue>,
+    queue: State<Queue>,
     changed: Notify,
     /// Counts of this run by entity.
-    counts: Mutex<BTreeMap<String, Counts>>,
-    halted: Mutex<Halted>,
+    counts: State<BTreeMap<String, Counts>>,
+    halted: State<Halted>,
 }
 
 /// What came to a halt.
@@ -55,13 +55,13 @@ pub struct Entity<'w, 'p> {
 }
 
 impl Entity<'_, '_> {
-    /// References whose parents are loaded.
-    fn loaded_parents<'e>(&self, entities: &'e [Entity<'_, '_>]) -> Vec<Loaded<'e>> {
-        let parents = self.parents.iter().map(|(reference, parent)| Loaded {
+    /// References that are decided as rows pass by.
+    fn deciding_parents<'e>(&self, entities: &'e [Entity<'_, '_>]) -> Vec<Parent<'e>> {
+        let parents = self.parents.iter().map(|(reference, parent)| Parent {
             reference: *reference,
             keys: &entities[*parent].work.keys,
         });
-        parents.filter(|parent| parent.keys.is_complete()).collect()
+        parents.collect()
     }
 }
 
@@ -80,10 +80,10 @@ impl Shared {
     /// For a queue.
     pub fn new(queue: Queue) -> Arc<Shared> {
         Arc::new(Shared {
-            queue: Mutex::new(queue),
+            queue: State::new(queue),
             changed: Notify::new(),
-            counts: Mutex::default(),
-            halted: Mutex::default(),
+            counts: State::default(),
+            halted: State::default(),
         })
     }
 
@@ -137,72 +137,116 @@ impl Shared {
     }
 }
 
-/// Works until the queue ends.
+/// Works until the queue ends. `other` writes in turn with the lane's own session, so that a chunk begins when all rows of the one
+/// before are on their way: only the end of that, which is answers, overlaps.
 pub async fn work(
     lane: &mut Lane,
+    other: &mut Session,
     shared: &Shared,
     entities: &[Entity<'_, '_>],
     events: &Events,
 ) -> Result<()> {
-    loop {
-        // Registered before looking, so that no change between the two is missed.
-        let changed = shared.changed.notified();
-        match shared.take() {
-            Next::End => {
-                shared.changed.notify_waiters();
-                return Ok(());
-            }
-            Next::Wait => changed.await,
-            Next::Mend(number, stale) => {
-                let work = &entities[number].work;
-                let entity = work.entity().to_owned();
-                events
-                    .send(Event::Phase {
-                        entity: entity.clone(),
-                        phase: "mending",
-                    })
-                    .ok();
-                if let Err(error) = mend(work, lane, stale.as_deref()).await {
-                    shared.halt(number, halt(error, lane, work).await?);
+    let (reader, writer) = lane.split();
+    let hand = Hand {
+        shared,
+        entities,
+        events,
+        reader: Mutex::new(reader),
+        turn: Mutex::new(()),
+    };
+    tokio::try_join!(hand.work(writer), hand.work(other))?;
+    Ok(())
+}
+
+/// What both hands of a lane share.
+struct Hand<'h, 'w, 'p> {
+    shared: &'h Shared,
+    entities: &'h [Entity<'w, 'p>],
+    events: &'h Events,
+    reader: Mutex<Reader<'h>>,
+    /// Held by the one whose rows are under way.
+    turn: Mutex<()>,
+}
+
+impl Hand<'_, '_, '_> {
+    /// Works until the queue ends.
+    async fn work(&self, writer: &mut Session) -> Result<()> {
+        loop {
+            let turn = self.turn.lock().await;
+            // Registered before looking, so that no change between the two is missed.
+            let changed = self.shared.changed.notified();
+            match self.shared.take() {
+                Next::End => {
+                    self.shared.changed.notify_waiters();
+                    return Ok(());
                 }
-                shared.ended(number);
-            }
-            Next::Chunk(number, chunk) => {
-                let entity = &entities[number];
-                let plan = entity.work.shaping.plan;
-                let parents = entity.loaded_parents(entities);
-                let loaded = entity.work.load(lane, &chunk, &parents).await;
-                let counts = match loaded {
-                    Ok(counts) => counts,
-                    Err(error) => {
-                        shared.halt(number, halt(error, lane, &entity.work).await?);
-                        shared.ended(number);
-                        continue;
-                    }
-                };
-                let finished = shared.ended(number) && !shared.is_halted(&plan.name);
-                if finished {
-                    entity.work.keys.end();
-                }
-                let mut sum = shared.count(&plan.name, &counts);
-                sum.add(&entity.before);
-                if excess(plan, &sum, finished, entity.estimated_rows).is_some() {
-                    // What earlier runs rejected may be mended by now, and what a foreign key refused is tried again at the
-                    // end, and judged behind it: only the record tells.
-                    let store = entity.work.store;
-                    (sum.rejected, sum.parked) = reject::lasting(&lane.writer, store, &plan.name).await?;
-                    if let Some(excess) = excess(plan, &sum, finished, entity.estimated_rows) {
-                        return Err(too_many(&lane.writer, store, plan, &excess).await?);
-                    }
-                }
+                Next::Wait => changed.await,
+                Next::Mend(number, stale) => self.mend(writer, number, stale.as_deref()).await?,
+                Next::Chunk(number, chunk) => self.load(writer, number, &chunk, turn).await?,
             }
         }
     }
-}
 
-/// Mends; again from the beginning after a deadlock.
-async fn mend(work: &ChunkWork<'_, '_>, lane: &mut Lane, stale: Option<&[Chunk]>) -> Result<Counts> {
-    despite_deadlocks(async || work.mend(lane, stale).await).await
+    /// Mends; again from the beginning after a deadlock.
+    async fn mend(&self, writer: &mut Session, number: usize, stale: Option<&[Chunk]>) -> Result<()> {
+        let work = &self.entities[number].work;
+        let phase = Event::Phase {
+            entity: work.entity().to_owned(),
+            phase: "mending",
+        };
+        self.events.send(phase).ok();
+        let mut reader = self.reader.lock().await;
+        let mended = despite_deadlocks(async || work.mend(&mut reader, writer, stale).await).await;
+        if let Err(error) = mended {
+            let sessions = (reader.source, &*writer);
+            self.shared.halt(number, halt(error, sessions, work).await?);
+        }
+        self.shared.ended(number);
+        Ok(())
+    }
+
+    /// Loads a chunk, and judges how many rows were rejected.
+    async fn load(
+        &self,
+        writer: &mut Session,
+        number: usize,
+        chunk: &Chunk,
+        turn: MutexGuard<'_, ()>,
+    ) -> Result<()> {
+        let (shared, entity) = (self.shared, &self.entities[number]);
+        let plan = entity.work.shaping.plan;
+        let parents = entity.deciding_parents(self.entities);
+        let loaded = entity
+            .work
+            .load(&self.reader, writer, (chunk, &parents), turn)
+            .await;
+        let counts = match loaded {
+            Ok(counts) => counts,
+            Err(error) => {
+                let reader = self.reader.lock().await;
+                let sessions = (reader.source, &*writer);
+                shared.halt(number, halt(error, sessions, &entity.work).await?);
+                shared.ended(number);
+                return Ok(());
+            }
+        };
+        let finished = shared.ended(number) && !shared.is_halted(&plan.name);
+        if finished {
+            entity.work.keys.end();
+        }
+        let mut sum = shared.count(&plan.name, &counts);
+        sum.add(&entity.before);
+        if excess(plan, &sum, finished, entity.estimated_rows).is_some() {
+            // What earlier runs rejected may be mended by now, and what a foreign key refused is tried again at the
+            // end, and judged behind it: only the record tells.
+            let store = entity.work.store;
+            (sum.rejected, sum.parked) = reject::lasting(writer, store, &plan.name).await?;
+            if let Some(excess) = excess(plan, &sum, finished, entity.estimated_rows) {
+                return Err(too_many(writer, store, plan, &excess).await?);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Reasons for rejects that are named, the most frequent ones.

@@ -319,23 +319,21 @@ impl<'r> Run<'r> {
             crash::point("aside-dropped");
             tokio::try_join!(self.shapings(&held.session, &facts), self.found(&held.session))
         };
-        let ((at_work, found), mut lanes) =
-            tokio::try_join!(setting_aside, self.lanes(&lease, &snapshot, silencing))?;
+        let ((at_work, found), mut lanes, mut builders) = tokio::try_join!(
+            setting_aside,
+            self.lanes(&lease, &snapshot, silencing),
+            self.builders(&lease, silencing)
+        )?;
         let (queue, entities) = self.work_list(found, &lease, &snapshot, &at_work, silencing);
-        let halted = self.load(queue, &entities, &mut lanes).await?;
+        let halted = self.load(queue, &entities, &mut lanes, &mut builders).await?;
         let plans: Vec<&EntityPlan> = entities
             .iter()
             .map(|entity| entity.work.shaping.plan)
             .filter(|plan| !halted.entities.contains(&plan.name))
             .collect();
-        // The sessions that build are made ready meanwhile.
-        let writers = lanes
-            .iter()
-            .map(|_| lane::writer(&prepared.target, &lease, silencing));
-        let ((), aside, mut builders) = tokio::try_join!(
+        let ((), aside) = tokio::try_join!(
             begin::advance(&mut held.session, &prepared.store, &guard, &plans, Phase::Loaded),
-            outstanding(&lanes[0].writer, &prepared.store),
-            try_join_all(writers)
+            outstanding(&lanes[0].writer, &prepared.store)
         )?;
         for plan in &plans {
             self.events
@@ -513,6 +511,13 @@ impl<'r> Run<'r> {
         try_join_all(lanes).await
     }
 
+    /// A session for each lane that writes in turn with the lane's own, and builds indexes behind it.
+    async fn builders(&self, lease: &Lease, silencing: Silencing) -> Result<Vec<Session>> {
+        let count = lane_count(&self.prepared.plan);
+        let builders = (0..count).map(|_| lane::writer(&self.prepared.target, lease, silencing));
+        try_join_all(builders).await
+    }
+
     /// Who waits for whom: under replica role no foreign key is checked.
     fn waits(&self, silencing: Silencing, aside: &[AsideItem]) -> BTreeMap<String, BTreeSet<String>> {
         let plans: Vec<&EntityPlan> = self.entities().collect();
@@ -615,13 +620,20 @@ impl<'r> Run<'r> {
     }
 
     /// Mends what earlier runs loaded, and loads every chunk that is not done.
-    async fn load(&self, queue: Queue, entities: &[Entity<'_, '_>], lanes: &mut [Lane]) -> Result<Halted> {
+    async fn load(
+        &self,
+        queue: Queue,
+        entities: &[Entity<'_, '_>],
+        lanes: &mut [Lane],
+        builders: &mut [Session],
+    ) -> Result<Halted> {
         self.step("loading");
         let shared = Shared::new(queue);
         let names: Vec<&str> = entities.iter().map(|entity| entity.work.entity()).collect();
         let working = lanes
             .iter_mut()
-            .map(|lane| lanes::work(lane, &shared, entities, self.events));
+            .zip(builders)
+            .map(|(lane, builder)| lanes::work(lane, builder, &shared, entities, self.events));
         watch::show(
             self.events,
             &names,
