@@ -40,6 +40,7 @@ use driftless_core::name::QualifiedName;
 use driftless_pg::{Param, Session};
 
 use crate::error::Result;
+use type_tree::TypeTree;
 
 /// What to look at.
 #[derive(Debug, Clone, Default)]
@@ -77,21 +78,34 @@ pub async fn introspect(session: &Session, wanted: &Wanted) -> Result<Catalog> {
     )?;
     let oids = [oid_array(found.keys())];
     let ask = async |sql: &str| Ok(session.query(sql, &oids).await?);
-    let indexes = detail::indexes_sql(session);
-    let (columns, constraints, indexes, triggers, references, rules, heirs, partitions, publications, seen) =
-        tokio::try_join!(
-            ask(relation::COLUMNS),
-            ask(detail::CONSTRAINTS),
-            ask(&indexes),
-            ask(detail::TRIGGERS),
-            ask(detail::REFERENCES),
-            ask(around::RULES),
-            ask(around::HEIRS),
-            ask(around::PARTITIONS),
-            ask(around::PUBLICATIONS),
-            rows::look(session, wanted, &found, &patience)
-        )?;
-    let types = relation::columns(session, &columns, &mut found).await?;
+    let (indexes, types) = (detail::indexes_sql(session), type_tree::of_columns());
+    let (
+        columns,
+        types,
+        constraints,
+        indexes,
+        triggers,
+        references,
+        rules,
+        heirs,
+        partitions,
+        publications,
+        seen,
+    ) = tokio::try_join!(
+        ask(relation::COLUMNS),
+        ask(&types),
+        ask(detail::CONSTRAINTS),
+        ask(&indexes),
+        ask(detail::TRIGGERS),
+        ask(detail::REFERENCES),
+        ask(around::RULES),
+        ask(around::HEIRS),
+        ask(around::PARTITIONS),
+        ask(around::PUBLICATIONS),
+        rows::look(session, wanted, &found, &patience)
+    )?;
+    let types = TypeTree::read(&types)?;
+    relation::columns(&columns, &types, &mut found)?;
     detail::constraints(&constraints, &mut found)?;
     detail::indexes(&indexes, &mut found)?;
     detail::triggers(&triggers, &mut found)?;

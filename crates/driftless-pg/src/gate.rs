@@ -86,6 +86,20 @@ impl Gate {
         pipeline.post_ahead(sql, params)
     }
 
+    /// The same for a batch.
+    ///
+    /// # Errors
+    /// As [`Gate::ahead`].
+    pub(crate) async fn batch_ahead(&self, sql: &str) -> Result<(), PgError> {
+        let mut pipeline = self.turn().await?;
+        pipeline.queue_up(&Request::Batch(sql)).await?;
+        if !pipeline.is_begun() {
+            let cause = "a batch was sent ahead outside of a transaction";
+            return Err(PgError::new(ErrorKind::Usage, &self.place, cause));
+        }
+        pipeline.post_batch_ahead(sql)
+    }
+
     /// Sends a COPY with its whole stream.
     pub(crate) async fn copy(&self, sql: &str, stream: Bytes, rows: u64) -> Result<(), PgError> {
         let mut pipeline = self.turn().await?;

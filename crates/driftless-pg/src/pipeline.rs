@@ -275,6 +275,13 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Puts a batch into the outbox that nobody waits for.
+    pub(crate) fn post_batch_ahead(&mut self, sql: &str) -> Result<(), PgError> {
+        self.wire.post_simple(sql)?;
+        self.push(What::Ahead, true, false);
+        Ok(())
+    }
+
     /// Puts the beginning of a transaction into the outbox, and what belongs to it.
     pub(crate) fn post_begin(&mut self, statements: &[String]) -> Result<(), PgError> {
         self.not_begun = None;

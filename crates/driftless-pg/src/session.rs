@@ -351,6 +351,14 @@ impl Session {
         self.inner().gate.ahead(sql, params).await
     }
 
+    /// The same for statements of the simple protocol, of which there may be several. They must not end the transaction.
+    ///
+    /// # Errors
+    /// As [`Session::ahead`].
+    pub async fn batch_ahead(&self, sql: &str) -> Result<(), PgError> {
+        self.inner().gate.batch_ahead(sql).await
+    }
+
     /// Waits for the answers to all COPYs that were sent ahead: what became of those since this was asked last.
     ///
     /// # Errors

@@ -1,7 +1,5 @@
 //! The beginning of loads: what is recorded before the first row is written.
 
-use std::future::Future;
-
 use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::{BeginMode, Session};
 
@@ -16,21 +14,19 @@ use crate::store::lease::Lease;
 use crate::store::{Store, identity};
 
 /// Records entities with their chunks, makes their identity tables and takes over adopted mappings, and notes under which snapshot the
-/// execution reads: all or nothing. What cuts the chunks goes on meanwhile.
+/// execution reads: all or nothing.
 pub async fn entities(
     session: &mut Session,
     store: &Store,
     lease: &Lease,
     (execution, snapshot): (i64, &str),
-    plans: &[&EntityPlan],
-    cutting: impl Future<Output = Result<Vec<(&EntityPlan, Vec<Chunk>)>>>,
+    cut: &[(&EntityPlan, Vec<Chunk>)],
 ) -> Result<()> {
     let tx = session.begin(BeginMode::ReadWrite).await?;
     tx.ahead(&lease.guard(), &[]).await?;
-    let (cut, ()) = tokio::try_join!(cutting, identity::refuse_kept(&tx, store, plans))?;
     for (plan, chunks) in cut {
         entity::begin(&tx, store, plan, execution).await?;
-        chunk::record(&tx, store, &plan.name, &chunks).await?;
+        chunk::record(&tx, store, &plan.name, chunks).await?;
         identity::create(&tx, store, plan).await?;
         record::adopt(&tx, store, plan).await?;
     }

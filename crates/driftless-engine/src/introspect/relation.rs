@@ -1,6 +1,6 @@
 //! Relations and their columns.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use driftless_core::catalog::{Circumstances, Column, Generated, Oid, Relation, RelationKind, TypeKind};
 use driftless_core::code;
@@ -81,24 +81,15 @@ fn read_relation(row: &Row) -> Result<Found> {
     })
 }
 
-/// Fills in the columns, and gives every type that they use.
-pub(super) async fn columns(
-    session: &Session,
-    rows: &[Row],
-    found: &mut BTreeMap<Oid, Found>,
-) -> Result<TypeTree> {
-    let used = rows
-        .iter()
-        .map(|row| Ok(row.get(3)?))
-        .collect::<Result<BTreeSet<Oid>>>()?;
-    let tree = TypeTree::load(session, &used).await?;
+/// Fills in the columns, which are of these types.
+pub(super) fn columns(rows: &[Row], types: &TypeTree, found: &mut BTreeMap<Oid, Found>) -> Result<()> {
     for row in rows {
-        let column = read_column(row, &tree)?;
+        let column = read_column(row, types)?;
         if let Some(found) = found.get_mut(&row.get(0)?) {
             found.relation.columns.push(column);
         }
     }
-    Ok(tree)
+    Ok(())
 }
 
 fn read_column(row: &Row, tree: &TypeTree) -> Result<Column> {

@@ -13,7 +13,22 @@ use crate::error::{EngineError, Result};
 /// The first oid that is no built-in type's.
 const BUILTIN_END: Oid = 10_000;
 
-const TYPES: &str = include_str!("sql/types.sql");
+/// The types with these oids, and all below them.
+fn by_oid() -> String {
+    with_those_below("SELECT pg_catalog.unnest($1::oid[])")
+}
+
+/// The types of the columns of the relations with these oids, and all below them.
+pub(super) fn of_columns() -> String {
+    with_those_below(
+        "SELECT c.atttypid FROM pg_catalog.pg_attribute c \
+          WHERE c.attrelid = ANY ($1::oid[]) AND c.attnum > 0 AND NOT c.attisdropped",
+    )
+}
+
+fn with_those_below(needed: &str) -> String {
+    include_str!("sql/types.sql").replace("{needed}", needed)
+}
 
 /// One row of the catalog's table of types.
 struct RawType {
@@ -66,7 +81,11 @@ impl TypeTree {
         if oids.is_empty() {
             return Ok(TypeTree { raw: HashMap::new() });
         }
-        let rows = session.query(TYPES, &[oid_array(oids)]).await?;
+        TypeTree::read(&session.query(&by_oid(), &[oid_array(oids)]).await?)
+    }
+
+    /// Of what the query found.
+    pub(super) fn read(rows: &[Row]) -> Result<TypeTree> {
         let raw = rows.iter().map(RawType::read).collect::<Result<_>>()?;
         Ok(TypeTree { raw })
     }

@@ -29,14 +29,8 @@ impl<'s> Side<'s> {
 }
 
 /// Rights that are missing, and row-level security that would hide rows.
-pub async fn findings(
-    plan: &Plan,
-    source: Side<'_>,
-    target: Side<'_>,
-    findings: &mut Vec<Finding>,
-) -> Result<()> {
-    let (of_source, of_target) = tokio::try_join!(of_source(plan, source), of_target(plan, target))?;
-    findings.extend(of_source);
+pub async fn findings(plan: &Plan, source: Side<'_>, target: Side<'_>) -> Result<Vec<Finding>> {
+    let (mut findings, of_target) = tokio::try_join!(of_source(plan, source), of_target(plan, target))?;
     findings.extend(of_target);
     if target.catalog.read_only {
         findings.push(
@@ -51,7 +45,7 @@ pub async fn findings(
             ),
         );
     }
-    Ok(())
+    Ok(findings)
 }
 
 async fn of_source(plan: &Plan, source: Side<'_>) -> Result<Vec<Finding>> {

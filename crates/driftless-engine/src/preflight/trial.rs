@@ -33,19 +33,16 @@ pub async fn source(plan: &Plan, session: &mut Session, told: &[Finding]) -> Res
     });
     // As the load reads it: a standby has no transactions that may write.
     let tx = session.begin(BeginMode::ReadOnlySnapshot(None)).await?;
-    attempt(tx, "the source", trials.collect(), told).await
+    attempt(tx, "the source", (trials.collect(), &[]), told).await
 }
 
 /// What the target's role cannot write, and the temporary tables and functions that isolating rows takes.
 pub async fn target(plan: &Plan, session: &mut Session, told: &[Finding]) -> Result<Vec<Finding>> {
     let trials = plan.entities.iter().flat_map(written).collect();
     let tx = session.begin(BeginMode::RolledBack).await?;
-    let mut findings = attempt(tx, "the target", trials, told).await?;
-    let mut all = told.iter().chain(&findings);
-    if !all.any(|finding| finding.place == "the target" && is_about_rights(finding)) {
-        findings.extend(temporary(session).await?);
-    }
-    Ok(findings)
+    let is_told = |finding: &Finding| finding.place == "the target" && is_about_rights(finding);
+    let temporary: &[&str] = if told.iter().any(is_told) { &[] } else { &TEMPORARY };
+    attempt(tx, "the target", (trials, temporary), told).await
 }
 
 fn read(entity: &EntityPlan) -> String {
@@ -105,7 +102,7 @@ fn key(entity: &EntityPlan) -> String {
 async fn attempt(
     tx: Transaction<'_>,
     side: &str,
-    trials: Vec<Trial<'_>>,
+    (trials, temporary): (Vec<Trial<'_>>, &[&str]),
     told: &[Finding],
 ) -> Result<Vec<Finding>> {
     let told: Vec<String> = told
@@ -119,7 +116,10 @@ async fn attempt(
     for statement in [LOCK_TIMEOUT, "SAVEPOINT trial"] {
         tx.ahead(statement, &[]).await?;
     }
-    let all: Vec<String> = trials.iter().map(|trial| explain(&trial.sql)).collect();
+    let explained = trials.iter().map(|trial| explain(&trial.sql));
+    let all: Vec<String> = explained
+        .chain(temporary.iter().map(ToString::to_string))
+        .collect();
     if let Err(error) = tx.each(&all).await {
         refused(error)?;
         for trial in &trials {
@@ -127,6 +127,10 @@ async fn attempt(
             if let Err(error) = tx.batch(&explain(&trial.sql)).await {
                 findings.extend(finding(&refused(error)?, trial, side));
             }
+        }
+        tx.batch("ROLLBACK TO SAVEPOINT trial").await?;
+        if let Err(error) = tx.each(temporary).await {
+            findings.push(no_temporary(&refused(error)?));
         }
     }
     tx.rollback().await?;
@@ -172,31 +176,23 @@ fn finding(error: &PgError, trial: &Trial<'_>, side: &str) -> Option<Finding> {
 }
 
 /// Rows that the target refuses are told apart in a temporary table, by a temporary function in PL/pgSQL.
-async fn temporary(session: &mut Session) -> Result<Option<Finding>> {
-    let mut finding = None;
-    let tx = session.begin(BeginMode::RolledBack).await?;
-    let made = tx
-        .each(&[
-            "CREATE TEMPORARY TABLE driftless_trial (n int8) ON COMMIT DROP",
-            "CREATE FUNCTION pg_temp.driftless_trial() RETURNS int8 LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$",
-            "SELECT pg_temp.driftless_trial()",
-        ])
-        .await;
-    if let Err(error) = made {
-        let error = refused(error)?;
-        let message = error
-            .server()
-            .map(|server| server.message.clone())
-            .unwrap_or_default();
-        finding = Some(
-            Finding::error(
-                code::PRIVILEGE_MISSING,
-                "the target",
-                format!("temporary tables and functions are refused, without which rows cannot be told apart: {message}"),
-            )
-            .remedy("GRANT TEMPORARY on the database and USAGE on the language plpgsql to the role"),
-        );
-    }
-    tx.rollback().await?;
-    Ok(finding)
+const TEMPORARY: [&str; 3] = [
+    "CREATE TEMPORARY TABLE driftless_trial (n int8) ON COMMIT DROP",
+    "CREATE FUNCTION pg_temp.driftless_trial() RETURNS int8 LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$",
+    "SELECT pg_temp.driftless_trial()",
+];
+
+fn no_temporary(error: &PgError) -> Finding {
+    let message = error
+        .server()
+        .map(|server| server.message.clone())
+        .unwrap_or_default();
+    Finding::error(
+        code::PRIVILEGE_MISSING,
+        "the target",
+        format!(
+            "temporary tables and functions are refused, without which rows cannot be told apart: {message}"
+        ),
+    )
+    .remedy("GRANT TEMPORARY on the database and USAGE on the language plpgsql to the role")
 }

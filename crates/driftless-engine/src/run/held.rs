@@ -10,7 +10,7 @@ use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::preflight::replica_role;
 use crate::store::execution;
-use crate::store::lease::{BEAT, Lease};
+use crate::store::lease::{BEAT, Before, Lease};
 use crate::store::{Store, schema};
 
 /// A held pipeline.
@@ -41,16 +41,16 @@ impl Held {
     pub async fn take_after(prepared: &Prepared, command: &str, former: Option<i64>) -> Result<Held> {
         let mut control = prepared.target.session("control").await?;
         let quiet = prepared.silencing == Silencing::ReplicaRole;
-        let silent = async {
-            if quiet {
-                replica_role::set(&control).await?;
-            }
-            Ok(())
-        };
-        let ((), found) = tokio::try_join!(silent, schema::look(&control, &prepared.store))?;
-        schema::ensure_as_found(&mut control, &prepared.store, prepared.plan.namespace, found).await?;
+        let silent = if quiet { replica_role::SET } else { "" };
+        let found = (prepared.presence, prepared.place);
+        let namespace = prepared.plan.namespace;
+        let made = schema::ensure_as_found(&mut control, &prepared.store, namespace, found, silent).await?;
         crash::point("state-made");
-        let lease = Lease::acquire(&mut control, &prepared.store, &holder(command), former).await?;
+        let before = match made {
+            true => Before::Nobody,
+            false => Before::Perhaps(former),
+        };
+        let lease = Lease::acquire(&mut control, &prepared.store, &holder(command), before).await?;
         crash::point("lease-taken");
         if lease.epoch() != former.unwrap_or(prepared.epoch) + 1 {
             lease.release(&control).await?;

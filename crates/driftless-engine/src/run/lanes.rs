@@ -1,6 +1,7 @@
 //! Lanes: streams of work side by side, each with sessions of its own, fed from one queue.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as State, PoisonError};
 
 use driftless_core::code;
@@ -147,30 +148,36 @@ pub async fn work(
     events: &Events,
 ) -> Result<()> {
     let (reader, writer) = lane.split();
-    let hand = Hand {
+    let hands = Hands {
         shared,
         entities,
         events,
         reader: Mutex::new(reader),
         turn: Mutex::new(()),
+        busy: Default::default(),
+        at: [const { AtomicUsize::new(usize::MAX) }; 2],
     };
-    tokio::try_join!(hand.work(writer), hand.work(other))?;
+    tokio::try_join!(hands.work(0, writer), hands.work(1, other))?;
     Ok(())
 }
 
 /// What both hands of a lane share.
-struct Hand<'h, 'w, 'p> {
+struct Hands<'h, 'w, 'p> {
     shared: &'h Shared,
     entities: &'h [Entity<'w, 'p>],
     events: &'h Events,
     reader: Mutex<Reader<'h>>,
     /// Held by the one whose rows are under way.
     turn: Mutex<()>,
+    /// Each is held by one of them until its chunk is committed.
+    busy: [Mutex<()>; 2],
+    /// The entity of that chunk.
+    at: [AtomicUsize; 2],
 }
 
-impl Hand<'_, '_, '_> {
+impl Hands<'_, '_, '_> {
     /// Works until the queue ends.
-    async fn work(&self, writer: &mut Session) -> Result<()> {
+    async fn work(&self, hand: usize, writer: &mut Session) -> Result<()> {
         loop {
             let turn = self.turn.lock().await;
             // Registered before looking, so that no change between the two is missed.
@@ -182,8 +189,22 @@ impl Hand<'_, '_, '_> {
                 }
                 Next::Wait => changed.await,
                 Next::Mend(number, stale) => self.mend(writer, number, stale.as_deref()).await?,
-                Next::Chunk(number, chunk) => self.load(writer, number, &chunk, turn).await?,
+                Next::Chunk(number, chunk) => {
+                    let _busy = self.busy[hand].lock().await;
+                    self.at[hand].store(number, Ordering::Relaxed);
+                    self.await_parent(1 - hand, number).await;
+                    self.load(writer, number, &chunk, turn).await?;
+                }
             }
+        }
+    }
+
+    /// Waits for the other hand where its chunk may be the last one of a parent that decides references.
+    async fn await_parent(&self, other: usize, number: usize) {
+        let at = self.at[other].load(Ordering::Relaxed);
+        let mut parents = self.entities[number].parents.iter();
+        if parents.any(|(_, parent)| *parent == at) {
+            drop(self.busy[other].lock().await);
         }
     }
 

@@ -50,7 +50,7 @@ use crate::store::chunk::{self, Checkpoint};
 use crate::store::entity::Phase;
 use crate::store::execution::{self, Counts};
 use crate::store::lease::Lease;
-use crate::store::reject;
+use crate::store::{identity, reject};
 
 /// How long the rehearsal waits for a lock on a target table.
 const REHEARSAL_LOCK: Duration = Duration::from_secs(3);
@@ -126,27 +126,23 @@ async fn attempt(
     persistence.settled();
     let epoch = held.lease.epoch();
     let well = done.is_ok();
-    let status = async {
+    let told = async {
         match well {
-            true => Some(prepared.target.session("status").await),
+            true => Some(tell(&prepared, &run, spec).await),
             false => None,
         }
     };
-    let (done, status) = tokio::join!(held.end(done), status);
+    let (done, told) = tokio::join!(held.end(done), told);
     if let Err(error) = done {
         if goes_on {
             persistence.leave(prepared, epoch);
         }
         return Err(error);
     }
-    let session = match status {
-        Some(session) => session?,
-        None => prepared.target.session("status").await?,
+    let (entities, on_record) = match told {
+        Some(told) => told?,
+        None => tell(&prepared, &run, spec).await?,
     };
-    let (entities, on_record) = tokio::try_join!(
-        reports(&session, &prepared, &run, spec),
-        reject::open(&session, &prepared.store)
-    )?;
     Ok(MigrateReport {
         execution,
         nothing_to_do: false,
@@ -157,14 +153,23 @@ async fn attempt(
     })
 }
 
+/// What became of the entities, and how many rejects are on record.
+async fn tell(prepared: &Prepared, run: &Run<'_>, spec: &Spec) -> Result<(Vec<EntityReport>, i64)> {
+    let session = prepared.target.session("status").await?;
+    tokio::try_join!(
+        reports(&session, prepared, run, spec),
+        reject::open(&session, &prepared.store)
+    )
+}
+
 /// Has the sessions opened that this run is going to need.
 fn open_ahead(prepared: &Prepared) {
     let lanes = lane_count(&prepared.plan);
     // Those that write chunks and those that build indexes behind them.
     let writers = iter::repeat_n("writer", 2 * lanes);
-    let evaluators = iter::repeat_n("expressions", lanes);
-    let target = iter::once("run").chain(evaluators).chain(writers);
-    prepared.target.open_ahead(target);
+    // One takes the session that the plan was made with.
+    let evaluators = iter::repeat_n("expressions", lanes - 1);
+    prepared.target.open_ahead(evaluators.chain(writers));
     let readers = iter::repeat_n("reader", lanes);
     prepared.source.open_ahead(readers.chain(["estimates"]));
 }
@@ -300,11 +305,21 @@ impl<'r> Run<'r> {
         let silencing = prepared.silencing;
         // What forbids the load is found before anything of it is recorded.
         self.step("snapshot");
-        let (items, snapshot) = tokio::try_join!(
-            self.rehearsed(held, silencing),
-            Snapshot::export(&prepared.source)
-        )?;
-        self.begin_entities(held, &snapshot).await?;
+        let cut = async {
+            let snapshot = Snapshot::export(&prepared.source).await?;
+            let cut = self.cut(&snapshot).await?;
+            Ok((snapshot, cut))
+        };
+        let (items, (snapshot, cut), ()) =
+            tokio::try_join!(self.rehearsed(held, silencing), cut, self.refuse_kept())?;
+        begin::entities(
+            &mut held.session,
+            &prepared.store,
+            &held.lease,
+            (self.execution, snapshot.text()),
+            &cut,
+        )
+        .await?;
         crash::point("entities-begun");
         let facts = RunFacts {
             execution: self.execution,
@@ -381,27 +396,25 @@ impl<'r> Run<'r> {
             events: self.events,
         };
         if !settling.works.is_empty() {
+            prepared.target.open_ahead(["status"]);
             settling.finish(&mut lanes, &mut builders).await?;
         }
         halted.into_result()
     }
 
-    /// Records what begins, with its chunks and its adopted mappings, in one transaction.
-    async fn begin_entities(&self, held: &mut Held, snapshot: &Snapshot) -> Result<()> {
-        let prepared = self.prepared;
+    /// The chunks of what begins.
+    async fn cut(&self, snapshot: &Snapshot) -> Result<Vec<(&'r EntityPlan, Vec<chunk::Chunk>)>> {
         let cutting = self.agenda.new.iter().map(async |plan| {
-            let chunks = chunks::cut(snapshot.session(), plan, prepared.origin(plan)).await?;
+            let chunks = chunks::cut(snapshot.session(), plan, self.prepared.origin(plan)).await?;
             Ok((*plan, chunks))
         });
-        begin::entities(
-            &mut held.session,
-            &prepared.store,
-            &held.lease,
-            (self.execution, snapshot.text()),
-            &self.agenda.new,
-            try_join_all(cutting),
-        )
-        .await
+        try_join_all(cutting).await
+    }
+
+    /// Refuses what begins where the target keeps its identities.
+    async fn refuse_kept(&self) -> Result<()> {
+        let session = self.prepared.target.session("identities").await?;
+        identity::refuse_kept(&session, &self.prepared.store, &self.agenda.new).await
     }
 
     /// Records the UUIDs that keys do not tell.

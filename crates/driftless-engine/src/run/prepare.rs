@@ -45,6 +45,8 @@ pub struct Prepared {
     pub silencing: Silencing,
     /// Whether the target has state of this pipeline.
     pub presence: Presence,
+    /// Where it would be made.
+    pub place: Place,
     /// How often the lease had been taken before anything was looked at: a later one means that it may be otherwise now.
     pub epoch: i64,
     /// Entities whose load has begun.
@@ -103,12 +105,18 @@ const EXPRESSION_REMEDY: &str =
 
 /// Prepares a plan. Everything that forbids it comes at once.
 pub async fn prepare(spec: &Spec) -> Result<Prepared> {
+    prepare_to_run(spec, &[]).await
+}
+
+/// The same for a run, which will want sessions of the target for these purposes: they are opened meanwhile.
+pub async fn prepare_to_run(spec: &Spec, ahead: &[&'static str]) -> Result<Prepared> {
     let (source, target) = endpoints(spec)?;
     let store = Store::new(spec.pipeline.state_schema.clone(), spec.pipeline.name.clone());
     let (mut source_session, mut target_session) = tokio::try_join!(
         async { source.session("check").await.context("[source]") },
         async { target.session("check").await.context("[target]") }
     )?;
+    target.open_ahead(ahead.iter().copied());
     let (from, into) = (wanted_source(spec), wanted_target(spec));
     let (standing, place, silencing, catalogs) = tokio::join!(
         standing(&target_session, &store),
@@ -167,8 +175,11 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
         adoptions(spec, plan, &target_session, &mut findings).await?;
         let source = Side::of(&source_catalog, &source_session);
         let target = Side::of(&target_catalog, &target_session);
-        privileges::findings(plan, source, target, &mut findings).await?;
-        evaluations(plan, &mut target_session, &mut findings).await?;
+        let (of_rights, of_evaluations) = tokio::try_join!(
+            privileges::findings(plan, source, target),
+            evaluations(plan, &target_session)
+        )?;
+        findings.extend(of_rights.into_iter().chain(of_evaluations));
         if !blocks(&findings) {
             findings.extend(occupied(plan, &target_catalog, &begun));
         }
@@ -191,6 +202,7 @@ pub async fn prepare(spec: &Spec) -> Result<Prepared> {
             target_catalog,
             silencing,
             presence,
+            place,
             epoch,
             begun,
             recorded,
@@ -575,14 +587,12 @@ async fn expressions(
 }
 
 /// What the compiler built must be accepted by the target as it stands: casts that do not exist show here.
-async fn evaluations(plan: &Plan, session: &mut Session, findings: &mut Vec<Finding>) -> Result<()> {
-    let session: &Session = session;
+async fn evaluations(plan: &Plan, session: &Session) -> Result<Vec<Finding>> {
     let path = format!("SET search_path = {}", evaluate::SEARCH_PATH);
     let set = async { Ok(session.batch(&path).await?) };
     let entities = plan.entities.iter().map(|entity| evaluated(entity, session));
     let ((), found) = tokio::try_join!(set, try_join_all(entities))?;
-    findings.extend(found.into_iter().flatten());
-    Ok(())
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// What the target says to the statements of one entity.

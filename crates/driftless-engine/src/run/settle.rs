@@ -109,20 +109,23 @@ impl Settling<'_, '_> {
         crash::point("references-proven");
         self.step("restoring constraints");
         let guards = guards(&recorded.records, &self.scope);
-        let mut restored = put_recorded_back(sessions, &self.scope, Part::All, recorded).await?;
+        // Rejects change no more, unless what is put back tells of rows that nobody has counted.
+        let (restored, mut judged) = tokio::join!(
+            put_recorded_back(sessions, &self.scope, Part::All, recorded),
+            self.judge(lanes)
+        );
+        let mut restored = restored?;
         if !censuses.is_empty() && restored.failures.iter().any(Failure::is_orphan) {
             restored = self.uncounted(sessions, &foreign, &guards).await?;
+            judged = self.judge(lanes).await;
         }
         refuse(&restored)?;
         crash::point("all-restored");
+        judged?;
         let sequences = self
             .plans()
             .map(|entity| finish::sequences(&sessions[0], self.scope.guard, entity));
-        let ((), _, ()) = tokio::try_join!(
-            self.describe(lanes),
-            try_join_all(sequences),
-            self.judge(&sessions[0])
-        )?;
+        try_join_all(sequences).await?;
         crash::point("before-done");
         self.done(&mut sessions[0]).await?;
         crash::point("done");
@@ -214,8 +217,8 @@ impl Settling<'_, '_> {
         Ok(())
     }
 
-    /// Rejects that a proof found get their source rows.
-    async fn describe(&self, lanes: &mut [Lane]) -> Result<()> {
+    /// Gives rejects that a proof found their source rows, and judges the share of all of them for good.
+    async fn judge(&self, lanes: &mut [Lane]) -> Result<()> {
         let Some(lane) = lanes.first_mut() else {
             return Ok(());
         };
@@ -224,12 +227,7 @@ impl Settling<'_, '_> {
         for work in works.filter(|work| due.iter().any(|entity| entity == work.entity())) {
             work.describe_rejects(lane).await?;
         }
-        Ok(())
-    }
-
-    /// Judges the share of rejects for good, those of the proofs included.
-    async fn judge(&self, session: &Session) -> Result<()> {
-        let store = &self.prepared.store;
+        let (store, session) = (&self.prepared.store, &lane.writer);
         let found = self.plans().map(async |entity| {
             tokio::try_join!(
                 reject::counts(session, store, &entity.name),

@@ -25,6 +25,15 @@ pub struct Lease {
     epoch: i64,
 }
 
+/// Who may have held a pipeline before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// Nobody: the state was made just now.
+    Nobody,
+    /// Somebody. A holder of this epoch is ourselves before the connections were lost, whatever its server still believes of it.
+    Perhaps(Option<i64>),
+}
+
 impl Lease {
     /// The epoch.
     pub fn epoch(&self) -> i64 {
@@ -42,21 +51,22 @@ impl Lease {
         ))
     }
 
-    /// Takes the lease with the control session, or says who holds it. A holder of the epoch `former` is ourselves before
-    /// the connections were lost, whatever its server still believes of it.
+    /// Takes the lease with the control session, or says who holds it.
     pub async fn acquire(
         control: &mut Session,
         store: &Store,
         holder: &str,
-        former: Option<i64>,
+        before: Before,
     ) -> Result<Lease> {
-        let another = |holder: &Holder| former != Some(holder.epoch);
-        let (before, living) = tokio::try_join!(epoch(control, store), living_holder(control, store))?;
-        if let Some(other) = living.filter(another) {
-            return Err(held(store, &other));
-        }
-        if before > 0 {
-            end_back_ends(control, store, before).await?;
+        let another = |holder: &Holder| before != Before::Perhaps(Some(holder.epoch));
+        if before != Before::Nobody {
+            let (epoch, living) = tokio::try_join!(epoch(control, store), living_holder(control, store))?;
+            if let Some(other) = living.filter(another) {
+                return Err(held(store, &other));
+            }
+            if epoch > 0 {
+                end_back_ends(control, store, epoch).await?;
+            }
         }
         let tx = control.begin(BeginMode::ReadWrite).await?;
         // Two starters meet here: the second waits for this row, and the statement behind it then finds a living holder.

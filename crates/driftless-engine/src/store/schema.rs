@@ -110,9 +110,16 @@ pub async fn place(session: &Session, store: &Store) -> Result<Place> {
     })
 }
 
-/// Makes the state; whether it did, or somebody else was first.
-async fn make(session: &mut Session, store: &Store, namespace: Uuid, place: Place) -> Result<bool> {
+/// Makes the state behind the statement `first`; whether it did, or somebody else was first.
+async fn make(
+    session: &mut Session,
+    store: &Store,
+    namespace: Uuid,
+    place: Place,
+    first: &str,
+) -> Result<bool> {
     let tx = session.begin(BeginMode::ReadWrite).await?;
+    tx.ahead(first, &[]).await?;
     // Two first starts meet here: the second one finds what the first one made.
     let lock = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('driftless ' || $1, 0))";
     tx.ahead(lock, &[Param::text(store.schema())]).await?;
@@ -121,9 +128,9 @@ async fn make(session: &mut Session, store: &Store, namespace: Uuid, place: Plac
         let tables = store.sql(include_str!("schema.sql"));
         if place == Place::Creatable {
             let schema = store.sql("CREATE SCHEMA {state}");
-            tx.batch(&format!("{schema};\n{tables}")).await?;
+            tx.batch_ahead(&format!("{schema};\n{tables}")).await?;
         } else {
-            tx.batch(&tables).await?;
+            tx.batch_ahead(&tables).await?;
         }
         tx.ahead(
             &store.sql("INSERT INTO {state}.pipeline (name, version, namespace) VALUES ($1, $2, $3)"),
@@ -144,30 +151,26 @@ async fn make(session: &mut Session, store: &Store, namespace: Uuid, place: Plac
     Ok(absent)
 }
 
-/// Looks whether the state is there, and where it would be made.
-pub async fn look(session: &Session, store: &Store) -> Result<(Presence, Place)> {
-    tokio::try_join!(presence(session, store), place(session, store))
-}
-
 /// Makes the state if it is absent; refuses a namespace other than the one it was made with.
 pub async fn ensure(session: &mut Session, store: &Store, namespace: Uuid) -> Result<()> {
-    let found = look(session, store).await?;
-    ensure_as_found(session, store, namespace, found).await
+    let found = tokio::try_join!(presence(session, store), self::place(session, store))?;
+    ensure_as_found(session, store, namespace, found, "").await?;
+    Ok(())
 }
 
-/// The same for whoever has looked.
+/// The same for whoever has looked, behind the statement `first` that sets something for the session; whether it was made now.
 pub async fn ensure_as_found(
     session: &mut Session,
     store: &Store,
     namespace: Uuid,
     (presence, place): (Presence, Place),
-) -> Result<()> {
-    if presence == Presence::Absent && make(session, store, namespace, place).await? {
-        return Ok(());
+    first: &str,
+) -> Result<bool> {
+    if presence == Presence::Absent && make(session, store, namespace, place, first).await? {
+        return Ok(true);
     }
-    let row = session
-        .query_one(&store.sql("SELECT namespace FROM {state}.pipeline"), &[])
-        .await?;
+    let made_in = store.sql("SELECT namespace FROM {state}.pipeline");
+    let (_, row) = tokio::try_join!(session.execute(first, &[]), session.query_one(&made_in, &[]))?;
     if row.get::<Uuid>(0)? != namespace {
         return Err(EngineError::new(
             code::IDENTITY_CHANGED,
@@ -176,7 +179,7 @@ pub async fn ensure_as_found(
         )
         .remedy("set `namespace` in [pipeline] to what it was"));
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Drops the whole state. The caller has named it and been told yes.

@@ -399,9 +399,10 @@ async fn rows_that_are_refused_are_found_by_their_line_where_they_are_few() {
     assert!(cluster.log().contains("driftless_insert"));
 }
 
-/// A chunk behind one with refused rows is not loaded twice: it begins with care.
+/// A chunk behind one with refused rows is not loaded twice: it begins with care. The second one has begun before the first one is
+/// refused.
 #[tokio::test]
-async fn refused_rows_cost_one_chunk() {
+async fn refused_rows_cost_two_chunks() {
     let source = "
         CREATE TABLE item (id int PRIMARY KEY, n int, filler text);
         ALTER TABLE item ALTER filler SET STORAGE EXTERNAL;
@@ -421,7 +422,7 @@ async fn refused_rows_cost_one_chunk() {
     let chunks = pair.count("SELECT count(*) FROM driftless.chunk").await;
     let reads = cluster.log().matches("COPY (SELECT").count();
     assert!(
-        chunks > 2 && reads as i64 == chunks + 1,
+        chunks > 3 && (chunks + 1..=chunks + 2).contains(&(reads as i64)),
         "{reads} reads of {chunks} chunks"
     );
 }

@@ -1,7 +1,7 @@
--- The types $1 and every type below them: domains' bases, arrays' elements, composites' fields, ranges' bounds.
+-- The types that {needed} names and every type below them: domains' bases, arrays' elements, composites' fields, ranges' bounds.
 -- Only a varlena array that its element names as its own is an array; int2vector and point subscript, but are base types.
 WITH RECURSIVE needed (oid) AS (
-    SELECT pg_catalog.unnest($1::oid[])
+    {needed}
      UNION
     SELECT below.oid
       FROM needed

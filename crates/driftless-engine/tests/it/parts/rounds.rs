@@ -54,15 +54,15 @@ type Bounds = [(&'static str, usize); 10];
 async fn one_lane_waits_for_few_answers() {
     let bounds: Bounds = [
         ("at first", 0),
-        ("preparing", 20),
-        ("snapshot", 4),
+        ("preparing", 13),
+        ("snapshot", 3),
         ("setting aside", 4),
-        ("loading", 13),
+        ("loading", 9),
         ("indexing identities", 6),
         ("gathering statistics", 1),
         ("building indexes", 8),
         ("proving references", 3),
-        ("restoring constraints", 10),
+        ("restoring constraints", 8),
     ];
     holds("rounds_one", [1, 2], bounds).await;
 }
@@ -71,15 +71,15 @@ async fn one_lane_waits_for_few_answers() {
 async fn several_lanes_wait_for_fewer() {
     let bounds: Bounds = [
         ("at first", 0),
-        ("preparing", 20),
-        ("snapshot", 4),
+        ("preparing", 13),
+        ("snapshot", 3),
         ("setting aside", 4),
         ("loading", 5),
         ("indexing identities", 2),
         ("gathering statistics", 1),
         ("building indexes", 5),
         ("proving references", 1),
-        ("restoring constraints", 9),
+        ("restoring constraints", 7),
     ];
     holds("rounds_several", [4, 8], bounds).await;
 }
