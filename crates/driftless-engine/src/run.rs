@@ -32,6 +32,8 @@ pub mod settle;
 mod persistence;
 /// Rejects: looked at, tried again, dismissed.
 pub mod rejects;
+/// What a load says of itself at its end.
+mod outcome;
 /// The initial load.
 pub mod migrate;
 /// The statements of a load.

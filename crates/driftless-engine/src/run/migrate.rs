@@ -26,11 +26,11 @@ use super::persistence::Persistence;
 use super::prepare::Prepared;
 use super::queue::{Queue, Stale, Waiting};
 use super::rejects;
-use super::report::{EntityReport, Event, MigrateReport};
+use super::report::{Event, MigrateReport};
 use super::settle;
 use super::stop::Stop;
 use super::waits::{is_alone, waits};
-use super::{Events, watch};
+use super::{Events, outcome, watch};
 use crate::apply::aside::set_aside;
 use crate::apply::chunk::{ChunkWork, Progress};
 use crate::apply::counting::{Counting, Room};
@@ -48,9 +48,9 @@ use crate::shape::{Shaping, evaluate};
 use crate::store::aside::{Scope, outstanding};
 use crate::store::chunk::{self, Checkpoint};
 use crate::store::entity::Phase;
-use crate::store::execution::{self, Counts};
+use crate::store::execution::Counts;
+use crate::store::identity;
 use crate::store::lease::Lease;
-use crate::store::{identity, reject};
 
 /// How long the rehearsal waits for a lock on a target table.
 const REHEARSAL_LOCK: Duration = Duration::from_secs(3);
@@ -93,7 +93,7 @@ async fn attempt(
         if !agenda.refused.is_empty() {
             return Err(EngineError::findings(agenda.refusals()));
         }
-        return nothing(&prepared, &agenda, spec).await;
+        return outcome::nothing(&prepared, &agenda, spec).await;
     }
     open_ahead(&prepared);
     let mut held = stop
@@ -126,9 +126,10 @@ async fn attempt(
     persistence.settled();
     let epoch = held.lease.epoch();
     let well = done.is_ok();
+    let plans: Vec<&EntityPlan> = run.entities().collect();
     let told = async {
         match well {
-            true => Some(tell(&prepared, &run, spec).await),
+            true => Some(outcome::tell(&prepared, (execution, &plans), spec).await),
             false => None,
         }
     };
@@ -141,7 +142,7 @@ async fn attempt(
     }
     let (entities, on_record) = match told {
         Some(told) => told?,
-        None => tell(&prepared, &run, spec).await?,
+        None => outcome::tell(&prepared, (execution, &plans), spec).await?,
     };
     Ok(MigrateReport {
         execution,
@@ -151,15 +152,6 @@ async fn attempt(
         on_record,
         duration_ms: 0,
     })
-}
-
-/// What became of the entities, and how many rejects are on record.
-async fn tell(prepared: &Prepared, run: &Run<'_>, spec: &Spec) -> Result<(Vec<EntityReport>, i64)> {
-    let session = prepared.target.session("status").await?;
-    tokio::try_join!(
-        reports(&session, prepared, run, spec),
-        reject::open(&session, &prepared.store)
-    )
 }
 
 /// Has the sessions opened that this run is going to need.
@@ -177,86 +169,6 @@ fn open_ahead(prepared: &Prepared) {
 /// How many lanes work: each holds one session with the source and two with the target.
 fn lane_count(plan: &Plan) -> usize {
     plan.source_connections.min(plan.target_connections / 2).max(1)
-}
-
-async fn nothing(prepared: &Prepared, agenda: &Agenda<'_>, spec: &Spec) -> Result<MigrateReport> {
-    let session = prepared.target.session("status").await?;
-    let last = execution::last(&session, &prepared.store, 1).await?;
-    let mut entities = Vec::new();
-    for plan in &agenda.done {
-        let found = self::on_record(&session, prepared, plan).await?;
-        entities.push(report(plan, &found, &Counts::default(), spec));
-    }
-    let execution = last.first().map_or(0, |one| one.id);
-    Ok(MigrateReport {
-        execution,
-        nothing_to_do: true,
-        resumed: false,
-        entities,
-        on_record: reject::open(&session, &prepared.store).await?,
-        duration_ms: 0,
-    })
-}
-
-async fn reports(
-    session: &Session,
-    prepared: &Prepared,
-    run: &Run<'_>,
-    spec: &Spec,
-) -> Result<Vec<EntityReport>> {
-    let found = run
-        .entities()
-        .map(async |plan| Ok::<_, EngineError>((plan, on_record(session, prepared, plan).await?)));
-    let (last, found) = tokio::try_join!(execution::last(session, &prepared.store, 1), try_join_all(found))?;
-    let ours = last.into_iter().filter(|one| one.id == run.execution);
-    let counts: BTreeMap<String, Counts> = ours.flat_map(|one| one.entities).collect();
-    let reports = found.into_iter().map(|(plan, found)| {
-        let counts = counts.get(&plan.name).copied().unwrap_or_default();
-        report(plan, &found, &counts, spec)
-    });
-    Ok(reports.collect())
-}
-
-/// What all runs together left of an entity.
-struct OnRecord {
-    rejected: i64,
-    parked: i64,
-    written: i64,
-    adopted: i64,
-}
-
-async fn on_record(session: &Session, prepared: &Prepared, plan: &EntityPlan) -> Result<OnRecord> {
-    let store = &prepared.store;
-    let ((rejected, parked), (written, adopted)) = tokio::try_join!(
-        reject::counts(session, store, &plan.name),
-        execution::written(session, store, &plan.name)
-    )?;
-    Ok(OnRecord {
-        rejected,
-        parked,
-        written,
-        adopted,
-    })
-}
-
-fn report(plan: &EntityPlan, found: &OnRecord, counts: &Counts, spec: &Spec) -> EntityReport {
-    // Proofs may have taken out more of what earlier runs wrote than this one wrote.
-    let inserted = counts.inserted.max(0);
-    EntityReport {
-        entity: plan.name.clone(),
-        domain: spec.domain(&plan.name),
-        path: plan.path.text().to_owned(),
-        read: counts.read,
-        inserted,
-        kept: found.written - inserted,
-        adopted: found.adopted,
-        updated: counts.updated,
-        deleted: counts.deleted,
-        rejected: found.rejected,
-        parked: found.parked,
-        bytes: counts.bytes,
-        duration_ms: counts.duration_ms,
-    }
 }
 
 /// A run at work.
