@@ -93,6 +93,22 @@ impl Batch {
         }
     }
 
+    /// The same with the memory of this one.
+    pub fn again(mut self, width: usize, room: Room) -> Batch {
+        self.clear();
+        self.arena.reserve(room.bytes);
+        self.cells.reserve(room.cells);
+        Batch { width, ..self }
+    }
+
+    /// How much it takes before it has to grow.
+    pub fn capacity(&self) -> Room {
+        Room {
+            bytes: self.arena.capacity(),
+            cells: self.cells.capacity(),
+        }
+    }
+
     /// How much it takes.
     pub fn room(&self) -> Room {
         Room {

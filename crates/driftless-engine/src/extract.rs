@@ -10,6 +10,8 @@ pub mod raw_text;
 pub mod select;
 /// How many rows there are to read.
 pub mod estimate;
+/// Memory of batches that are done, for those to come.
+pub mod spare;
 /// Rows into batches that are bounded in bytes.
 pub mod reader;
 /// Rows that the source cannot give.

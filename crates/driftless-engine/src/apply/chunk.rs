@@ -18,6 +18,7 @@ use super::write::{Care, Parents, Writing, Written};
 use crate::error::{EngineError, Result};
 use crate::extract::reader::Extracted;
 use crate::extract::select::Rows;
+use crate::extract::spare::Spare;
 use crate::extract::withheld::Withheld;
 use crate::shape::Shaping;
 use crate::store::Store;
@@ -75,6 +76,8 @@ pub struct ChunkWork<'w, 'p> {
     pub triggers: Triggers,
     /// The keys of its rows.
     pub keys: Counting,
+    /// Memory of batches that are done.
+    pub spare: &'w Spare,
     /// What the largest batch took, with what was produced for it. Those of chunks that begin from then on are made as large at once: one
     /// that grows is copied again and again, and leaves holes of all sizes in memory.
     pub room: Mutex<Room>,
@@ -232,11 +235,13 @@ impl ChunkWork<'_, '_> {
         let (to_shape, mut read) = mpsc::channel::<Extracted>(1);
         let reading = async {
             let rows = self.reading(source, Rows::Chunk(chunk), withheld);
-            let mut rows = rows.expecting(self.room());
-            while let Some(extracted) = rows.next().await? {
-                if to_shape.send(extracted).await.is_err() {
+            let mut rows = rows.expecting(self.room(), self.spare);
+            // No batch is begun before the one before is taken: memory is the same however long this goes on.
+            while let Ok(place) = to_shape.reserve().await {
+                let Some(extracted) = rows.next().await? else {
                     break;
-                }
+                };
+                place.send(extracted);
             }
             drop(to_shape);
             drop(rows);
@@ -244,7 +249,10 @@ impl ChunkWork<'_, '_> {
         };
         let shaping = async {
             let mut bytes = 0;
-            while let Some(extracted) = read.recv().await {
+            while let Ok(place) = to_write.reserve().await {
+                let Some(extracted) = read.recv().await else {
+                    break;
+                };
                 bytes += extracted.bytes as i64;
                 self.progress
                     .read
@@ -252,10 +260,7 @@ impl ChunkWork<'_, '_> {
                 self.progress
                     .bytes
                     .fetch_add(extracted.bytes as u64, Ordering::Relaxed);
-                let batch = self.shaping.shape(evaluator, extracted).await?;
-                if to_write.send(batch).await.is_err() {
-                    break;
-                }
+                place.send(self.shaping.shape(evaluator, extracted).await?);
             }
             drop(to_write);
             Ok::<i64, EngineError>(bytes)
@@ -278,6 +283,7 @@ impl ChunkWork<'_, '_> {
         let to = Writing {
             store: self.store,
             shaping: self.shaping,
+            spare: self.spare,
             execution: self.execution,
             care,
             staying: false,
@@ -297,6 +303,7 @@ impl ChunkWork<'_, '_> {
             counts.add(&some);
             Counting::count(&mut census, &batch, &rows);
             self.made(batch.batch.room());
+            self.spare.keep_batch(batch.batch);
         }
         self.wary.store(refused, Ordering::Relaxed);
         Ok((tx, counts, census))

@@ -78,6 +78,7 @@ impl ChunkWork<'_, '_> {
         let to = Writing {
             store: self.store,
             shaping: self.shaping,
+            spare: self.spare,
             execution: self.execution,
             care: Care::Isolating,
             staying,

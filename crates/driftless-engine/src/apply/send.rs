@@ -38,8 +38,8 @@ pub(super) async fn copy(
 }
 
 /// Sends one without waiting for its answer, which [`confirm`] reads.
-pub(super) async fn copy_ahead(tx: &Transaction<'_>, sql: &str, encoded: Vec<u8>, rows: usize) -> Result<()> {
-    Ok(tx.copy_ahead(sql, Bytes::from(encoded), rows as u64).await?)
+pub(super) async fn copy_ahead(tx: &Transaction<'_>, sql: &str, encoded: Bytes, rows: usize) -> Result<()> {
+    Ok(tx.copy_ahead(sql, encoded, rows as u64).await?)
 }
 
 /// Waits for what was sent ahead. The server must have taken every row.

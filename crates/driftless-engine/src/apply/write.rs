@@ -1,10 +1,12 @@
 //! A shaped batch into the target: rows, identities, rejects and warnings, in one transaction that the caller commits.
 
+use bytes::Bytes;
 use driftless_core::code;
 use driftless_core::name::quote_ident;
 use driftless_core::plan::{EntityPlan, Mint, Path};
 use driftless_core::transform::{COPY_HEADER, COPY_TRAILER, RowFault, Shaped, Shaper, Stamp, Verdict};
 use driftless_pg::{Param, Transaction};
+
 use uuid::Uuid;
 
 pub use super::care::Care;
@@ -14,6 +16,7 @@ use super::place;
 use super::send::{copy, copy_ahead};
 use super::stay;
 use crate::error::{EngineError, Result};
+use crate::extract::spare::Spare;
 use crate::shape::Shaping;
 use crate::store::execution::Counts;
 use crate::store::reject::{self, Reject};
@@ -26,6 +29,8 @@ pub struct Writing<'w, 'p> {
     pub store: &'w Store,
     /// The entity's shaping.
     pub shaping: &'w Shaping<'p>,
+    /// Memory of what was sent.
+    pub spare: &'w Spare,
     /// The execution.
     pub execution: i64,
     /// How rows go in.
@@ -282,8 +287,9 @@ impl Writing<'_, '_> {
         if self.care == Care::Isolating {
             return isolate::write(tx, self.plan(), &self.shaping.shaper, shaped, rows, Way::Insert).await;
         }
-        let encoded = encoded(&self.shaping.shaper, shaped, rows);
-        copy_ahead(tx, &copy_sql(self.plan()), encoded, rows.len()).await?;
+        let encoded = encoded(&self.shaping.shaper, shaped, rows, self.spare.buffer());
+        self.copy_ahead(tx, &copy_sql(self.plan()), encoded, rows.len())
+            .await?;
         Ok(Vec::new())
     }
 
@@ -307,16 +313,25 @@ impl Writing<'_, '_> {
             let work = (self.plan(), &self.shaping.shaper);
             return place::identities(tx, self.store, work, (shaped, rows), stamp).await;
         }
-        let mut encoded = COPY_HEADER.to_vec();
+        let mut encoded = self.spare.buffer();
+        encoded.extend_from_slice(COPY_HEADER);
         self.shaping
             .shaper
             .encode_identities(shaped, stamp, rows.iter().copied(), &mut encoded);
         encoded.extend_from_slice(COPY_TRAILER);
         let sql = identity::copy_sql(self.store, self.plan());
         if self.care == Care::Fast {
-            return copy_ahead(tx, &sql, encoded, rows.len()).await;
+            return self.copy_ahead(tx, &sql, encoded, rows.len()).await;
         }
         copy(tx, &sql, encoded, rows.len(), &self.plan().name).await
+    }
+
+    /// Sends a whole COPY without waiting for its answer.
+    async fn copy_ahead(&self, tx: &Transaction<'_>, sql: &str, encoded: Vec<u8>, rows: usize) -> Result<()> {
+        let encoded = Bytes::from(encoded);
+        copy_ahead(tx, sql, encoded.clone(), rows).await?;
+        self.spare.keep_buffer(encoded);
+        Ok(())
     }
 }
 
@@ -334,9 +349,10 @@ pub fn copy_sql(plan: &EntityPlan) -> String {
     )
 }
 
-/// What such a COPY sends for these rows.
-pub(super) fn encoded(shaper: &Shaper<'_>, shaped: &Shaped, rows: &[usize]) -> Vec<u8> {
-    let mut encoded = COPY_HEADER.to_vec();
+/// What such a COPY sends for these rows, in this empty buffer.
+pub(super) fn encoded(shaper: &Shaper<'_>, shaped: &Shaped, rows: &[usize], buffer: Vec<u8>) -> Vec<u8> {
+    let mut encoded = buffer;
+    encoded.extend_from_slice(COPY_HEADER);
     shaper.encode_rows(shaped, rows.iter().copied(), &mut encoded);
     encoded.extend_from_slice(COPY_TRAILER);
     encoded

@@ -1,6 +1,6 @@
 //! Rows into batches that are bounded in bytes.
 
-use driftless_core::batch::{Batch, Room};
+use driftless_core::batch::Batch;
 use driftless_core::code;
 use driftless_core::plan::{EntityPlan, KeyPart, KeyText};
 use driftless_core::transform::RowFault;
@@ -20,8 +20,12 @@ pub struct Extracted {
     pub bytes: usize,
 }
 
-/// Reads up to a batch, which is expected to take some `room`; `None` at the end.
-pub async fn next(copy: &mut CopyOut<'_>, plan: &EntityPlan, room: Room) -> Result<Option<Extracted>> {
+/// Reads up to a batch, which this gives empty; `None` at the end.
+pub async fn next(
+    copy: &mut CopyOut<'_>,
+    plan: &EntityPlan,
+    empty: impl FnOnce() -> Batch,
+) -> Result<Option<Extracted>> {
     if copy.columns() != plan.inputs.len() {
         return Err(EngineError::new(
             code::INTEGRITY,
@@ -29,7 +33,7 @@ pub async fn next(copy: &mut CopyOut<'_>, plan: &EntityPlan, room: Room) -> Resu
             "the source gives another number of columns than the plan reads",
         ));
     }
-    let mut batch = Batch::with_room(plan.inputs.len(), room);
+    let mut batch = empty();
     let mut faults = Vec::new();
     let mut rows = 0;
     while rows < plan.batch_rows && batch.arena.len() < plan.batch_bytes {

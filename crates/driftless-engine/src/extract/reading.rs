@@ -1,7 +1,7 @@
 //! The rows of a range as batches. Those that the source cannot give come last, each with its key alone and with what the source
 //! says of it, so that they are put on record as any row at fault.
 
-use driftless_core::batch::Room;
+use driftless_core::batch::{Batch, Room};
 use driftless_core::code;
 use driftless_core::plan::EntityPlan;
 use driftless_core::transform::RowFault;
@@ -9,6 +9,7 @@ use driftless_pg::{CopyOut, Session};
 
 use super::reader::{self, Extracted};
 use super::select::{self, Rows, SourceKey};
+use super::spare::Spare;
 use super::withheld::{Why, Withheld, cannot_give, is_of_one_row};
 use crate::error::Result;
 
@@ -22,8 +23,9 @@ pub struct Reading<'r> {
     rows: Rows<'r>,
     max_row_bytes: usize,
     withheld: &'r Withheld,
-    /// What a batch is expected to take.
+    /// What a batch is expected to take, and where its memory comes from.
     room: Room,
+    spare: Option<&'r Spare>,
     copy: Option<CopyOut<'r>>,
     /// Of the rows that come now: why they cannot be given.
     why: Option<Why>,
@@ -47,15 +49,20 @@ impl<'r> Reading<'r> {
             max_row_bytes: usize::try_from(max_row_bytes).unwrap_or(usize::MAX),
             withheld,
             room: Room::default(),
+            spare: None,
             copy: None,
             why: None,
             left: None,
         }
     }
 
-    /// Makes batches that take so much before they have to grow.
-    pub fn expecting(self, room: Room) -> Reading<'r> {
-        Reading { room, ..self }
+    /// Makes batches of spare memory, which take so much before they have to grow.
+    pub fn expecting(self, room: Room, spare: &'r Spare) -> Reading<'r> {
+        Reading {
+            room,
+            spare: Some(spare),
+            ..self
+        }
     }
 
     /// Reads up to a batch; `None` at the end.
@@ -87,7 +94,12 @@ impl<'r> Reading<'r> {
                 self.copy = Some(self.source.copy_out_limited(&sql, self.max_row_bytes).await?);
             }
             let Some(copy) = &mut self.copy else { continue };
-            if let Some(mut extracted) = reader::next(copy, self.plan, self.room).await? {
+            let (width, room, spare) = (self.plan.inputs.len(), self.room, self.spare);
+            let empty = || match spare {
+                Some(spare) => spare.batch(width, room),
+                None => Batch::with_room(width, room),
+            };
+            if let Some(mut extracted) = reader::next(copy, self.plan, empty).await? {
                 if let Some(why) = &self.why {
                     let rows = 0..extracted.batch.rows();
                     extracted.faults.extend(rows.map(|row| fault(row, why)));

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::iter;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use driftless_core::catalog::Catalog;
@@ -13,8 +13,9 @@ use driftless_core::plan::aside::{self, AsideItem, Kept, Silencing, Triggers};
 use driftless_core::plan::natural::recording_order;
 use driftless_core::plan::{Chunking, EntityPlan, Plan};
 use driftless_core::spec::Spec;
-use driftless_pg::Session;
-use futures_util::future::try_join_all;
+use driftless_pg::{Canceller, Session};
+use futures_util::future::{join_all, try_join_all};
+use tokio::time::timeout;
 
 use super::agenda::Agenda;
 use super::dead::prepare_past_the_dead;
@@ -40,6 +41,7 @@ use crate::apply::{begin, lane};
 use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::extract::snapshot::Snapshot;
+use crate::extract::spare::Spare;
 use crate::extract::{chunks, estimate};
 use crate::preflight::parents;
 use crate::preflight::rehearsal::rehearse;
@@ -108,6 +110,8 @@ async fn attempt(
         events,
         execution,
         progress: (0..agenda.at_work()).map(|_| Progress::default()).collect(),
+        spare: Spare::default(),
+        writing: Mutex::default(),
     };
     let done = stop.or(run.work(&mut held)).await;
     let done = match done {
@@ -121,6 +125,7 @@ async fn attempt(
     if let Err(error) = &done
         && !goes_on
     {
+        run.cancel().await;
         settle::put_back(&prepared, &held, error, events).await;
     }
     persistence.settled();
@@ -179,7 +184,14 @@ struct Run<'r> {
     execution: i64,
     /// Of each entity.
     progress: Vec<Progress>,
+    /// Memory of batches that are done.
+    spare: Spare,
+    /// What stops the sessions that write.
+    writing: Mutex<Vec<Canceller>>,
 }
+
+/// How long a run that breaks off waits for servers to be told so.
+const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 
 impl<'r> Run<'r> {
     fn step(&self, step: &str) {
@@ -204,6 +216,15 @@ impl<'r> Run<'r> {
         }
     }
 
+    /// Stops what its sessions were doing when it broke off: a server goes on building an index for somebody who has left, and keeps
+    /// the locks of that.
+    async fn cancel(&self) {
+        let writing = std::mem::take(&mut *self.writing.lock().unwrap_or_else(PoisonError::into_inner));
+        let cancelling = join_all(writing.iter().map(Canceller::cancel));
+        // Whoever cannot be reached has its sessions ended by the next start.
+        timeout(CANCEL_LIMIT, cancelling).await.ok();
+    }
+
     /// Whether a chunk was committed.
     fn committed(&self) -> bool {
         let mut all = self.progress.iter();
@@ -215,31 +236,12 @@ impl<'r> Run<'r> {
         let lease = held.lease.clone();
         let guard = lease.guard();
         let silencing = prepared.silencing;
-        // What forbids the load is found before anything of it is recorded.
-        self.step("snapshot");
-        let cut = async {
-            let snapshot = Snapshot::export(&prepared.source).await?;
-            let cut = self.cut(&snapshot).await?;
-            Ok((snapshot, cut))
-        };
-        let (items, (snapshot, cut), ()) =
-            tokio::try_join!(self.rehearsed(held, silencing), cut, self.refuse_kept())?;
-        begin::entities(
-            &mut held.session,
-            &prepared.store,
-            &held.lease,
-            (self.execution, snapshot.text()),
-            &cut,
-        )
-        .await?;
-        crash::point("entities-begun");
         let facts = RunFacts {
             execution: self.execution,
             started_at: held.started_at,
             mode: "load",
         };
-        self.record_uuids(held, &snapshot, &facts).await?;
-        crash::point("uuids-recorded");
+        let (items, snapshot) = self.begin(held, &facts).await?;
         self.step("setting aside");
         let setting_aside = async {
             set_aside(&mut held.session, &self.scope(&guard, silencing), &items).await?;
@@ -251,6 +253,9 @@ impl<'r> Run<'r> {
             self.lanes(&lease, &snapshot, silencing),
             self.builders(&lease, silencing)
         )?;
+        let writing = builders.iter().chain(lanes.iter().map(|lane| &lane.writer));
+        *self.writing.lock().unwrap_or_else(PoisonError::into_inner) =
+            writing.map(Session::canceller).collect();
         let (queue, entities) = self.work_list(found, &lease, &snapshot, &at_work, silencing);
         let halted = self.load(queue, &entities, &mut lanes, &mut builders).await?;
         let plans: Vec<&EntityPlan> = entities
@@ -312,6 +317,32 @@ impl<'r> Run<'r> {
             settling.finish(&mut lanes, &mut builders).await?;
         }
         halted.into_result()
+    }
+
+    /// Takes the snapshot, and records what begins under it: what is to be set aside, and the snapshot.
+    async fn begin(&self, held: &mut Held, facts: &RunFacts) -> Result<(Vec<AsideItem>, Snapshot)> {
+        let prepared = self.prepared;
+        // What forbids the load is found before anything of it is recorded.
+        self.step("snapshot");
+        let cut = async {
+            let snapshot = Snapshot::export(&prepared.source).await?;
+            let cut = self.cut(&snapshot).await?;
+            Ok((snapshot, cut))
+        };
+        let (items, (snapshot, cut), ()) =
+            tokio::try_join!(self.rehearsed(held, prepared.silencing), cut, self.refuse_kept())?;
+        begin::entities(
+            &mut held.session,
+            &prepared.store,
+            &held.lease,
+            (self.execution, snapshot.text()),
+            &cut,
+        )
+        .await?;
+        crash::point("entities-begun");
+        self.record_uuids(held, &snapshot, facts).await?;
+        crash::point("uuids-recorded");
+        Ok((items, snapshot))
     }
 
     /// The chunks of what begins.
@@ -524,6 +555,7 @@ impl<'r> Run<'r> {
                     max_row_bytes: self.prepared.plan.max_row_bytes,
                     progress: &self.progress[number],
                     wary: AtomicBool::new(false),
+                    spare: &self.spare,
                     room: Mutex::default(),
                     triggers: Triggers::SetAside,
                     keys: if points.iter().all(|point| point.snapshot.is_none()) {
@@ -566,6 +598,7 @@ impl<'r> Run<'r> {
             futures_util::future::try_join_all(working),
         )
         .await?;
+        self.spare.clear();
         Ok(shared.halted())
     }
 

@@ -32,6 +32,7 @@ use crate::apply::write::Parents;
 use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::extract::snapshot::Snapshot;
+use crate::extract::spare::Spare;
 use crate::shape::Shaping;
 use crate::shape::constants::{self, RunFacts};
 use crate::store::aside::Scope;
@@ -191,7 +192,7 @@ async fn retry_all(
     unheard(prepared, held).await?;
     match_again(prepared, held, &mut lane, &facts).await?;
     let mut touched = Vec::new();
-    let progress = Progress::default();
+    let (progress, spare) = (Progress::default(), Spare::default());
     let keyed = |plan: &&EntityPlan| plan.identity.mint != Mint::Place;
     for plan in prepared.plan.entities.iter().filter(keyed) {
         let mut keys = reject::listed(&held.session, &plan.name, "").await?;
@@ -200,7 +201,7 @@ async fn retry_all(
         }
         let constants = constants::resolve(&held.session, plan, &facts).await?;
         let shaping = Shaping::new(&prepared.plan, plan, constants, &prepared.store);
-        let work = work_on(prepared, held, &snapshot, &shaping, &progress);
+        let work = work_on(prepared, held, &snapshot, &shaping, (&progress, &spare));
         while let Some(last) = keys.last() {
             let next = reject::listed(&held.session, &plan.name, last).await?;
             report.tried += keys.len() as i64;
@@ -218,7 +219,7 @@ async fn retry_all(
     }
     let works: Vec<ChunkWork<'_, '_>> = touched
         .iter()
-        .map(|shaping| work_on(prepared, held, &snapshot, shaping, &progress))
+        .map(|shaping| work_on(prepared, held, &snapshot, shaping, (&progress, &spare)))
         .collect();
     without_parents(held, silencing, &works, &mut lane).await?;
     for work in works.iter().filter(|work| refers(work.shaping.plan, &works)) {
@@ -232,7 +233,7 @@ async fn retry_all(
     let guard = held.lease.guard();
     begin::advance(&mut held.session, &prepared.store, &guard, &plans, Phase::Done).await?;
     for shaping in &touched {
-        work_on(prepared, held, &snapshot, shaping, &progress)
+        work_on(prepared, held, &snapshot, shaping, (&progress, &spare))
             .describe_rejects(&mut lane)
             .await?;
         let left = reject::listed_left(&held.session, &prepared.store, &shaping.plan.name).await?;
@@ -367,7 +368,7 @@ fn work_on<'w, 'p>(
     held: &'w Held,
     snapshot: &'w Snapshot,
     shaping: &'w Shaping<'p>,
-    progress: &'w Progress,
+    (progress, spare): (&'w Progress, &'w Spare),
 ) -> ChunkWork<'w, 'p> {
     ChunkWork {
         store: &prepared.store,
@@ -379,6 +380,7 @@ fn work_on<'w, 'p>(
         max_row_bytes: prepared.plan.max_row_bytes,
         progress,
         wary: AtomicBool::new(false),
+        spare,
         room: Mutex::default(),
         triggers: Triggers::UnderLock(prepared.silencing),
         keys: Counting::default(),

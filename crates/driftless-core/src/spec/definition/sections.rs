@@ -43,7 +43,7 @@ pub const SERVER: &[Setting] = &[
         "max_connections",
         Kind::Count(1, 1000),
         "4",
-        "1 to 1000. A stream of work takes one session of the source and two of the target, and a third while keys are built; four more serve the run itself. One and a half times this number and four is never exceeded",
+        "1 to 1000. A stream of work takes one session of the source and three of the target, two of which write in turn; four more serve the run itself. One and a half times this number and four is never exceeded",
     ),
     setting(
         "zone",

@@ -336,3 +336,26 @@ async fn what_an_interrupted_proof_took_out_is_not_told_as_written() {
     }
     assert_eq!(report.entities.iter().filter(|one| one.rejected > 0).count(), 2);
 }
+
+/// An index that takes ten minutes.
+const SLOW: &str = "
+    CREATE FUNCTION slow(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM pg_sleep(0.2); RETURN n; END $$;
+    CREATE TABLE items (id int PRIMARY KEY, n int);
+    CREATE INDEX items_slow ON items (public.slow(n));";
+
+#[tokio::test]
+async fn a_build_does_not_outlive_the_run_that_was_interrupted() {
+    let source = "CREATE TABLE item (id int PRIMARY KEY, n int);
+                  INSERT INTO item SELECT n, n FROM generate_series(1, 3000) AS n";
+    let pair = Pair::create("outlive", source, SLOW).await;
+    let building = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
+                    AND query LIKE 'CREATE INDEX items_slow%'";
+    let spec = pair.spec("[entities.item]\nfrom = \"public.item\"\ninto = \"public.items\"\n");
+    let stop = Stop::new();
+    let (error, ()) = tokio::join!(migrate_until(&spec, &stop), async {
+        wait_until("a build", async || pair.count(building).await > 0).await;
+        stop.request();
+    });
+    assert_eq!(error.expect_err("interrupted").code(), code::INTERRUPTED);
+    wait_until("its end", async || pair.count(building).await == 0).await;
+}

@@ -1,5 +1,7 @@
 //! How many answers a load waits for one after the other: what it costs that servers are far away.
 
+use driftless_core::spec::Spec;
+use driftless_engine::run::report::MigrateReport;
 use driftless_engine::run::{Event, Stop, migrate};
 use driftless_testkit::Rounds;
 use tokio::sync::mpsc::unbounded_channel;
@@ -93,6 +95,23 @@ async fn holds(hint: &str, [of_source, of_target]: [usize; 2], bounds: Bounds) {
         "[pipeline]\nname = \"test\"\n[source]\nurl = \"{source}\"\nmax_connections = {of_source}\n\
          [target]\nurl = \"{target}\"\nmax_connections = {of_target}\n{MAPPING}"
     ));
+    let (report, steps) = counted(&mut rounds, &spec).await;
+    let entities = report.entities;
+    assert_eq!(entities.iter().map(|entity| entity.inserted).sum::<i64>(), 525);
+    println!("{}", rounds.told());
+    let names: Vec<&str> = steps.iter().map(|(step, _)| step.as_str()).collect();
+    assert_eq!(names, bounds.map(|(step, _)| step));
+    for ((step, waited), (_, most)) in steps.iter().zip(bounds) {
+        assert!(
+            *waited <= most,
+            "{step}: {waited} rounds of answers, {most} at most; {steps:?}"
+        );
+    }
+    println!("{steps:?} {}", rounds.count());
+}
+
+/// Loads, and counts the rounds of each step.
+async fn counted(rounds: &mut Rounds, spec: &Spec) -> (MigrateReport, Vec<(String, usize)>) {
     let (events, mut heard) = unbounded_channel();
     let stop = Stop::new();
     let marking = async {
@@ -104,22 +123,44 @@ async fn holds(hint: &str, [of_source, of_target]: [usize; 2], bounds: Bounds) {
         }
     };
     let loading = async {
-        let report = migrate(&spec, &[], &events, &stop).await;
+        let report = migrate(spec, &[], &events, &stop).await;
         drop(events);
         report
     };
     let (report, ()) = tokio::join!(loading, marking);
-    let entities = report.expect("a load").entities;
-    assert_eq!(entities.iter().map(|entity| entity.inserted).sum::<i64>(), 525);
+    (report.expect("a load"), rounds.steps())
+}
+
+/// A table of six chunks, of whose rows little is read.
+const WIDE: &str = "
+    CREATE TABLE item (id int PRIMARY KEY, n int, filler text);
+    INSERT INTO item SELECT n, n, repeat('x', 1500) FROM generate_series(1, 30000) AS n;
+    ANALYZE item;";
+
+/// One chunk is read and written while the end of the one before is on its way to the server and back.
+#[tokio::test]
+async fn the_end_of_a_chunk_keeps_the_next_one_waiting_for_nothing() {
+    let pair = Pair::create(
+        "rounds_chunks",
+        WIDE,
+        "CREATE TABLE items (id int PRIMARY KEY, n int)",
+    )
+    .await;
+    let mut rounds = Rounds::start();
+    let (source, target) = (rounds.lead(&pair.source.url()), rounds.lead(&pair.target.url()));
+    let spec = read(&format!(
+        "[pipeline]\nname = \"test\"\n[source]\nurl = \"{source}\"\nmax_connections = 1\n\
+         [target]\nurl = \"{target}\"\nmax_connections = 2\n[entities.item]\nfrom = \"public.item\"\n\
+         into = \"public.items\"\n"
+    ));
+    let (_, steps) = counted(&mut rounds, &spec).await;
     println!("{}", rounds.told());
-    let steps = rounds.steps();
-    let names: Vec<&str> = steps.iter().map(|(step, _)| step.as_str()).collect();
-    assert_eq!(names, bounds.map(|(step, _)| step));
-    for ((step, waited), (_, most)) in steps.iter().zip(bounds) {
-        assert!(
-            *waited <= most,
-            "{step}: {waited} rounds of answers, {most} at most; {steps:?}"
-        );
-    }
-    println!("{steps:?} {}", rounds.count());
+    let chunks = pair.count("SELECT count(*) FROM driftless.chunk").await;
+    let loading = steps.iter().find(|(step, _)| step == "loading");
+    let waited = loading.map_or(usize::MAX, |(_, rounds)| *rounds) as i64;
+    // Two for each chunk, which one session reads, and three for the end of the last one.
+    assert!(
+        chunks == 6 && waited <= 2 * chunks + 3,
+        "{waited} rounds of answers for {chunks} chunks"
+    );
 }

@@ -1,0 +1,110 @@
+//! Memory of batches that are done, for those to come. Without it each batch would take pages that the kernel has to clear anew, and
+//! a long load would touch more of them at the same time than a short one.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use driftless_core::batch::{Batch, Room};
+
+/// Bytes of the largest piece of memory that is kept: more than an ordinary batch has is the system's again.
+const MOST_BYTES: usize = 8 << 20;
+
+/// What is kept of each kind at most.
+const MOST_PIECES: usize = 16;
+
+/// Memory that nobody uses at the moment.
+#[derive(Debug, Default)]
+pub struct Spare(Mutex<Pieces>);
+
+#[derive(Debug, Default)]
+struct Pieces {
+    batches: Vec<Batch>,
+    buffers: Vec<Vec<u8>>,
+}
+
+impl Spare {
+    /// An empty batch of rows with so many columns, which is expected to take some `room`.
+    pub fn batch(&self, width: usize, room: Room) -> Batch {
+        match self.pieces().batches.pop() {
+            Some(batch) => batch.again(width, room),
+            None => Batch::with_room(width, room),
+        }
+    }
+
+    /// An empty buffer.
+    pub fn buffer(&self) -> Vec<u8> {
+        self.pieces().buffers.pop().unwrap_or_default()
+    }
+
+    /// Takes back a batch.
+    pub fn keep_batch(&self, batch: Batch) {
+        let mut pieces = self.pieces();
+        if batch.capacity().bytes <= MOST_BYTES && pieces.batches.len() < MOST_PIECES {
+            pieces.batches.push(batch);
+        }
+    }
+
+    /// Takes back a buffer that was sent.
+    pub fn keep_buffer(&self, sent: Bytes) {
+        if !sent.is_unique() {
+            return;
+        }
+        let mut buffer = Vec::from(sent);
+        buffer.clear();
+        let mut pieces = self.pieces();
+        if buffer.capacity() <= MOST_BYTES && pieces.buffers.len() < MOST_PIECES {
+            pieces.buffers.push(buffer);
+        }
+    }
+
+    /// Gives all of it back.
+    pub fn clear(&self) {
+        *self.pieces() = Pieces::default();
+    }
+
+    fn pieces(&self) -> MutexGuard<'_, Pieces> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_comes_again_empty() {
+        let spare = Spare::default();
+        let room = Room { bytes: 100, cells: 4 };
+        let mut batch = spare.batch(2, room);
+        batch.push_row([Some(b"one".as_slice()), None]);
+        let place = batch.arena.as_ptr();
+        spare.keep_batch(batch);
+        let again = spare.batch(1, Room { bytes: 50, cells: 2 });
+        assert_eq!(again.arena.as_ptr(), place);
+        assert_eq!((again.rows(), again.width(), again.arena.len()), (0, 1, 0));
+
+        let mut buffer = spare.buffer();
+        buffer.extend_from_slice(&[7; 1000]);
+        let place = buffer.as_ptr();
+        let sent = Bytes::from(buffer);
+        let under_way = sent.clone();
+        spare.keep_buffer(sent);
+        assert_eq!(spare.buffer().capacity(), 0, "somebody still reads it");
+        spare.keep_buffer(under_way);
+        let again = spare.buffer();
+        assert_eq!((again.as_ptr(), again.len()), (place, 0));
+    }
+
+    #[test]
+    fn what_is_large_goes() {
+        let spare = Spare::default();
+        let room = Room {
+            bytes: MOST_BYTES + 1,
+            cells: 0,
+        };
+        spare.keep_batch(spare.batch(1, room));
+        spare.keep_buffer(Bytes::from(vec![0; MOST_BYTES + 1]));
+        assert_eq!(spare.batch(1, Room::default()).capacity().bytes, 0);
+        assert_eq!(spare.buffer().capacity(), 0);
+    }
+}
