@@ -56,6 +56,11 @@ pub struct Room {
 }
 
 impl Room {
+    /// Bytes of both.
+    pub fn in_all(self) -> usize {
+        self.bytes + self.cells * size_of::<Cell>()
+    }
+
     /// As much as either takes.
     pub fn or(self, other: Room) -> Room {
         Room {

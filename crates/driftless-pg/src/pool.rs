@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use crate::backoff::Backoff;
 use crate::breaker::Breaker;
 use crate::error::{ErrorKind, PgError};
-use crate::session::{Home, Session};
+use crate::session::{Canceller, Home, Session};
 use crate::url::ConnectConfig;
 
 /// What a pool may hold, and how long.
@@ -132,6 +132,12 @@ impl Pool {
             });
             self.0.state().coming.push((purpose, opening));
         }
+    }
+
+    /// Whether the session that this would stop is one that nobody uses.
+    pub fn has_at_rest(&self, canceller: &Canceller) -> bool {
+        let state = self.0.state();
+        state.idle.iter().any(|(_, session)| canceller.is_of(session))
     }
 
     async fn open(&self, purpose: &str, until: Instant) -> Result<Session, PgError> {

@@ -333,8 +333,8 @@ impl Session {
     }
 
     /// Sends a `COPY … FROM STDIN (FORMAT binary)` with its whole stream, which holds so many rows, and does not wait for
-    /// the answer: that is read before the next statement of another kind, or by [`Session::copied`]. In a transaction only,
-    /// which a refusal fails with all that was sent behind it.
+    /// the answer: that is read before a batch or a COPY of another kind, or by [`Session::copied`]; statements may follow it at once. In a
+    /// transaction only, which a refusal fails with all that was sent behind it.
     ///
     /// # Errors
     /// What an earlier one was refused for, or a lost connection. [`ErrorKind::Usage`] outside of a transaction.
@@ -375,6 +375,15 @@ impl Session {
             self.inner().process_id,
             self.inner().secret_key,
         )
+    }
+
+    /// Brings the session to rest: what is under way ends, and a transaction that was dropped is rolled back now and not before the
+    /// next statement.
+    ///
+    /// # Errors
+    /// A lost connection.
+    pub async fn rest(&mut self) -> Result<(), PgError> {
+        self.pipeline().settle().await
     }
 
     /// Begins a transaction. It rolls back unless it is committed.

@@ -141,8 +141,8 @@ impl ChunkWork<'_, '_> {
     /// Loads a chunk: fast, and again with care if the target refused a row, or as it was after a deadlock. With care at once
     /// where rows of the chunk before were refused. References to `parents` that are all loaded are decided as rows pass by.
     ///
-    /// The `turn` is given up when all rows are on their way to the target: what is left is answers, and another chunk may be
-    /// read and written beside.
+    /// The `turn` is given up when all rows are on their way to the target, or one is refused: what is left is answers, or the chunk is
+    /// read again when `reader` is free, and another chunk is read and written beside.
     pub async fn load(
         &self,
         reader: &Turns<Reader<'_>>,
@@ -161,8 +161,12 @@ impl ChunkWork<'_, '_> {
         let work = (chunk, parents, &withheld);
         let mut turn = Some(turn);
         loop {
-            let attempt = self.attempt((reader, &mut *writer), work, care, &mut turn);
-            match attempt.await {
+            let attempt = self.attempt((reader, &mut *writer), work, care, &mut turn).await;
+            if attempt.is_err() {
+                // Before anything else is waited for: others wait for the locks. A lost connection is told by the attempt.
+                writer.rest().await.ok();
+            }
+            match attempt {
                 Err(_) if withheld.grew() => {}
                 Err(error) if care == Care::Fast && is_of_a_row(&error) => {
                     care = Care::Isolating;
@@ -180,7 +184,7 @@ impl ChunkWork<'_, '_> {
 
     /// Remembers what a batch took, unless that is more than an ordinary one does.
     fn made(&self, room: Room) {
-        if room.bytes <= MOST_ROOM {
+        if room.in_all() <= MOST_ROOM {
             let mut most = self.room.lock().unwrap_or_else(PoisonError::into_inner);
             *most = most.or(room);
         }
@@ -206,7 +210,10 @@ impl ChunkWork<'_, '_> {
         let (to_write, mut shaped) = mpsc::channel(1);
         let reading = async {
             let mut reader = reader.lock().await;
-            self.read(&mut reader, (chunk, withheld), to_write).await
+            reader.begin().await?;
+            let bytes = self.read(&mut reader, (chunk, withheld), to_write).await?;
+            reader.end();
+            Ok(bytes)
         };
         let writing = async {
             let written = self.write(writer, &mut shaped, parents, care).await;
@@ -214,10 +221,11 @@ impl ChunkWork<'_, '_> {
             written
         };
         // A channel that closes looks the same at the end and after a failure: only when both are well is it the end.
-        let (bytes, (tx, mut counts, census)) = tokio::try_join!(reading, writing)?;
+        let (bytes, (tx, mut counts, census, refused)) = tokio::try_join!(reading, writing)?;
         counts.bytes = bytes;
         counts.duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
         self.end(tx, chunk.number, &counts).await?;
+        self.wary.store(refused, Ordering::Relaxed);
         self.keys.committed(census);
         self.progress.committed(&counts);
         Ok(counts)
@@ -231,7 +239,9 @@ impl ChunkWork<'_, '_> {
         to_write: mpsc::Sender<Shaped>,
     ) -> Result<i64> {
         let plan = self.shaping.plan;
-        let Reader { source, evaluator } = reader;
+        let Reader {
+            source, evaluator, ..
+        } = reader;
         let (to_shape, mut read) = mpsc::channel::<Extracted>(1);
         let reading = async {
             let rows = self.reading(source, Rows::Chunk(chunk), withheld);
@@ -269,14 +279,14 @@ impl ChunkWork<'_, '_> {
         Ok(bytes)
     }
 
-    /// Writes rows as they come, in a transaction that is still open then.
+    /// Writes rows as they come, in a transaction that is still open then. The last answer is whether some were refused.
     async fn write<'t>(
         &self,
         writer: &'t mut Session,
         shaped: &mut mpsc::Receiver<Shaped>,
         parents: &[Parent<'_>],
         care: Care,
-    ) -> Result<(Transaction<'t>, Counts, Option<Census>)> {
+    ) -> Result<(Transaction<'t>, Counts, Option<Census>, bool)> {
         let tx = writer.begin(BeginMode::ReadWrite).await?;
         let guard = self.lease.guard();
         tx.each(&[guard.as_str(), care.settings()]).await?;
@@ -305,8 +315,7 @@ impl ChunkWork<'_, '_> {
             self.made(batch.batch.room());
             self.spare.keep_batch(batch.batch);
         }
-        self.wary.store(refused, Ordering::Relaxed);
-        Ok((tx, counts, census))
+        Ok((tx, counts, census, refused))
     }
 
     /// Puts the checkpoint behind the rows of a chunk, and commits.

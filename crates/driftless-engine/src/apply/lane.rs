@@ -27,6 +27,26 @@ pub struct Reader<'l> {
     pub source: &'l Session,
     /// Evaluates expressions in the target.
     pub evaluator: &'l mut Session,
+    /// Whether whoever had it came to the end: else a statement may have failed, and the transaction with it.
+    clean: bool,
+}
+
+impl Reader<'_> {
+    /// Makes it fit for whoever begins to read.
+    ///
+    /// # Errors
+    /// A lost connection.
+    pub async fn begin(&mut self) -> Result<()> {
+        if !std::mem::replace(&mut self.clean, false) {
+            snapshot::recover(self.source).await?;
+        }
+        Ok(())
+    }
+
+    /// Nothing has failed.
+    pub fn end(&mut self) {
+        self.clean = true;
+    }
 }
 
 /// Opens a session that writes rows into the target: triggers silent where the role may say so, names as the application
@@ -95,6 +115,7 @@ impl Lane {
         let reader = Reader {
             source: &self.source,
             evaluator: &mut self.evaluator,
+            clean: true,
         };
         (reader, &mut self.writer)
     }

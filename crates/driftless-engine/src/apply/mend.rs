@@ -48,7 +48,9 @@ impl ChunkWork<'_, '_> {
 
     async fn mend_without(
         &self,
-        Reader { source, evaluator }: &mut Reader<'_>,
+        Reader {
+            source, evaluator, ..
+        }: &mut Reader<'_>,
         writer: &mut Session,
         ranges: Option<&[Chunk]>,
         withheld: &Withheld,

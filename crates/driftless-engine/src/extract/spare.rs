@@ -39,7 +39,7 @@ impl Spare {
     /// Takes back a batch.
     pub fn keep_batch(&self, batch: Batch) {
         let mut pieces = self.pieces();
-        if batch.capacity().bytes <= MOST_BYTES && pieces.batches.len() < MOST_PIECES {
+        if batch.capacity().in_all() <= MOST_BYTES && pieces.batches.len() < MOST_PIECES {
             pieces.batches.push(batch);
         }
     }
@@ -103,6 +103,11 @@ mod tests {
             cells: 0,
         };
         spare.keep_batch(spare.batch(1, room));
+        let cells = Room {
+            bytes: 0,
+            cells: MOST_BYTES / 8 + 1,
+        };
+        spare.keep_batch(spare.batch(1, cells));
         spare.keep_buffer(Bytes::from(vec![0; MOST_BYTES + 1]));
         assert_eq!(spare.batch(1, Room::default()).capacity().bytes, 0);
         assert_eq!(spare.buffer().capacity(), 0);

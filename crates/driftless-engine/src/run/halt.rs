@@ -18,6 +18,12 @@ use crate::preflight::busy::{self, Wish};
 /// Statements that the tables do not fit any more: types that differ, an object of another kind, a generated column.
 const UNFIT: [&str; 4] = ["42804", "42809", "428C9", "0A000"];
 
+/// Whether an error may be one entity's trouble: only then it is worth a look.
+pub(super) fn may_halt(error: &EngineError) -> bool {
+    let of_a_server = error.pg().is_some_and(|pg| pg.server().is_some());
+    error.code() == code::SCHEMA_CHANGED || (of_a_server && error.code() != code::LEASE_LOST)
+}
+
 /// The error of a halted entity, if this is one; any other error ends the run. The sessions can be used again: of the source the
 /// snapshot stays, and locks go.
 pub(super) async fn halt(

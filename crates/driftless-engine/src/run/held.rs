@@ -44,7 +44,13 @@ impl Held {
         let silent = if quiet { replica_role::SET } else { "" };
         let found = (prepared.presence, prepared.place);
         let namespace = prepared.plan.namespace;
-        let made = schema::ensure_as_found(&mut control, &prepared.store, namespace, found, silent).await?;
+        let made = schema::ensure_as_found(&mut control, &prepared.store, namespace, found, silent).await;
+        let is_gone = |error: &EngineError| error.pg().and_then(|pg| pg.sqlstate()) == Some("42P01");
+        let made = match made {
+            // It was removed since the plan was made.
+            Err(error) if is_gone(&error) => return Err(came_between(prepared)),
+            made => made?,
+        };
         crash::point("state-made");
         let before = match made {
             true => Before::Nobody,

@@ -12,7 +12,7 @@ use driftless_pg::Session;
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use super::Events;
-use super::halt::halt;
+use super::halt::{halt, may_halt};
 use super::queue::{Next, Queue};
 use super::report::Event;
 use crate::apply::chunk::{ChunkWork, Parent, despite_deadlocks};
@@ -167,7 +167,7 @@ struct Hands<'h, 'w, 'p> {
     entities: &'h [Entity<'w, 'p>],
     events: &'h Events,
     reader: Mutex<Reader<'h>>,
-    /// Held by the one whose rows are under way.
+    /// Held by the one whose rows are under way, but for chunks that are read once more.
     turn: Mutex<()>,
     /// Each is held by one of them until its chunk is committed.
     busy: [Mutex<()>; 2],
@@ -217,10 +217,17 @@ impl Hands<'_, '_, '_> {
         };
         self.events.send(phase).ok();
         let mut reader = self.reader.lock().await;
-        let mended = despite_deadlocks(async || work.mend(&mut reader, writer, stale).await).await;
-        if let Err(error) = mended {
-            let sessions = (reader.source, &*writer);
-            self.shared.halt(number, halt(error, sessions, work).await?);
+        let mended = despite_deadlocks(async || {
+            reader.begin().await?;
+            work.mend(&mut reader, writer, stale).await
+        });
+        match mended.await {
+            Ok(_) => reader.end(),
+            Err(error) => {
+                writer.rest().await.ok();
+                let sessions = (reader.source, &*writer);
+                self.shared.halt(number, halt(error, sessions, work).await?);
+            }
         }
         self.shared.ended(number);
         Ok(())
@@ -243,6 +250,7 @@ impl Hands<'_, '_, '_> {
             .await;
         let counts = match loaded {
             Ok(counts) => counts,
+            Err(error) if !may_halt(&error) => return Err(error.context(format!("entity {}", plan.name))),
             Err(error) => {
                 let reader = self.reader.lock().await;
                 let sessions = (reader.source, &*writer);

@@ -14,7 +14,7 @@ use driftless_core::plan::natural::recording_order;
 use driftless_core::plan::{Chunking, EntityPlan, Plan};
 use driftless_core::spec::Spec;
 use driftless_pg::{Canceller, Session};
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 use tokio::time::timeout;
 
 use super::agenda::Agenda;
@@ -125,7 +125,7 @@ async fn attempt(
     if let Err(error) = &done
         && !goes_on
     {
-        run.cancel().await;
+        run.break_off(&mut held).await;
         settle::put_back(&prepared, &held, error, events).await;
     }
     persistence.settled();
@@ -171,7 +171,8 @@ fn open_ahead(prepared: &Prepared) {
     prepared.source.open_ahead(readers.chain(["estimates"]));
 }
 
-/// How many lanes work: each holds one session with the source and two with the target.
+/// How many lanes work: each holds one session with the source and three with the target, of which one only writes when the other
+/// waits.
 fn lane_count(plan: &Plan) -> usize {
     plan.source_connections.min(plan.target_connections / 2).max(1)
 }
@@ -190,8 +191,8 @@ struct Run<'r> {
     writing: Mutex<Vec<Canceller>>,
 }
 
-/// How long a run that breaks off waits for servers to be told so.
-const CANCEL_LIMIT: Duration = Duration::from_secs(1);
+/// How long a run that breaks off waits for the answers to what was stopped.
+const REST_LIMIT: Duration = Duration::from_millis(500);
 
 impl<'r> Run<'r> {
     fn step(&self, step: &str) {
@@ -216,13 +217,14 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Stops what its sessions were doing when it broke off: a server goes on building an index for somebody who has left, and keeps
-    /// the locks of that.
-    async fn cancel(&self) {
-        let writing = std::mem::take(&mut *self.writing.lock().unwrap_or_else(PoisonError::into_inner));
-        let cancelling = join_all(writing.iter().map(Canceller::cancel));
-        // Whoever cannot be reached has its sessions ended by the next start.
-        timeout(CANCEL_LIMIT, cancelling).await.ok();
+    /// Stops what its sessions were doing when it broke off, so that nothing of them is in the way of putting back.
+    async fn break_off(&self, held: &mut Held) {
+        let mut writing = std::mem::take(&mut *self.writing.lock().unwrap_or_else(PoisonError::into_inner));
+        // What is at rest may be at work for somebody else when the request arrives.
+        writing.retain(|one| !self.prepared.target.has_at_rest(one));
+        writing.push(held.session.canceller());
+        settle::cancel(&writing).await;
+        timeout(REST_LIMIT, held.session.rest()).await.ok();
     }
 
     /// Whether a chunk was committed.
@@ -327,10 +329,12 @@ impl<'r> Run<'r> {
         let cut = async {
             let snapshot = Snapshot::export(&prepared.source).await?;
             let cut = self.cut(&snapshot).await?;
-            Ok((snapshot, cut))
+            Ok::<_, EngineError>((snapshot, cut))
         };
-        let (items, (snapshot, cut), ()) =
-            tokio::try_join!(self.rehearsed(held, prepared.silencing), cut, self.refuse_kept())?;
+        // The rehearsal holds locks until it is over, whatever becomes of the others.
+        let (items, cut, kept) =
+            tokio::join!(self.rehearsed(held, prepared.silencing), cut, self.refuse_kept());
+        let (items, (snapshot, cut), ()) = (items?, cut?, kept?);
         begin::entities(
             &mut held.session,
             &prepared.store,

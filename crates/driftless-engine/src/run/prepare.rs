@@ -91,7 +91,7 @@ fn pool(spec: &Spec, server: &ServerSpec) -> Result<Pool> {
         Surroundings::of(variables.map(|(name, value)| (name.clone(), value.expose().to_owned())));
     let config = ConnectConfig::parse_within(server.url.expose(), &surroundings)?;
     let limits = PoolLimits {
-        // At its end each stream of a load builds with one more session of the target than it loaded with.
+        // Each stream of a load writes with two sessions of the target in turn, and evaluates with a third.
         sessions: server.max_connections + server.max_connections / 2 + BESIDE_STREAMS,
         acquire: Duration::from_millis(server.acquire_timeout_ms),
         idle: Duration::from_millis(server.idle_timeout_ms),

@@ -7,8 +7,8 @@ use driftless_core::code::{self, Exit};
 use driftless_core::error::Finding;
 use driftless_core::plan::aside::{AsideItem, AsideKind, Silencing, Triggers};
 use driftless_core::plan::{EntityPlan, Plan};
-use driftless_pg::Session;
-use futures_util::future::try_join_all;
+use driftless_pg::{Canceller, Session};
+use futures_util::future::{join_all, try_join_all};
 
 use super::Events;
 use super::again;
@@ -305,6 +305,16 @@ pub const BUILDERS: usize = 4;
 /// How long an interrupted run may put things back: it ends within five seconds.
 pub const INTERRUPTED_LIMIT: Duration = Duration::from_secs(3);
 
+/// How long servers have to take requests to stop.
+const CANCEL_LIMIT: Duration = Duration::from_secs(1);
+
+/// Stops what sessions were doing for somebody who has left: a server goes on building an index, and keeps the locks of that.
+/// Whoever cannot be reached in time has its sessions ended by the next start.
+pub async fn cancel(cancellers: &[Canceller]) {
+    let cancelling = join_all(cancellers.iter().map(Canceller::cancel));
+    tokio::time::timeout(CANCEL_LIMIT, cancelling).await.ok();
+}
+
 /// After a run that did not end well: puts back what was set aside. A run that was asked to stop takes only a moment for
 /// it; what is still aside then is on record, and the next start or `--abandon` finds it.
 pub async fn put_back(prepared: &Prepared, held: &Held, error: &EngineError, events: &Events) {
@@ -312,15 +322,15 @@ pub async fn put_back(prepared: &Prepared, held: &Held, error: &EngineError, eve
         return;
     }
     let limit = (error.exit() == Exit::Interrupted).then_some(INTERRUPTED_LIMIT);
-    if let Ok(left) = restore_within(prepared, held, limit).await
-        && left > 0
-    {
-        let note = format!(
-            "{left} constraint(s), index(es) or trigger(s) are still set aside: `driftless migrate` continues and puts them \
-             back at its end, `driftless migrate --abandon` puts them back now"
-        );
-        events.send(Event::Note(note)).ok();
-    }
+    let aside = match restore_within(prepared, held, limit).await {
+        Ok(0) => return,
+        Ok(left) => format!("{left} constraint(s), index(es) or trigger(s) are still set aside"),
+        Err(error) => format!("what was set aside could not be put back ({error})"),
+    };
+    let note = format!(
+        "{aside}: `driftless migrate` continues and puts them back at its end, `driftless migrate --abandon` puts them back now"
+    );
+    events.send(Event::Note(note)).ok();
 }
 
 /// Restores within a limit; how much is still aside.
@@ -349,10 +359,7 @@ async fn restore_within(prepared: &Prepared, held: &Held, limit: Option<Duration
         None => drop(work.await?),
         Some(limit) => {
             if tokio::time::timeout(limit, work).await.is_err() {
-                // The server would go on building an index for somebody who has left.
-                for canceller in cancellers {
-                    canceller.cancel().await.ok();
-                }
+                cancel(&cancellers).await;
             }
         }
     }

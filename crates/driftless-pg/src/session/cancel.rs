@@ -2,7 +2,7 @@ use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::within;
+use super::{Session, within};
 use crate::error::PgError;
 use crate::socket::{Address, Socket};
 use crate::url::ConnectConfig;
@@ -40,6 +40,11 @@ impl Canceller {
             process_id,
             secret_key: Key(secret_key),
         }
+    }
+
+    /// Whether it stops what this session does.
+    pub(crate) fn is_of(&self, session: &Session) -> bool {
+        self.process_id == session.inner().process_id
     }
 
     /// Asks the server to stop the statement, and waits until it has taken the request. Whether a statement was

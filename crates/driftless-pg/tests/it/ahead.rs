@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use driftless_pg::{BeginMode, Copied, CopyEncoder, ErrorKind, Param};
 
-use crate::{fresh, one, refused};
+use crate::{connect, fresh, one, refused};
 
 const INTO_T: &str = "COPY public.t FROM STDIN (FORMAT binary)";
 
@@ -91,6 +91,102 @@ async fn one_that_is_refused_is_told_and_takes_what_follows_with_it() {
     assert_eq!(error.sqlstate(), Some("42P01"), "{error}");
     drop(tx);
     session.batch("SELECT 1").await.unwrap();
+}
+
+/// Statements follow COPYs that are not answered. Where one of those is refused, the first who waits is told of it, nobody is told
+/// twice, and nothing stays.
+#[tokio::test]
+async fn statements_behind_one_that_is_refused_are_told() {
+    let (_database, mut session) = fresh("ahead_statements").await;
+    session
+        .batch("CREATE TABLE public.t (n int4 CHECK (n <> 7)); CREATE TABLE public.noted (n int4)")
+        .await
+        .unwrap();
+    let note = "INSERT INTO public.noted VALUES (1)";
+    for waits in [true, false] {
+        let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+        tx.copy_ahead(INTO_T, stream(0..10), 10).await.unwrap();
+        tx.ahead(note, &[]).await.unwrap();
+        if waits {
+            let error = refused(tx.execute(note, &[]).await);
+            assert_eq!(error.sqlstate(), Some("23514"), "{error}");
+            let error = refused(tx.execute(note, &[]).await);
+            assert_eq!(error.sqlstate(), Some("25P02"), "{error}");
+        }
+        refused(tx.commit().await);
+        assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.t").await, 0);
+        assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.noted").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn statements_between_many_do_not_disturb_them() {
+    let (_database, mut session) = fresh("ahead_between").await;
+    session
+        .batch("CREATE TABLE public.t (n int4); CREATE TABLE public.noted (n int4)")
+        .await
+        .unwrap();
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    for part in 0..40_i32 {
+        tx.copy_ahead(INTO_T, stream(part * 10..part * 10 + 10), 10)
+            .await
+            .unwrap();
+        match part % 4 {
+            0 => tx
+                .ahead("INSERT INTO public.noted VALUES (1)", &[])
+                .await
+                .unwrap(),
+            1 => tx
+                .batch_ahead("INSERT INTO public.noted VALUES (2); INSERT INTO public.noted VALUES (3)")
+                .await
+                .unwrap(),
+            2 => {
+                let seen: i64 = one(&tx, "SELECT count(*) FROM public.t").await;
+                assert_eq!(seen, i64::from(part + 1) * 10);
+            }
+            _ => {}
+        }
+    }
+    assert!(tx.copied().await.unwrap().iter().all(|copied| copied.taken == 10));
+    tx.commit().await.unwrap();
+    assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.t").await, 400);
+    assert_eq!(one::<i64>(&session, "SELECT sum(n) FROM public.noted").await, 60);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_refused_fails_the_commit() {
+    let (_database, mut session) = fresh("ahead_batch").await;
+    session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    tx.execute("INSERT INTO public.t VALUES (1)", &[]).await.unwrap();
+    tx.batch_ahead("INSERT INTO public.t VALUES (2); INSERT INTO public.nowhere VALUES (3)")
+        .await
+        .unwrap();
+    tx.ahead("INSERT INTO public.t VALUES (4)", &[]).await.unwrap();
+    let error = refused(tx.commit().await);
+    assert_eq!(error.sqlstate(), Some("42P01"), "{error}");
+    assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.t").await, 0);
+    let error = refused(session.batch_ahead("SELECT 1").await);
+    assert_eq!(error.kind(), ErrorKind::Usage);
+}
+
+/// A transaction that was dropped keeps its locks until the session says something: at rest they are gone.
+#[tokio::test]
+async fn at_rest_nothing_of_a_dropped_transaction_is_left() {
+    let (database, mut session) = fresh("ahead_rest").await;
+    session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    tx.copy_ahead(INTO_T, stream(0..10), 10).await.unwrap();
+    tx.copied().await.unwrap();
+    drop(tx);
+    let other = connect(&database.url()).await;
+    let locks = format!(
+        "SELECT count(*) FROM pg_locks WHERE pid = {} AND mode = 'RowExclusiveLock'",
+        session.backend_pid()
+    );
+    assert_eq!(one::<i64>(&other, &locks).await, 1);
+    session.rest().await.unwrap();
+    assert_eq!(one::<i64>(&other, &locks).await, 0);
 }
 
 #[tokio::test]

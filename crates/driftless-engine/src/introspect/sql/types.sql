@@ -1,4 +1,4 @@
--- The types that {needed} names and every type below them: domains' bases, arrays' elements, composites' fields, ranges' bounds.
+-- Some types and every type below them: domains' bases, arrays' elements, composites' fields, ranges' bounds.
 -- Only a varlena array that its element names as its own is an array; int2vector and point subscript, but are base types.
 WITH RECURSIVE needed (oid) AS (
     {needed}
