@@ -7,7 +7,7 @@ use driftless_engine::run::{Stop, migrate, restart};
 use driftless_testkit::{pg_dump_schema_without, wait_until};
 
 use crate::gate::{GATE, Gate};
-use crate::pair::{Pair, migrate_spec};
+use crate::pair::{Pair, migrate_spec, read};
 
 /// `first` holds the gate while `victim` waits for it; `child` refers to `victim`, `other` to nobody.
 const SOURCE: &str = "
@@ -310,6 +310,57 @@ async fn a_target_column_that_becomes_another_between_two_chunks() {
     pair.migrate(mapping).await.expect("a load");
     assert_eq!(pair.count("SELECT count(*) FROM victim").await, 4800);
     assert_eq!(pair.count(wrong).await, 0);
+}
+
+/// A second gate, as [`GATE`].
+const SECOND: &str = "
+    CREATE FUNCTION public.second(n int8, from_row int8) RETURNS int8 LANGUAGE plpgsql IMMUTABLE AS $$
+    BEGIN
+        IF n >= from_row THEN
+            PERFORM pg_advisory_xact_lock_shared(7734022);
+        END IF;
+        RETURN n;
+    END $$;";
+
+/// A chunk that has to be given up waits for what reads, which the next chunk has: it keeps no lock meanwhile.
+#[tokio::test]
+async fn a_chunk_that_is_given_up_beside_another_keeps_no_lock() {
+    let source = "CREATE TABLE victim (id int PRIMARY KEY, n int, filler text);
+        ALTER TABLE victim ALTER filler SET STORAGE PLAIN;
+        INSERT INTO victim SELECT i, i, repeat('x', 7800) FROM generate_series(1, 4800) AS i;
+        ALTER TABLE victim DROP filler;";
+    let target = format!("{GATE} {SECOND} CREATE TABLE victim (id uuid PRIMARY KEY, n int);");
+    let pair = Pair::create("givenup", source, &target).await;
+    let mapping = format!(
+        "[pipeline]\nname = \"test\"\n[source]\nurl = \"{}\"\nmax_connections = 1\n\
+         [target]\nurl = \"{}\"\nmax_connections = 2\n\
+         [entities.victim]\nfrom = \"public.victim\"\ninto = \"public.victim\"\nbatch_rows = 500\n\
+         columns.id = {{ id = true }}\ncolumns.n = {{ sql = \"public.gate(public.second(n, 1200), 1)::int\" }}\n",
+        pair.source.url(),
+        pair.target.url()
+    );
+    let spec = read(&mapping);
+    let gate = Gate::shut(&pair.target).await;
+    let second = pair.target.client().await;
+    let shut = "SELECT pg_advisory_lock(7734022)";
+    second.batch_execute(shut).await.expect("the lock");
+    let (outcome, ()) = tokio::join!(migrate_spec(&spec), async {
+        gate.reached().await;
+        // Nothing of the first chunk is written yet, so nobody holds a lock.
+        let retype = "SET lock_timeout = '10s'; ALTER TABLE victim ALTER n TYPE real";
+        pair.target.run(retype).await;
+        gate.open().await;
+        let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7734022 AND NOT granted \
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        wait_until("the second chunk", async || pair.count(waiting).await > 0).await;
+        let locks =
+            "SELECT count(*) FROM pg_locks WHERE relation = 'victim'::regclass AND mode = 'RowExclusiveLock'";
+        wait_until("no lock", async || pair.count(locks).await == 0).await;
+        let open = "SELECT pg_advisory_unlock_all()";
+        second.batch_execute(open).await.expect("the lock is free");
+    });
+    assert_eq!(outcome.expect_err("a halt").code(), code::SCHEMA_CHANGED);
+    assert_eq!(pair.count("SELECT count(*) FROM victim").await, 0);
 }
 
 async fn run_at(url: &str, sql: &str) {
