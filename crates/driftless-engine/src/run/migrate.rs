@@ -125,8 +125,9 @@ async fn attempt(
     if let Err(error) = &done
         && !goes_on
     {
+        let broken_off = Instant::now();
         run.break_off(&mut held).await;
-        settle::put_back(&prepared, &held, error, events).await;
+        settle::put_back(&prepared, &held, (error, broken_off), events).await;
     }
     persistence.settled();
     let epoch = held.lease.epoch();

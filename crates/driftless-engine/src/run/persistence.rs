@@ -1,6 +1,6 @@
 //! A load whose connections are lost goes on by itself: how long, and what it left meanwhile.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use driftless_core::code::{self, Exit};
 use driftless_pg::Backoff;
@@ -115,7 +115,7 @@ impl Persistence {
         }
         let work = async {
             let held = Held::take_after(&left.prepared, "migrate", Some(left.epoch)).await?;
-            settle::put_back(&left.prepared, &held, error, events).await;
+            settle::put_back(&left.prepared, &held, (error, Instant::now()), events).await;
             held.end(Err::<(), _>(interrupted())).await
         };
         let tried = if error.exit() == Exit::Interrupted {

@@ -1,7 +1,7 @@
 //! The end of a load: uniqueness and references proven, everything back in place, statistics, sequences, and only then
 //! is an entity done.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use driftless_core::code::{self, Exit};
 use driftless_core::error::Finding;
@@ -302,7 +302,7 @@ pub fn begun_plan(prepared: &Prepared) -> Plan {
 /// Most sessions that build indexes side by side.
 pub const BUILDERS: usize = 4;
 
-/// How long an interrupted run may put things back: it ends within five seconds.
+/// How long an interrupted run may put things back, counted from when it broke off: it ends within five seconds.
 pub const INTERRUPTED_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long servers have to take requests to stop.
@@ -317,11 +317,17 @@ pub async fn cancel(cancellers: &[Canceller]) {
 
 /// After a run that did not end well: puts back what was set aside. A run that was asked to stop takes only a moment for
 /// it; what is still aside then is on record, and the next start or `--abandon` finds it.
-pub async fn put_back(prepared: &Prepared, held: &Held, error: &EngineError, events: &Events) {
+pub async fn put_back(
+    prepared: &Prepared,
+    held: &Held,
+    (error, broken_off): (&EngineError, Instant),
+    events: &Events,
+) {
     if error.code() == code::LEASE_LOST {
         return;
     }
-    let limit = (error.exit() == Exit::Interrupted).then_some(INTERRUPTED_LIMIT);
+    let limit =
+        (error.exit() == Exit::Interrupted).then(|| INTERRUPTED_LIMIT.saturating_sub(broken_off.elapsed()));
     let aside = match restore_within(prepared, held, limit).await {
         Ok(0) => return,
         Ok(left) => format!("{left} constraint(s), index(es) or trigger(s) are still set aside"),

@@ -277,14 +277,17 @@ async fn a_target_column_that_is_dropped_or_becomes_another() {
     }
 }
 
+/// A table of five chunks, of which little is read.
+const FIVE_CHUNKS: &str = "
+    CREATE TABLE victim (id int PRIMARY KEY, n int, filler text);
+    ALTER TABLE victim ALTER filler SET STORAGE PLAIN;
+    INSERT INTO victim SELECT i, i, repeat('x', 7800) FROM generate_series(1, 4800) AS i;
+    ALTER TABLE victim DROP filler;";
+
 #[tokio::test]
 async fn a_target_column_that_becomes_another_between_two_chunks() {
-    let source = "CREATE TABLE victim (id int PRIMARY KEY, n int, filler text);
-        ALTER TABLE victim ALTER filler SET STORAGE PLAIN;
-        INSERT INTO victim SELECT i, i, repeat('x', 7800) FROM generate_series(1, 4800) AS i;
-        ALTER TABLE victim DROP filler;";
     let target = format!("{GATE} CREATE TABLE victim (id uuid PRIMARY KEY, n int);");
-    let pair = Pair::create("betweenchunks", source, &target).await;
+    let pair = Pair::create("betweenchunks", FIVE_CHUNKS, &target).await;
     let mapping = "[entities.victim]\nfrom = \"public.victim\"\ninto = \"public.victim\"\nbatch_rows = 500\n\
         columns.id = { id = true }\ncolumns.n = { sql = \"public.gate(n, 3900)::int\" }\n";
     let gate = Gate::shut(&pair.target).await;
@@ -325,12 +328,8 @@ const SECOND: &str = "
 /// A chunk that has to be given up waits for what reads, which the next chunk has: it keeps no lock meanwhile.
 #[tokio::test]
 async fn a_chunk_that_is_given_up_beside_another_keeps_no_lock() {
-    let source = "CREATE TABLE victim (id int PRIMARY KEY, n int, filler text);
-        ALTER TABLE victim ALTER filler SET STORAGE PLAIN;
-        INSERT INTO victim SELECT i, i, repeat('x', 7800) FROM generate_series(1, 4800) AS i;
-        ALTER TABLE victim DROP filler;";
     let target = format!("{GATE} {SECOND} CREATE TABLE victim (id uuid PRIMARY KEY, n int);");
-    let pair = Pair::create("givenup", source, &target).await;
+    let pair = Pair::create("givenup", FIVE_CHUNKS, &target).await;
     let mapping = format!(
         "[pipeline]\nname = \"test\"\n[source]\nurl = \"{}\"\nmax_connections = 1\n\
          [target]\nurl = \"{}\"\nmax_connections = 2\n\
