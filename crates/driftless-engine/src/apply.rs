@@ -22,6 +22,8 @@ mod stay;
 mod care;
 /// Rows without a key.
 mod place;
+/// What goes in behind rows that are on their way.
+mod behind;
 /// A shaped batch into the target.
 pub mod write;
 /// Whether an entity's tables are still what its plan was made from.

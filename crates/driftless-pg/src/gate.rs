@@ -100,10 +100,9 @@ impl Gate {
         pipeline.post_batch_ahead(sql)
     }
 
-    /// Sends a COPY with its whole stream.
+    /// Sends rows by a COPY.
     pub(crate) async fn copy(&self, sql: &str, stream: Bytes, rows: u64) -> Result<(), PgError> {
         let mut pipeline = self.turn().await?;
-        pipeline.queue_up_copy().await?;
         pipeline.copy(sql, stream, rows).await
     }
 

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::backend::Message;
@@ -15,20 +15,10 @@ use crate::param::Param;
 use crate::row::{Column, Row, columns};
 use crate::wire::Wire;
 
-/// Bytes of one CopyData message: the server works on one while the next is on its way.
-const MESSAGE_BYTES: usize = 256 * 1024;
+mod copying;
 
-/// How many COPYs may wait for their answers. A refusal is then seen before much was sent in vain.
-const MOST_COPIES: usize = 12;
-
-/// What became of a COPY that was sent ahead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Copied {
-    /// Rows that the stream held.
-    pub sent: u64,
-    /// Rows that the server says it wrote.
-    pub taken: u64,
-}
+pub use copying::Copied;
+pub(crate) use copying::{HEADER, TRAILER};
 
 /// What is asked of the server in one go.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +92,8 @@ pub(crate) struct Pipeline {
     refusal: Option<PgError>,
     /// Why the transaction that somebody believes to be in did not begin.
     not_begun: Option<PgError>,
+    /// The statement of a COPY, the last thing that was sent, whose stream has not ended yet.
+    open_copy: Option<String>,
 }
 
 impl Deref for Pipeline {
@@ -126,6 +118,7 @@ impl Pipeline {
             copied: Vec::new(),
             refusal: None,
             not_begun: None,
+            open_copy: None,
         }
     }
 
@@ -155,6 +148,7 @@ impl Pipeline {
     }
 
     async fn make_room_for(&mut self, request: &Request<'_>) -> Result<(), PgError> {
+        self.end_copy()?;
         if self.due.is_empty() || self.wire.is_rollback_due() || self.wire.is_lost() {
             return self.enter().await;
         }
@@ -295,6 +289,7 @@ impl Pipeline {
     /// Puts the end of a transaction into the outbox of which nothing stays. In a group of its own: whatever failed before, it is
     /// not passed over.
     pub(crate) fn post_rollback(&mut self) -> Result<(), PgError> {
+        self.fail_copy()?;
         self.close()?;
         self.not_begun = None;
         self.post_run("ROLLBACK", &[], true)?;
@@ -342,8 +337,9 @@ impl Pipeline {
         self.due.back().is_some_and(|due| !due.closes)
     }
 
-    /// Ends the last group.
+    /// Ends the last group, and a stream that is open.
     fn close(&mut self) -> Result<(), PgError> {
+        self.end_copy()?;
         if !self.is_open() {
             return Ok(());
         }
@@ -354,66 +350,6 @@ impl Pipeline {
         self.wire.expect_ready(true);
         self.push(What::Ahead, true, true);
         Ok(())
-    }
-
-    /// COPYs that are not answered.
-    fn copies(&self) -> usize {
-        let copies = self.due.iter().filter(|due| matches!(due.what, What::Copy(_)));
-        copies.count()
-    }
-
-    /// Makes ready for a COPY that is sent ahead.
-    ///
-    /// # Errors
-    /// What was sent ahead before and refused; [`ErrorKind::Usage`] outside of a transaction.
-    pub(crate) async fn queue_up_copy(&mut self) -> Result<(), PgError> {
-        if self.copies() == 0 || self.wire.is_rollback_due() || self.wire.is_lost() {
-            self.enter().await?;
-        }
-        if !self.wire.in_transaction() {
-            let cause = "a COPY was sent ahead outside of a transaction";
-            return Err(PgError::new(ErrorKind::Usage, self.wire.place(), cause));
-        }
-        self.close()?;
-        self.flush().await;
-        while self.copies() >= MOST_COPIES {
-            self.answer_front().await;
-        }
-        if self.refusal.is_some() {
-            // What was sent behind it was refused, too.
-            return self.collect().await;
-        }
-        Ok(())
-    }
-
-    /// Sends a COPY with all of its stream, which holds so many rows.
-    pub(crate) async fn copy(&mut self, sql: &str, mut stream: Bytes, rows: u64) -> Result<(), PgError> {
-        // All of it is in the outbox before anything is waited for: dropped at any await, the sequence stays whole.
-        self.wire.post_simple(sql)?;
-        self.push(What::Copy(rows), true, false);
-        while !stream.is_empty() {
-            let message = stream.split_to(stream.len().min(MESSAGE_BYTES));
-            self.wire.post(|buf| {
-                buf.put_u8(b'd');
-                buf.put_i32(message.len() as i32 + 4);
-                Ok(())
-            })?;
-            self.wire.post_bytes(message);
-        }
-        self.wire.post(|buf| {
-            frontend::copy_done(buf);
-            Ok(())
-        })?;
-        self.flush().await;
-        match &self.refusal {
-            Some(_) => self.collect().await,
-            None => Ok(()),
-        }
-    }
-
-    /// What became of the COPYs that were answered since this was asked last.
-    pub(crate) fn take_copied(&mut self) -> Vec<Copied> {
-        std::mem::take(&mut self.copied)
     }
 
     /// Sends the outbox. Where the connection breaks, everybody who waits is told.
@@ -446,18 +382,33 @@ impl Pipeline {
             if self.wire.unsent() > 0 {
                 self.flush().await;
             }
-            let Some(front) = self.due.front() else { return };
-            self.wire.answers(front.extended);
-            match self.wire.recv().await {
-                Ok(message) => {
-                    if self.take(message) {
-                        return;
-                    }
-                }
-                Err(error) if self.wire.is_lost() => return self.lose(error),
-                Err(error) => self.refuse(error),
+            if self.due.is_empty() || self.read_on().await {
+                return;
             }
         }
+    }
+
+    /// Notes what has arrived, without waiting: what is refused while its stream is open is seen before more of it is sent.
+    async fn hear(&mut self) {
+        while !self.due.is_empty() && self.wire.has_message() {
+            self.read_on().await;
+        }
+    }
+
+    /// Reads the next message; whether something is answered with it, or the connection is lost.
+    async fn read_on(&mut self) -> bool {
+        if let Some(front) = self.due.front() {
+            self.wire.answers(front.extended);
+        }
+        match self.wire.recv().await {
+            Ok(message) => return self.take(message),
+            Err(error) if self.wire.is_lost() => {
+                self.lose(error);
+                return true;
+            }
+            Err(error) => self.refuse(error),
+        }
+        false
     }
 
     /// Notes what one message says; whether something is answered with it.
@@ -538,6 +489,10 @@ impl Pipeline {
                 drop(sender.send(error.map_or(Ok(answer), Err)));
             }
             What::Copy(sent) => {
+                if self.due.is_empty() {
+                    // Refused before its end: what of it is under way is passed over.
+                    self.open_copy = None;
+                }
                 self.copied.push(Copied {
                     sent,
                     taken: answer.affected,
@@ -570,6 +525,7 @@ impl Pipeline {
 
     /// Tells everybody who waits that the connection is lost.
     fn lose(&mut self, error: PgError) {
+        self.open_copy = None;
         let mut told = false;
         while let Some(due) = self.pop() {
             if let What::Statement { sender, .. } = due.what {

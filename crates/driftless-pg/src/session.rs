@@ -332,9 +332,10 @@ impl Session {
         CopyIn::start(self.inner().gate.keep(wire), sql).await
     }
 
-    /// Sends a `COPY … FROM STDIN (FORMAT binary)` with its whole stream, which holds so many rows, and does not wait for
-    /// the answer: that is read before a batch or a COPY of another kind, or by [`Session::copied`]; statements may follow it at once. In a
-    /// transaction only, which a refusal fails with all that was sent behind it.
+    /// Sends so many rows, without header and trailer, by a `COPY … FROM STDIN (FORMAT binary)`, and does not wait for
+    /// the answer: that is read before a batch or a COPY of another kind, or by [`Session::copied`]; statements may follow it at once. Rows
+    /// that follow by the same statement, with nothing in between, are of the same COPY. In a transaction only, which a refusal fails with
+    /// all that was sent behind it.
     ///
     /// # Errors
     /// What an earlier one was refused for, or a lost connection. [`ErrorKind::Usage`] outside of a transaction.

@@ -336,6 +336,12 @@ impl Wire {
         !self.inbox.is_empty() || self.loss.is_some()
     }
 
+    /// Whether a message has arrived that can be read without waiting, or the connection has ended.
+    pub(crate) fn has_message(&mut self) -> bool {
+        self.is_alive();
+        self.loss.is_some() || whole_message(&self.inbox).is_some()
+    }
+
     /// The next message. Notices and their like are passed over; what the server refuses is an error.
     pub(crate) async fn recv(&mut self) -> Result<Message, PgError> {
         loop {

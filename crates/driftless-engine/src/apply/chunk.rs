@@ -10,6 +10,7 @@ use driftless_core::transform::{Census, Shaped};
 use driftless_pg::{BeginMode, Session, Transaction};
 use tokio::sync::{Mutex as Turns, MutexGuard, mpsc};
 
+use super::behind::Behind;
 use super::counting::Counting;
 use super::fence::Fence;
 use super::lane::Reader;
@@ -305,16 +306,18 @@ impl ChunkWork<'_, '_> {
         }
         let (mut counts, mut refused) = (Counts::default(), false);
         let mut census = self.keys.of_a_chunk(self.shaping.plan);
+        let mut behind = Behind::default();
         while let Some(mut batch) = shaped.recv().await {
             self.lose_dangling(&mut batch, parents);
             let faulty = batch.rows() - batch.writable_rows();
-            let Written { counts: some, rows } = to.write(&tx, &mut batch).await?;
+            let Written { counts: some, rows } = to.write(&tx, &mut batch, &mut behind).await?;
             refused |= some.rejected + some.parked > faulty as i64;
             counts.add(&some);
             Counting::count(&mut census, &batch, &rows);
             self.made(batch.batch.room());
             self.spare.keep_batch(batch.batch);
         }
+        to.put_behind(&tx, &mut behind).await?;
         Ok((tx, counts, census, refused))
     }
 

@@ -67,7 +67,7 @@ async fn insert(
     shaped: &Shaped,
     rows: &[usize],
 ) -> Result<Vec<Refused>> {
-    let encode = |rows: &[usize]| encoded(shaper, shaped, rows, Vec::new());
+    let encode = |rows: &[usize]| encoded(shaper, shaped, rows);
     let sql = copy_sql(plan);
     let mut refused = Vec::new();
     let mut rest = rows;
@@ -125,7 +125,7 @@ async fn insert_by_trial(
         .await?;
     let is_refused = |row: &usize| refused.binary_search_by_key(row, |one| one.row).is_ok();
     let taken: Vec<usize> = rows.iter().copied().filter(|row| !is_refused(row)).collect();
-    let encode = |rows: &[usize]| encoded(shaper, shaped, rows, Vec::new());
+    let encode = |rows: &[usize]| encoded(shaper, shaped, rows);
     // What a rule led elsewhere the table may refuse after all.
     let late = copy_whole(tx, &copy_sql(plan), &plan.name, &taken, encode).await?;
     refused.extend(late.iter().map(|(row, error)| unreadable(*row, error)));

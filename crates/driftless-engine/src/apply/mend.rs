@@ -13,6 +13,7 @@ use driftless_core::plan::{EntityPlan, Mint};
 use driftless_core::transform::{COPY_HEADER, COPY_TRAILER};
 use driftless_pg::{BeginMode, Param, Session, Transaction};
 
+use super::behind::Behind;
 use super::chunk::ChunkWork;
 use super::lane::Reader;
 use super::referrer::{Along, hold, referrers};
@@ -93,7 +94,7 @@ impl ChunkWork<'_, '_> {
             let mut rows = self.reading(source, Rows::Keyless, withheld);
             while let Some(extracted) = rows.next().await? {
                 let mut shaped = self.shaping.shape(evaluator, extracted).await?;
-                let written = to.write(&tx, &mut shaped).await?.counts;
+                let written = to.write(&tx, &mut shaped, &mut Behind::default()).await?.counts;
                 counts.add(&Counts { read: 0, ..written });
             }
         }
@@ -131,7 +132,7 @@ impl ChunkWork<'_, '_> {
             let mut rows = self.reading(source, Rows::Keys(&keys), withheld);
             while let Some(extracted) = rows.next().await? {
                 let mut shaped = self.shaping.shape(evaluator, extracted).await?;
-                let written = to.write(tx, &mut shaped).await?.counts;
+                let written = to.write(tx, &mut shaped, &mut Behind::default()).await?.counts;
                 counts.add(&Counts { read: 0, ..written });
             }
         }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use driftless_core::plan::aside::Triggers;
 use driftless_pg::BeginMode;
 
+use super::behind::Behind;
 use super::chunk::ChunkWork;
 use super::lane::Lane;
 use super::loud;
@@ -125,7 +126,7 @@ impl ChunkWork<'_, '_> {
             found.extend((0..shaped.rows()).map(|row| self.shaping.shaper.key_text(&shaped, row)));
             counts.add(&Counts {
                 bytes,
-                ..to.write(&tx, &mut shaped).await?.counts
+                ..to.write(&tx, &mut shaped, &mut Behind::default()).await?.counts
             });
         }
         drop(rows);

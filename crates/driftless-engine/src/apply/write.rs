@@ -9,11 +9,12 @@ use driftless_pg::{Param, Transaction};
 
 use uuid::Uuid;
 
+use super::behind::Behind;
 pub use super::care::Care;
 use super::isolate::{self, Refused, Way};
 use super::orphan::{self, Orphan};
 use super::place;
-use super::send::{copy, copy_ahead};
+use super::send::{confirm, copy_ahead};
 use super::stay;
 use crate::error::{EngineError, Result};
 use crate::extract::spare::Spare;
@@ -64,8 +65,15 @@ impl Writing<'_, '_> {
         self.shaping.plan
     }
 
-    /// Writes a batch, and says which of its rows are written. With [`Care::Fast`] the answers of the server are outstanding: `send::confirm` reads them.
-    pub async fn write(&self, tx: &Transaction<'_>, shaped: &mut Shaped) -> Result<Written> {
+    /// Writes a batch, and says which of its rows are written. With [`Care::Fast`] the answers of the server are outstanding:
+    /// `send::confirm` reads them; and what goes in `behind` these rows may wait for those of the next batch, or for
+    /// [`Writing::put_behind`].
+    pub async fn write(
+        &self,
+        tx: &Transaction<'_>,
+        shaped: &mut Shaped,
+        behind: &mut Behind,
+    ) -> Result<Written> {
         self.halt(shaped)?;
         let mut rejects: Vec<Reject> = (0..shaped.rows())
             .filter_map(|row| self.faulty(shaped, row))
@@ -96,22 +104,13 @@ impl Writing<'_, '_> {
         }
         rows.extend(staying);
         rows.sort_unstable();
-        self.copy_identities(tx, shaped, &rows, identity::LIVE).await?;
-        self.copy_identities(tx, shaped, &standing, identity::ADOPTED)
-            .await?;
-        self.copy_identities(tx, shaped, &merged, identity::MERGED)
-            .await?;
-        reject::record(tx, self.store, &self.plan().name, self.execution, &rejects).await?;
-        let warnings: Vec<(String, String)> = shaped
-            .warnings()
-            .iter()
-            .filter(|warning| rows.binary_search(&(warning.row as usize)).is_ok())
-            .map(|warning| {
-                let key = self.shaping.shaper.key_text(shaped, warning.row as usize);
-                (key, warning.rule.clone().unwrap_or_default())
-            })
-            .collect();
-        reject::warn(tx, self.store, &self.plan().name, self.execution, &warnings).await?;
+        for (rows, status) in [
+            (&rows, identity::LIVE),
+            (&standing, identity::ADOPTED),
+            (&merged, identity::MERGED),
+        ] {
+            self.identify(tx, shaped, (rows, status), behind).await?;
+        }
         let parked = rejects.iter().filter(|reject| reject.parked).count() as i64;
         let counts = Counts {
             read: shaped.rows() as i64,
@@ -121,7 +120,46 @@ impl Writing<'_, '_> {
             parked,
             ..Counts::default()
         };
+        behind.rejects.extend(rejects);
+        behind.warnings.extend(self.warnings(shaped, &rows));
+        if self.care == Care::Isolating || self.looks_back() || behind.is_full() {
+            self.put_behind(tx, behind).await?;
+        }
         Ok(Written { counts, rows })
+    }
+
+    /// Whether what is done with a batch depends on what the ones before left on record.
+    fn looks_back(&self) -> bool {
+        self.plan().identity.merge.is_some() || self.may_stand()
+    }
+
+    /// Writes what goes in behind rows.
+    pub async fn put_behind(&self, tx: &Transaction<'_>, behind: &mut Behind) -> Result<()> {
+        let entity = &self.plan().name;
+        let (encoded, rows) = std::mem::take(&mut behind.identities);
+        if rows > 0 {
+            let sql = identity::copy_sql(self.store, self.plan());
+            self.copy_ahead(tx, &sql, encoded, rows).await?;
+        }
+        if self.care == Care::Isolating {
+            confirm(tx, entity).await?;
+        }
+        reject::record(tx, self.store, entity, self.execution, &behind.rejects).await?;
+        reject::warn(tx, self.store, entity, self.execution, &behind.warnings).await?;
+        behind.rejects.clear();
+        behind.warnings.clear();
+        Ok(())
+    }
+
+    fn warnings(&self, shaped: &Shaped, rows: &[usize]) -> Vec<(String, String)> {
+        let warnings = shaped.warnings().iter();
+        let of_written = warnings.filter(|warning| rows.binary_search(&(warning.row as usize)).is_ok());
+        of_written
+            .map(|warning| {
+                let key = self.shaping.shaper.key_text(shaped, warning.row as usize);
+                (key, warning.rule.clone().unwrap_or_default())
+            })
+            .collect()
     }
 
     /// A row by its key, unless that is sensitive.
@@ -245,10 +283,7 @@ impl Writing<'_, '_> {
         let [(column, _)] = self.plan().identity.target.as_slice() else {
             return Ok(Vec::new());
         };
-        // A table that a load fills has no rows but ours.
-        let natural = self.plan().identity.natural_key.is_some();
-        let ours = self.plan().path == Path::Load && self.care == Care::Fast && !natural;
-        if ours || self.plan().identity.mint.recorded().is_none() {
+        if !self.may_stand() {
             return Ok(Vec::new());
         }
         let rows: Vec<usize> = shaped.writable().collect();
@@ -277,6 +312,14 @@ impl Writing<'_, '_> {
             .collect()
     }
 
+    /// Whether rows may be in the target already.
+    fn may_stand(&self) -> bool {
+        // A table that a load fills has no rows but ours.
+        let natural = self.plan().identity.natural_key.is_some();
+        let ours = self.plan().path == Path::Load && self.care == Care::Fast && !natural;
+        !ours && self.plan().identity.mint.recorded().is_some()
+    }
+
     async fn copy_rows(&self, tx: &Transaction<'_>, shaped: &Shaped, rows: &[usize]) -> Result<Vec<Refused>> {
         if rows.is_empty() {
             return Ok(Vec::new());
@@ -287,18 +330,22 @@ impl Writing<'_, '_> {
         if self.care == Care::Isolating {
             return isolate::write(tx, self.plan(), &self.shaping.shaper, shaped, rows, Way::Insert).await;
         }
-        let encoded = encoded(&self.shaping.shaper, shaped, rows, self.spare.buffer());
+        let mut encoded = self.spare.buffer();
+        self.shaping
+            .shaper
+            .encode_rows(shaped, rows.iter().copied(), &mut encoded);
         self.copy_ahead(tx, &copy_sql(self.plan()), encoded, rows.len())
             .await?;
         Ok(Vec::new())
     }
 
-    async fn copy_identities(
+    /// Records the identities of rows, behind these.
+    async fn identify(
         &self,
         tx: &Transaction<'_>,
         shaped: &Shaped,
-        rows: &[usize],
-        status: i16,
+        (rows, status): (&[usize], i16),
+        behind: &mut Behind,
     ) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
@@ -313,20 +360,18 @@ impl Writing<'_, '_> {
             let work = (self.plan(), &self.shaping.shaper);
             return place::identities(tx, self.store, work, (shaped, rows), stamp).await;
         }
-        let mut encoded = self.spare.buffer();
-        encoded.extend_from_slice(COPY_HEADER);
+        let (encoded, count) = &mut behind.identities;
+        if encoded.capacity() == 0 {
+            *encoded = self.spare.buffer();
+        }
         self.shaping
             .shaper
-            .encode_identities(shaped, stamp, rows.iter().copied(), &mut encoded);
-        encoded.extend_from_slice(COPY_TRAILER);
-        let sql = identity::copy_sql(self.store, self.plan());
-        if self.care == Care::Fast {
-            return self.copy_ahead(tx, &sql, encoded, rows.len()).await;
-        }
-        copy(tx, &sql, encoded, rows.len(), &self.plan().name).await
+            .encode_identities(shaped, stamp, rows.iter().copied(), encoded);
+        *count += rows.len();
+        Ok(())
     }
 
-    /// Sends a whole COPY without waiting for its answer.
+    /// Sends rows without waiting for an answer.
     async fn copy_ahead(&self, tx: &Transaction<'_>, sql: &str, encoded: Vec<u8>, rows: usize) -> Result<()> {
         let encoded = Bytes::from(encoded);
         copy_ahead(tx, sql, encoded.clone(), rows).await?;
@@ -349,10 +394,9 @@ pub fn copy_sql(plan: &EntityPlan) -> String {
     )
 }
 
-/// What such a COPY sends for these rows, in this empty buffer.
-pub(super) fn encoded(shaper: &Shaper<'_>, shaped: &Shaped, rows: &[usize], buffer: Vec<u8>) -> Vec<u8> {
-    let mut encoded = buffer;
-    encoded.extend_from_slice(COPY_HEADER);
+/// What a whole COPY sends for these rows.
+pub(super) fn encoded(shaper: &Shaper<'_>, shaped: &Shaped, rows: &[usize]) -> Vec<u8> {
+    let mut encoded = COPY_HEADER.to_vec();
     shaper.encode_rows(shaped, rows.iter().copied(), &mut encoded);
     encoded.extend_from_slice(COPY_TRAILER);
     encoded

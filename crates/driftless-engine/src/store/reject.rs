@@ -1,6 +1,6 @@
 //! Rejects and warnings: state, not events. One per entity and key, written in the transaction that decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_core::code::{self, Code};
 use driftless_pg::{Param, Row, Session, Transaction};
@@ -58,7 +58,7 @@ impl Reject {
     }
 }
 
-/// Records rejects in the transaction that leaves their rows out.
+/// Records rejects in the transaction that leaves their rows out, with its next statement that somebody waits for.
 pub async fn record(
     tx: &Transaction<'_>,
     store: &Store,
@@ -78,7 +78,7 @@ pub async fn record(
         let text = serde_json::Value::Array(rows)
             .to_string()
             .replace("\\u0000", "\\u2400");
-        tx.execute(
+        tx.ahead(
             &store.sql(include_str!("reject_record.sql")),
             &[
                 Param::text(store.pipeline()),
@@ -141,11 +141,13 @@ pub async fn warn(
     if warnings.is_empty() {
         return Ok(());
     }
-    let (keys, rules): (Vec<&str>, Vec<&str>) = warnings
-        .iter()
+    // Rows that share a key share one record.
+    let each: BTreeSet<&(String, String)> = warnings.iter().collect();
+    let (keys, rules): (Vec<&str>, Vec<&str>) = each
+        .into_iter()
         .map(|(key, rule)| (key.as_str(), rule.as_str()))
         .unzip();
-    tx.execute(
+    tx.ahead(
         &store.sql(
             "INSERT INTO {state}.warning (pipeline, entity, key, rule, execution) \
              SELECT $1, $2, w.key, w.rule, $3 FROM ROWS FROM (pg_catalog.unnest($4::text[]), pg_catalog.unnest($5::text[])) AS w (key, rule) \

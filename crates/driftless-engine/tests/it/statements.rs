@@ -454,3 +454,39 @@ async fn advised_indexes_are_made_as_they_are_shown_and_then_no_longer_advised()
     pair.target.run(&indexes[1].sql).await;
     assert_eq!(advised().await, []);
 }
+
+/// A chunk of several batches is one COPY of rows and one of identities, whatever is on record of its rows; rows of different batches
+/// that share a key share their record.
+#[tokio::test]
+async fn the_batches_of_a_chunk_are_one_copy() {
+    let source = "
+        CREATE TABLE item (id int NOT NULL, n int, kind text);
+        INSERT INTO item SELECT n, n, CASE WHEN n % 4000 = 5 THEN 'odd' ELSE 'ok' END FROM generate_series(1, 16000) AS n;
+        INSERT INTO item VALUES (1, -1, 'ok'), (2, -2, 'odd'); UPDATE item SET n = -1 WHERE id IN (1, 9000);";
+    let target = "CREATE TABLE items (id int PRIMARY KEY, n int, kind text);";
+    let mapping = r#"
+        [defaults]
+        max_rejects = 100
+        [entities.item]
+        from = "public.item"
+        into = "public.items"
+        key = ["id"]
+        columns = { id = "id", n = "n", kind = { map = "kind", values = { ok = "fine" }, unknown = "reject" } }
+        [[entities.item.rules]]
+        name = "positive"
+        check = "n > 0"
+        on_fail = "warn"
+    "#;
+    let (cluster, pair) = noted("batches", source, target).await;
+    pair.migrate(mapping).await.expect("a load");
+    let log = cluster.log();
+    let of = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(of("statement: COPY \"public\".\"items\""), 1);
+    assert_eq!(of("statement: COPY \"driftless\".\"identity_item\""), 1);
+    let reject = |key: &str, code: &str| (key.to_owned(), code.to_owned());
+    let mut rejected = vec![reject("1", "DL0406")];
+    rejected.extend(["2", "5", "4005", "8005", "12005"].map(|key| reject(key, "DL0401")));
+    assert_eq!(pair.rejects("item").await, rejected);
+    let warned = "SELECT string_agg(key, ' ' ORDER BY key) FROM driftless.warning";
+    assert_eq!(pair.target.value(warned).await.as_deref(), Some("1 9000"));
+}

@@ -1,6 +1,6 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::SIGNATURE;
+use crate::pipeline::{HEADER, TRAILER};
 
 /// Builds a binary COPY stream: a header, rows of fields, a trailer. What was built is taken off in pieces of any size.
 #[derive(Debug, Default)]
@@ -18,9 +18,7 @@ impl CopyEncoder {
 
     /// What every stream begins with.
     pub fn header(&mut self) {
-        self.buffer.put_slice(SIGNATURE);
-        // No flags, no extension.
-        self.buffer.put_u64(0);
+        self.buffer.put_slice(HEADER);
     }
 
     /// Begins a row; so many fields must follow. A table has at most 1,600 columns.
@@ -49,7 +47,7 @@ impl CopyEncoder {
     /// What every stream ends with.
     pub fn trailer(&mut self) {
         debug_assert_eq!(self.missing, 0, "the stream ends within a row");
-        self.buffer.put_i16(-1);
+        self.buffer.put_slice(TRAILER);
     }
 
     /// Bytes built and not yet taken.

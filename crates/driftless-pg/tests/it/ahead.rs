@@ -7,15 +7,16 @@ use crate::{connect, fresh, one, refused};
 
 const INTO_T: &str = "COPY public.t FROM STDIN (FORMAT binary)";
 
-/// A whole stream of int4, one a row.
-fn stream(numbers: std::ops::Range<i32>) -> Bytes {
+/// The same by another statement.
+const INTO_N: &str = "COPY public.t (n) FROM STDIN (FORMAT binary)";
+
+/// Rows of one int4.
+fn rows(numbers: std::ops::Range<i32>) -> Bytes {
     let mut encoder = CopyEncoder::new();
-    encoder.header();
     for number in numbers {
         encoder.row(1);
         encoder.field(Some(&number.to_be_bytes()));
     }
-    encoder.trailer();
     encoder.take()
 }
 
@@ -26,8 +27,9 @@ async fn several_are_under_way_and_answered_in_order() {
     let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
     for part in 0..20_i32 {
         let numbers = part * 50_000..(part + 1) * 50_000 + part;
-        let rows = numbers.len() as u64;
-        tx.copy_ahead(INTO_T, stream(numbers), rows).await.unwrap();
+        let sent = numbers.len() as u64;
+        let into = if part % 2 == 0 { INTO_T } else { INTO_N };
+        tx.copy_ahead(into, rows(numbers), sent).await.unwrap();
         if part == 10 {
             // Another statement sees all that was sent before it.
             let seen: i64 = one(&tx, "SELECT count(*) FROM public.t").await;
@@ -59,7 +61,7 @@ async fn one_that_is_refused_is_told_and_takes_what_follows_with_it() {
         for part in 0..3 {
             let numbers = part * 50_000..(part + 1) * 50_000;
             // Whoever reads the answer first is told; at the latest the commit.
-            if let Err(error) = tx.copy_ahead(INTO_T, stream(numbers), 50_000).await {
+            if let Err(error) = tx.copy_ahead(INTO_T, rows(numbers), 50_000).await {
                 told = Some(error);
                 break;
             }
@@ -80,13 +82,9 @@ async fn one_that_is_refused_is_told_and_takes_what_follows_with_it() {
         assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.t").await, 0);
     }
     let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
-    tx.copy_ahead(
-        "COPY public.nowhere FROM STDIN (FORMAT binary)",
-        stream(0..10),
-        10,
-    )
-    .await
-    .unwrap();
+    tx.copy_ahead("COPY public.nowhere FROM STDIN (FORMAT binary)", rows(0..10), 10)
+        .await
+        .unwrap();
     let error = refused(tx.batch("SELECT 1").await);
     assert_eq!(error.sqlstate(), Some("42P01"), "{error}");
     drop(tx);
@@ -105,7 +103,7 @@ async fn statements_behind_one_that_is_refused_are_told() {
     let note = "INSERT INTO public.noted VALUES (1)";
     for waits in [true, false] {
         let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
-        tx.copy_ahead(INTO_T, stream(0..10), 10).await.unwrap();
+        tx.copy_ahead(INTO_T, rows(0..10), 10).await.unwrap();
         tx.ahead(note, &[]).await.unwrap();
         if waits {
             let error = refused(tx.execute(note, &[]).await);
@@ -128,7 +126,8 @@ async fn statements_between_many_do_not_disturb_them() {
         .unwrap();
     let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
     for part in 0..40_i32 {
-        tx.copy_ahead(INTO_T, stream(part * 10..part * 10 + 10), 10)
+        let into = if part % 3 == 0 { INTO_T } else { INTO_N };
+        tx.copy_ahead(into, rows(part * 10..part * 10 + 10), 10)
             .await
             .unwrap();
         match part % 4 {
@@ -147,7 +146,11 @@ async fn statements_between_many_do_not_disturb_them() {
             _ => {}
         }
     }
-    assert!(tx.copied().await.unwrap().iter().all(|copied| copied.taken == 10));
+    let copied = tx.copied().await.unwrap();
+    assert!(
+        copied.iter().all(|copied| copied.taken == copied.sent),
+        "{copied:?}"
+    );
     tx.commit().await.unwrap();
     assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.t").await, 400);
     assert_eq!(one::<i64>(&session, "SELECT sum(n) FROM public.noted").await, 60);
@@ -176,7 +179,7 @@ async fn at_rest_nothing_of_a_dropped_transaction_is_left() {
     let (database, mut session) = fresh("ahead_rest").await;
     session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
     let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
-    tx.copy_ahead(INTO_T, stream(0..10), 10).await.unwrap();
+    tx.copy_ahead(INTO_T, rows(0..10), 10).await.unwrap();
     tx.copied().await.unwrap();
     drop(tx);
     let other = connect(&database.url()).await;
@@ -195,7 +198,7 @@ async fn one_that_is_dropped_half_way_leaves_a_session_that_works() {
     session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
     let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
     // Far more than sockets hold: it cannot be sent at once.
-    let large = stream(0..5_000_000);
+    let large = rows(0..5_000_000);
     let sending = tx.copy_ahead(INTO_T, large, 5_000_000);
     let sent = tokio::select! {
         biased;
@@ -212,7 +215,7 @@ async fn what_is_written_behind_a_dropped_transaction_stays() {
     let (_database, mut session) = fresh("ahead_behind").await;
     session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
     let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
-    tx.copy_ahead(INTO_T, stream(0..10), 10).await.unwrap();
+    tx.copy_ahead(INTO_T, rows(0..10), 10).await.unwrap();
     drop(tx);
     session.batch("INSERT INTO public.t VALUES (77)").await.unwrap();
     for _ in 0..2 {
@@ -225,17 +228,17 @@ async fn a_commit_waits_for_what_was_dropped_half_way() {
     let (_database, mut session) = fresh("ahead_half").await;
     session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
     let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
-    tx.copy_ahead(INTO_T, stream(0..10), 10).await.unwrap();
+    tx.copy_ahead(INTO_T, rows(0..10), 10).await.unwrap();
     tokio::select! {
         biased;
-        _ = tx.copy_ahead(INTO_T, stream(10..3_000_000), 2_999_990) => panic!("the whole stream went out at once"),
+        _ = tx.copy_ahead(INTO_T, rows(10..3_000_000), 2_999_990) => panic!("the whole stream went out at once"),
         () = tokio::task::yield_now() => {}
     }
-    tx.copy_ahead(INTO_T, stream(3_000_000..3_000_010), 10)
+    tx.copy_ahead(INTO_T, rows(3_000_000..3_000_010), 10)
         .await
         .unwrap();
     let taken: Vec<u64> = tx.copied().await.unwrap().iter().map(|one| one.taken).collect();
-    assert_eq!(taken, [10, 2_999_990, 10]);
+    assert_eq!(taken, [3_000_010]);
     tx.commit().await.unwrap();
     assert_eq!(
         one::<i64>(&session, "SELECT count(*) FROM public.t").await,
@@ -259,9 +262,9 @@ async fn a_talking_trigger_does_not_stop_them() {
     let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
     for part in 0..3 {
         let numbers = part * 60_000..(part + 1) * 60_000;
-        tx.copy_ahead(INTO_T, stream(numbers), 60_000).await.unwrap();
+        tx.copy_ahead(INTO_T, rows(numbers), 60_000).await.unwrap();
     }
-    assert_eq!(tx.copied().await.unwrap().len(), 3);
+    assert_eq!(tx.copied().await.unwrap().len(), 1);
     tx.commit().await.unwrap();
 }
 
@@ -269,8 +272,103 @@ async fn a_talking_trigger_does_not_stop_them() {
 async fn outside_of_a_transaction_it_is_a_mistake() {
     let (_database, session) = fresh("ahead_alone").await;
     session.batch("CREATE TABLE public.t (n int4)").await.unwrap();
-    let error = refused(session.copy_ahead(INTO_T, stream(0..1), 1).await);
+    let error = refused(session.copy_ahead(INTO_T, rows(0..1), 1).await);
     assert_eq!(error.kind(), ErrorKind::Usage);
+}
+
+/// A session whose table `public.t` notes each statement that writes into it.
+async fn with_noted_table(hint: &str) -> (driftless_testkit::TestDatabase, driftless_pg::Session) {
+    let (database, session) = with_table(hint).await;
+    session
+        .batch(
+            "CREATE TABLE public.noted (n int4);
+             CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS
+               $$ BEGIN INSERT INTO public.noted VALUES (1); RETURN NULL; END $$;
+             CREATE TRIGGER note AFTER INSERT ON public.t FOR EACH STATEMENT EXECUTE FUNCTION public.note()",
+        )
+        .await
+        .unwrap();
+    (database, session)
+}
+
+#[tokio::test]
+async fn rows_that_follow_each_other_are_one_copy() {
+    let (_database, mut session) = with_noted_table("ahead_one").await;
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    for part in 0..20_i32 {
+        let into = if part < 15 { INTO_T } else { INTO_N };
+        tx.copy_ahead(into, rows(part * 100..part * 100 + 100), 100)
+            .await
+            .unwrap();
+    }
+    let taken: Vec<Copied> = tx.copied().await.unwrap();
+    let of = |rows| Copied {
+        sent: rows,
+        taken: rows,
+    };
+    assert_eq!(taken, [of(1500), of(500)]);
+    tx.copy_ahead(INTO_N, rows(0..1), 1).await.unwrap();
+    assert_eq!(one::<i64>(&tx, "SELECT count(*) FROM public.t").await, 2001);
+    tx.copy_ahead(INTO_N, rows(0..1), 1).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.t").await, 2002);
+    assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.noted").await, 4);
+}
+
+#[tokio::test]
+async fn nothing_stays_of_one_that_is_open_when_its_transaction_ends() {
+    let (_database, mut session) = with_noted_table("ahead_open").await;
+    for dropped in [true, false] {
+        let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+        tx.copy_ahead(INTO_T, rows(0..1000), 1000).await.unwrap();
+        if dropped {
+            drop(tx);
+        } else {
+            tx.rollback().await.unwrap();
+        }
+        let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+        tx.copy_ahead(INTO_T, rows(0..10), 10).await.unwrap();
+        assert_eq!(tx.copied().await.unwrap().len(), 1);
+        tx.commit().await.unwrap();
+    }
+    assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.t").await, 20);
+    assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.noted").await, 2);
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    tx.copy_ahead(INTO_T, rows(0..1000), 1000).await.unwrap();
+    drop(tx);
+    session.rest().await.unwrap();
+    assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.t").await, 20);
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_before_more_is_sent() {
+    let (database, mut session) = with_table("ahead_heard").await;
+    session
+        .batch("ALTER TABLE public.t ADD CHECK (n <> 7)")
+        .await
+        .unwrap();
+    let other = connect(&database.url()).await;
+    let aborted = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND state = 'idle in transaction (aborted)'",
+        session.backend_pid()
+    );
+    for begun in [1, 2] {
+        let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+        for into in [INTO_N, INTO_T].into_iter().take(begun) {
+            // Of the second one the server takes nothing: the first one was refused.
+            tx.copy_ahead(into, rows(0..5000), 5000).await.unwrap();
+        }
+        while one::<i64>(&other, &aborted).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        let last = if begun == 1 { INTO_N } else { INTO_T };
+        let error = refused(tx.copy_ahead(last, rows(0..5000), 5000).await);
+        assert_eq!(error.sqlstate(), Some("23514"), "{error}");
+        let error = refused(tx.execute("SELECT 1", &[]).await);
+        assert_eq!(error.sqlstate(), Some("25P02"), "{error}");
+        drop(tx);
+        assert_eq!(one::<i64>(&session, "SELECT count(*) FROM public.t").await, 0);
+    }
 }
 
 /// A session with an empty table `public.t` of an int4.
@@ -354,10 +452,17 @@ async fn a_copy_follows_statements_sent_ahead() {
     tx.ahead("ALTER TABLE public.t ADD CHECK (n < 100)", &[])
         .await
         .unwrap();
-    tx.copy_ahead(INTO_T, stream(0..10), 10).await.unwrap();
+    tx.copy_ahead(INTO_T, rows(0..10), 10).await.unwrap();
     tx.ahead("UPDATE public.t SET n = n + 1", &[]).await.unwrap();
     let mut copy = tx.copy_in(INTO_T).await.unwrap();
-    copy.send(stream(50..60)).await.unwrap();
+    let mut encoder = CopyEncoder::new();
+    encoder.header();
+    for number in 50_i32..60 {
+        encoder.row(1);
+        encoder.field(Some(&number.to_be_bytes()));
+    }
+    encoder.trailer();
+    copy.send(encoder.take()).await.unwrap();
     assert_eq!(copy.finish().await.unwrap(), 10);
     tx.commit().await.unwrap();
     assert_eq!(
@@ -369,7 +474,7 @@ async fn a_copy_follows_statements_sent_ahead() {
         let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
         tx.ahead("SELECT 1 / 0", &[]).await.unwrap();
         let told = match ahead {
-            true => tx.copy_ahead(INTO_T, stream(0..10), 10).await,
+            true => tx.copy_ahead(INTO_T, rows(0..10), 10).await,
             false => tx.copy_in(INTO_T).await.map(drop),
         };
         assert_eq!(refused(told).sqlstate(), Some("22012"));
