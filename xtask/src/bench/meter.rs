@@ -6,8 +6,12 @@ use std::time::Duration;
 /// Clock ticks a second in `/proc`: the kernel reports in this unit on every architecture that PostgreSQL is packaged for.
 const TICKS: f64 = 100.0;
 
-/// How often a process is looked at. What it uses after the last look is not seen, so this is short.
+/// How often it is asked whether a process has ended.
 const INTERVAL: Duration = Duration::from_millis(5);
+
+/// How many times rarer its memory is looked at: the kernel takes long to tell of that, on a core that the process could use. What it
+/// takes after the last look is not seen.
+const RARER: usize = 8;
 
 /// What a process cost that has ended.
 pub(crate) struct Cost {
@@ -21,8 +25,11 @@ pub(crate) struct Cost {
 /// Waits for a process, and says what it cost.
 pub(crate) fn watch(mut child: Child) -> Result<Cost, String> {
     let mut peak_kb = 0;
+    let mut looks = 0_usize;
     loop {
-        peak_kb = peak_kb.max(high_water(child.id()));
+        if looks.is_multiple_of(RARER) {
+            peak_kb = peak_kb.max(high_water(child.id()));
+        }
         // A process that has ended keeps its figures until somebody asks for its status.
         let stat = Stat::of(child.id());
         if stat.as_ref().is_none_or(|stat| stat.ended) {
@@ -37,6 +44,7 @@ pub(crate) fn watch(mut child: Child) -> Result<Cost, String> {
             });
         }
         thread::sleep(INTERVAL);
+        looks += 1;
     }
 }
 

@@ -7,7 +7,7 @@ use driftless_core::plan::EntityPlan;
 use driftless_core::transform::{Census, Shaped, Shaper};
 
 /// What the censuses of a run may take of memory together, in bytes.
-const ROOM: usize = 8 << 20;
+const ROOM: usize = 16 << 20;
 
 /// What the census of a chunk may take until the chunk is committed, in bytes.
 const ROOM_OF_A_CHUNK: usize = 1 << 20;

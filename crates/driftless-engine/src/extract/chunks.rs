@@ -82,8 +82,9 @@ fn pages(pages: i64, wanted: i64) -> Vec<String> {
 
 async fn integers(session: &Session, plan: &EntityPlan, column: &str, wanted: i64) -> Result<Vec<String>> {
     let edge = |order: &str| {
+        // Under a name of its own: ORDER BY would mean the result of the cast, for which there is no index.
         format!(
-            "SELECT {column}::pg_catalog.int8 FROM {} WHERE {column} IS NOT NULL ORDER BY {column} {order} LIMIT 1",
+            "SELECT {column}::pg_catalog.int8 AS \"driftless edge\" FROM {} WHERE {column} IS NOT NULL ORDER BY {column} {order} LIMIT 1",
             plan.origin.sql
         )
     };

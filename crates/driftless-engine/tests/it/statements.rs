@@ -490,3 +490,37 @@ async fn the_batches_of_a_chunk_are_one_copy() {
     let warned = "SELECT string_agg(key, ' ' ORDER BY key) FROM driftless.warning";
     assert_eq!(pair.target.value(warned).await.as_deref(), Some("1 9000"));
 }
+
+/// The first and the last key of a table are found by its index, whatever integer they are.
+#[tokio::test]
+async fn the_ends_of_a_key_are_found_by_its_index() {
+    let source = "
+        CREATE TABLE item (id int PRIMARY KEY, filler text);
+        INSERT INTO item SELECT n, repeat('x', 1500) FROM generate_series(1, 20000) AS n; ANALYZE item;";
+    let target = "CREATE TABLE items (id int PRIMARY KEY);";
+    let mapping = r#"
+        [entities.item]
+        from = "public.item"
+        into = "public.items"
+        columns = { id = "id" }
+    "#;
+    let (cluster, pair) = noted("edges", source, target).await;
+    pair.migrate(mapping).await.expect("a load");
+    let log = cluster.log();
+    let asked: Vec<&str> = log
+        .lines()
+        .filter_map(|line| line.split_once("<unnamed>: ").map(|(_, sql)| sql))
+        .filter(|sql| sql.contains("AS \"driftless edge\""))
+        .collect();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    for sql in asked {
+        let plan = pair.source.rows(&format!("EXPLAIN {sql}")).await;
+        assert!(
+            plan.iter()
+                .flatten()
+                .flatten()
+                .any(|line| line.contains("Index Only Scan")),
+            "{sql}: {plan:?}"
+        );
+    }
+}

@@ -79,7 +79,10 @@ const KINDS: [(&str, &[&str]); 12] = [
             "SELECT count(*) FROM",
         ],
     ),
-    ("uniqueness", &["driftless_loser", "driftless_twin", "twin."]),
+    (
+        "uniqueness",
+        &["driftless_loser", "driftless_several", "driftless_twin"],
+    ),
     ("COPY of identities", &["COPY \"driftless\".\"identity"]),
     ("COPY of rows", &["COPY \""]),
     (

@@ -85,7 +85,16 @@ impl Proof<'_> {
                 keys,
                 predicate,
                 nulls_not_distinct,
-            } => self.losers_by_keys(keys, predicate.as_deref(), *nulls_not_distinct),
+            } => {
+                // Looked for by themselves: PostgreSQL then knows how few they are, and finds their identities by index.
+                let several = self.several(keys, predicate.as_deref(), *nulls_not_distinct);
+                tx.batch(&format!(
+                    "CREATE TEMPORARY TABLE driftless_several ON COMMIT DROP AS {several}; \
+                     ANALYZE pg_temp.driftless_several"
+                ))
+                .await?;
+                self.losers_by_keys(keys)
+            }
             Uniqueness::CopyIndex(body) => {
                 self.copy(
                     tx,
@@ -267,49 +276,53 @@ impl Proof<'_> {
         format!("CASE{cases} ELSE 'a row that was not loaded from the source' END")
     }
 
-    /// Losers where equality is that of the types: groups of equal keys, sorted.
-    fn losers_by_keys(&self, keys: &[String], predicate: Option<&str>, nulls_equal: bool) -> String {
-        let values: Vec<String> = (1..=keys.len()).map(|number| format!("x{number}")).collect();
+    /// Rows that share their keys with others, where equality is that of the types.
+    fn several(&self, keys: &[String], predicate: Option<&str>, nulls_equal: bool) -> String {
+        let values = values(keys);
         let expressions: Vec<String> = keys
             .iter()
             .zip(&values)
             .map(|(key, value)| format!("{key} AS {value}"))
             .collect();
         // Unlike IS NOT NULL this sees a composite value with null parts as a value, as an index does.
-        let set: Vec<String> = if nulls_equal {
-            Vec::new()
-        } else {
-            values
-                .iter()
-                .map(|value| format!("{value} IS DISTINCT FROM NULL"))
-                .collect()
-        };
-        let set = if set.is_empty() {
-            "true".to_owned()
-        } else {
-            set.join(" AND ")
-        };
-        let partition = values.join(", ");
+        let set: Vec<String> = values
+            .iter()
+            .map(|value| format!("{value} IS DISTINCT FROM NULL"))
+            .collect();
+        format!(
+            "SELECT * FROM (SELECT *, count(*) OVER (PARTITION BY {partition}) AS twins
+                              FROM (SELECT tableoid AS row_in, ctid AS row_at, {carried}, {expressions}
+                                      FROM {rows_of} WHERE {predicate}) AS r
+                             WHERE {set}) AS twin
+              WHERE twins > 1",
+            partition = values.join(", "),
+            carried = self.carried_columns(),
+            expressions = expressions.join(", "),
+            rows_of = self.rows_of,
+            predicate = predicate.unwrap_or("true"),
+            set = if nulls_equal {
+                "true".to_owned()
+            } else {
+                set.join(" AND ")
+            },
+        )
+    }
+
+    /// Losers among them: groups of equal keys, sorted.
+    fn losers_by_keys(&self, keys: &[String]) -> String {
         format!(
             "SELECT * FROM (
                  SELECT twin.row_in, twin.row_at, {identities}, {foreign} AS others,
                         row_number() OVER g AS place, first_value({label}) OVER g AS winner
-                   FROM (SELECT *, count(*) OVER (PARTITION BY {partition}) AS twins
-                           FROM (SELECT tableoid AS row_in, ctid AS row_at, {carried}, {expressions}
-                                   FROM {rows_of} WHERE {predicate}) AS r
-                          WHERE {set}) AS twin
+                   FROM pg_temp.driftless_several AS twin
                         {known}
-                  WHERE twin.twins > 1
                  WINDOW g AS (PARTITION BY {partition} ORDER BY {order})) AS ranked
               WHERE place > 1 AND NOT others",
             identities = self.identities(),
             foreign = self.foreign(),
             label = self.label(),
-            carried = self.carried_columns(),
-            expressions = expressions.join(", "),
-            rows_of = self.rows_of,
-            predicate = predicate.unwrap_or("true"),
             known = self.known("twin"),
+            partition = values(keys).join(", "),
             order = self.order(),
         )
     }
@@ -357,6 +370,11 @@ impl Proof<'_> {
             foreign = self.foreign(),
         )
     }
+}
+
+/// The names under which values of keys travel.
+fn values(keys: &[String]) -> Vec<String> {
+    (1..=keys.len()).map(|number| format!("x{number}")).collect()
 }
 
 /// The copy's own columns: no table that we load has columns of these names.
