@@ -109,8 +109,9 @@ pub struct Restored {
 /// A lost lease or connection, locks that are not had in time (`TARGET_BUSY`), exhausted resources. Everything that is
 /// back by then is recorded so.
 pub async fn restore(sessions: &mut [Session], scope: &Scope<'_>, part: Part) -> Result<Restored> {
-    let recorded = recorded(sessions, scope).await?;
-    put_back(sessions, scope, part, recorded).await
+    let control = sessions.first().ok_or_else(no_session)?;
+    let mut recorded = recorded(control, scope).await?;
+    put_back(sessions, scope, part, &mut recorded).await
 }
 
 /// What is recorded, and what will have to be told.
@@ -121,12 +122,23 @@ pub struct Recorded {
     told: Told,
 }
 
+impl Recorded {
+    /// Things are back, but for those that failed.
+    fn note(&mut self, work: &Work) {
+        for (tried, _) in work.pending.iter().filter(|(tried, _)| !work.failed(tried.seq)) {
+            let own = self.records.iter_mut().find(|own| own.seq == tried.seq);
+            if let Some(own) = own {
+                own.state = AsideState::Restored;
+            }
+        }
+    }
+}
+
 /// Asks for what [`put_back`] goes by.
 ///
 /// # Errors
 /// A lost connection.
-pub async fn recorded(sessions: &[Session], scope: &Scope<'_>) -> Result<Recorded> {
-    let control = sessions.first().ok_or_else(no_session)?;
+pub async fn recorded(control: &Session, scope: &Scope<'_>) -> Result<Recorded> {
     let (records, told) = tokio::try_join!(list(control, scope), announce::asked(control, scope))?;
     Ok(Recorded { records, told })
 }
@@ -135,7 +147,8 @@ fn no_session() -> EngineError {
     EngineError::new(code::INTERNAL, "restore", "there is no session")
 }
 
-/// Puts back what is recorded, as far as it is not there yet: nobody but this run has put any of it back since that was asked.
+/// Puts back what is recorded, as far as it is not there yet, and notes what is back then: nobody but this run has put any of it back
+/// since that was asked.
 ///
 /// # Errors
 /// As [`restore`].
@@ -143,10 +156,10 @@ pub async fn put_back(
     sessions: &mut [Session],
     scope: &Scope<'_>,
     part: Part,
-    recorded: Recorded,
+    recorded: &mut Recorded,
 ) -> Result<Restored> {
     let control = sessions.first_mut().ok_or_else(no_session)?;
-    let records: Vec<AsideRecord> = due(scope, part, &recorded).cloned().collect();
+    let records: Vec<AsideRecord> = due(scope, part, recorded).cloned().collect();
     let mut work = Work {
         pending: Vec::new(),
         failures: Vec::new(),
@@ -157,6 +170,7 @@ pub async fn put_back(
         build::run(sessions, scope, &mut work).await?;
         attach::run(sessions, scope, &mut work).await?;
         validate::run(sessions, scope, &mut work).await?;
+        recorded.note(&work);
     }
     if part == Part::All {
         let whole = work.failures.is_empty() && scope.spared.is_empty();

@@ -43,7 +43,7 @@ pub use site::{ForeignSite, foreign_sites, foreign_sites_beside};
 pub use twin::{settle_identities, twins};
 pub use unique::uniqueness;
 
-use crate::apply::aside::{Failure, Part, Restored, restore};
+use crate::apply::aside::{Failure, Part, Recorded, Restored, put_back};
 use crate::error::Result;
 use crate::store::aside::{AsideRecord, Scope, outstanding};
 use crate::store::execution::Counts;
@@ -109,12 +109,13 @@ impl Corrections {
 /// fails is in the answer: rows that are not ours contradict each other.
 ///
 /// # Errors
-/// As [`restore`] and [`uniqueness`].
+/// As [`put_back`] and [`uniqueness`].
 pub async fn settle_keys(
     sessions: &mut [Session],
     scope: &Scope<'_>,
     plan: &Plan,
     target: &Catalog,
+    recorded: &mut Recorded,
 ) -> Result<(Restored, Corrections)> {
     let mut corrections = match sessions.first_mut() {
         Some(session) => late_uniqueness(session, scope, plan, target).await?,
@@ -122,7 +123,7 @@ pub async fn settle_keys(
     };
     let mut restored = 0;
     loop {
-        let attempt = restore(sessions, scope, Part::ForProof).await?;
+        let attempt = put_back(sessions, scope, Part::ForProof, recorded).await?;
         restored += attempt.restored;
         let duplicates = attempt.failures.iter().filter(|failure| failure.is_duplicate());
         let found = remove(sessions, scope, plan, duplicates).await?;

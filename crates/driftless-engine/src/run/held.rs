@@ -2,7 +2,7 @@
 
 use driftless_core::code::{self, Code, Exit};
 use driftless_core::plan::aside::Silencing;
-use driftless_pg::{Pool, Session};
+use driftless_pg::{Pool, Session, Transaction};
 use tokio::task::JoinHandle;
 
 use super::prepare::Prepared;
@@ -10,7 +10,7 @@ use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::preflight::replica_role;
 use crate::store::execution;
-use crate::store::lease::{BEAT, Before, Lease};
+use crate::store::lease::{BEAT, Lease};
 use crate::store::{Store, schema};
 
 /// A held pipeline.
@@ -44,7 +44,9 @@ impl Held {
         let silent = if quiet { replica_role::SET } else { "" };
         let found = (prepared.presence, prepared.place);
         let namespace = prepared.plan.namespace;
-        let made = schema::ensure_as_found(&mut control, &prepared.store, namespace, found, silent).await;
+        let (store, holder) = (&prepared.store, holder(command));
+        let take = async |tx: &Transaction<'_>| Lease::first(tx, store, &holder).await;
+        let made = schema::ensure_as_found(&mut control, store, namespace, found, silent, take).await;
         let is_gone = |error: &EngineError| error.pg().and_then(|pg| pg.sqlstate()) == Some("42P01");
         let made = match made {
             // It was removed since the plan was made.
@@ -52,11 +54,10 @@ impl Held {
             made => made?,
         };
         crash::point("state-made");
-        let before = match made {
-            true => Before::Nobody,
-            false => Before::Perhaps(former),
+        let lease = match made {
+            Some(lease) => lease,
+            None => Lease::acquire(&mut control, store, &holder, former).await?,
         };
-        let lease = Lease::acquire(&mut control, &prepared.store, &holder(command), before).await?;
         crash::point("lease-taken");
         if lease.epoch() != former.unwrap_or(prepared.epoch) + 1 {
             lease.release(&control).await?;

@@ -247,19 +247,24 @@ impl<'r> Run<'r> {
         let (items, snapshot) = self.begin(held, &facts).await?;
         self.step("setting aside");
         let setting_aside = async {
-            set_aside(&mut held.session, &self.scope(&guard, silencing), &items).await?;
+            let aside = set_aside(&mut held.session, &self.scope(&guard, silencing), &items).await?;
             crash::point("aside-dropped");
-            tokio::try_join!(self.shapings(&held.session, &facts), self.found(&held.session))
+            Ok(aside)
         };
-        let ((at_work, found), mut lanes, mut builders) = tokio::try_join!(
-            setting_aside,
-            self.lanes(&lease, &snapshot, silencing),
-            self.builders(&lease, silencing)
-        )?;
+        // What else is to be known is asked beside it.
+        let opening = async {
+            let builders = self.builders(&lease, silencing).await?;
+            let session = &builders[0];
+            let (at_work, found) = tokio::try_join!(self.shapings(session, &facts), self.found(session))?;
+            Ok((builders, at_work, found))
+        };
+        let (aside, (mut builders, at_work, found), mut lanes) =
+            tokio::try_join!(setting_aside, opening, self.lanes(&lease, &snapshot, silencing))?;
+        let aside = aside.into_iter().map(|record| record.item).collect();
         let writing = builders.iter().chain(lanes.iter().map(|lane| &lane.writer));
         *self.writing.lock().unwrap_or_else(PoisonError::into_inner) =
             writing.map(Session::canceller).collect();
-        let (queue, entities) = self.work_list(found, &lease, &snapshot, &at_work, silencing);
+        let (queue, entities) = self.work_list((found, aside), &lease, &snapshot, &at_work, silencing);
         let halted = self.load(queue, &entities, &mut lanes, &mut builders).await?;
         let plans: Vec<&EntityPlan> = entities
             .iter()
@@ -488,36 +493,24 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// What is known of the work when everything is set aside.
+    /// What is known of the work.
     async fn found(&self, session: &Session) -> Result<Found<'r>> {
         let store = &self.prepared.store;
         let points = self.entities().map(|plan| chunk::all(session, store, &plan.name));
-        let (aside, estimates, points) = tokio::try_join!(
-            outstanding(session, store),
-            self.estimates(),
-            try_join_all(points)
-        )?;
-        Ok(Found {
-            aside: aside.into_iter().map(|record| record.item).collect(),
-            estimates,
-            points,
-        })
+        let (estimates, points) = tokio::try_join!(self.estimates(), try_join_all(points))?;
+        Ok(Found { estimates, points })
     }
 
     /// What is to be loaded, with what, and what must be mended.
     fn work_list<'w>(
         &'w self,
-        found: Found<'r>,
+        (found, aside): (Found<'r>, Vec<AsideItem>),
         lease: &'w Lease,
         snapshot: &'w Snapshot,
         shapings: &'w [Shaping<'r>],
         silencing: Silencing,
     ) -> (Queue, Vec<Entity<'w, 'r>>) {
-        let Found {
-            aside,
-            estimates,
-            points,
-        } = found;
+        let Found { estimates, points } = found;
         let plans: Vec<&EntityPlan> = self.entities().collect();
         let mut waits = self.waits(silencing, &aside);
         let mut queue = Queue::default();
@@ -632,8 +625,6 @@ impl<'r> Run<'r> {
 
 /// What is known of the work before it begins.
 struct Found<'r> {
-    /// What is set aside.
-    aside: Vec<AsideItem>,
     /// About how many rows each entity has.
     estimates: BTreeMap<&'r str, u64>,
     /// The chunks of each entity, and how far they are.

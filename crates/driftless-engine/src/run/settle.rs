@@ -76,20 +76,18 @@ impl Settling<'_, '_> {
         let mut corrections = self.again(lanes, sessions).await?;
         self.step("gathering statistics");
         let plans: Vec<&EntityPlan> = self.plans().collect();
-        finish::sketch(sessions, &self.prepared.store, &plans).await?;
+        // From here on no row is written: whoever adds a constraint again has it checked for all of them.
+        let (mut recorded, ()) = tokio::try_join!(
+            recorded(&lanes[0].writer, &self.scope),
+            finish::sketch(sessions, &self.prepared.store, &plans)
+        )?;
         self.step("building indexes");
-        let (keys, found) =
-            proof::settle_keys(sessions, &self.scope, plan, &self.prepared.target_catalog).await?;
+        let target = &self.prepared.target_catalog;
+        let (keys, found) = proof::settle_keys(sessions, &self.scope, plan, target, &mut recorded).await?;
         corrections.add(&found);
         refuse(&keys)?;
         crash::point("keys-restored");
-        let recorded = recorded(sessions, &self.scope).await?;
-        let mut foreign = proof::foreign_sites(
-            plan,
-            &self.prepared.target_catalog,
-            &recorded.records,
-            self.scope.silencing,
-        );
+        let mut foreign = proof::foreign_sites(plan, target, &recorded.records, self.scope.silencing);
         for site in &mut foreign {
             // What waits for another run is not validated by this one.
             site.validated &= !self.scope.spared.contains(&site.table);
@@ -98,11 +96,11 @@ impl Settling<'_, '_> {
         let censuses = self.censuses();
         let proving = Proving {
             plan,
-            target: &self.prepared.target_catalog,
+            target,
             foreign: &foreign,
             censuses: &censuses,
             corrected: &corrections,
-            meanwhile: &finish::statistics(&plans, &self.prepared.target_catalog),
+            meanwhile: &finish::statistics(&plans, target),
             aside: Some(&recorded),
         };
         proof::references(sessions, &self.scope, &proving).await?;
@@ -111,7 +109,7 @@ impl Settling<'_, '_> {
         let guards = guards(&recorded.records, &self.scope);
         // Rejects change no more, unless what is put back tells of rows that nobody has counted.
         let (restored, mut judged) = tokio::join!(
-            put_recorded_back(sessions, &self.scope, Part::All, recorded),
+            put_recorded_back(sessions, &self.scope, Part::All, &mut recorded),
             self.judge(lanes)
         );
         let mut restored = restored?;

@@ -7,7 +7,7 @@ use driftless_pg::{Param, Session};
 use super::prepare::endpoints;
 use super::report::TeardownReport;
 use crate::error::{EngineError, Result};
-use crate::store::lease::{self, Before, Lease};
+use crate::store::lease::{self, Lease};
 use crate::store::schema::{self, Presence, presence};
 use crate::store::{Store, aside};
 
@@ -68,7 +68,7 @@ pub async fn remove(spec: &Spec, forget_identities: bool) -> Result<TeardownRepo
         .remedy("run `driftless migrate` to its end, or `driftless migrate --abandon`"));
     }
     let (mut session, store) = open(spec).await?;
-    let lease = Lease::acquire(&mut session, &store, "driftless teardown", Before::Perhaps(None)).await?;
+    let lease = Lease::acquire(&mut session, &store, "driftless teardown", None).await?;
     let guard = lease.guard();
     if forget_identities {
         schema::drop(&mut session, &store, &guard).await?;

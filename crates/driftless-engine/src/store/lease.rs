@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use driftless_core::code;
-use driftless_pg::{BeginMode, Param, Session};
+use driftless_pg::{BeginMode, Param, Session, Transaction};
 
 use super::Store;
 use crate::error::{EngineError, LEASE_LOST_STATE, Result};
@@ -23,15 +23,6 @@ const EXPIRY_SECONDS: i32 = 18;
 pub struct Lease {
     store: Store,
     epoch: i64,
-}
-
-/// Who may have held a pipeline before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Before {
-    /// Nobody: the state was made just now.
-    Nobody,
-    /// Somebody. A holder of this epoch is ourselves before the connections were lost, whatever its server still believes of it.
-    Perhaps(Option<i64>),
 }
 
 impl Lease {
@@ -51,35 +42,43 @@ impl Lease {
         ))
     }
 
-    /// Takes the lease with the control session, or says who holds it.
+    /// Takes the lease of a pipeline whose state this transaction makes, with its commit: nobody else can have held it.
+    pub async fn first(tx: &Transaction<'_>, store: &Store, holder: &str) -> Result<Lease> {
+        raise(tx, store).await?;
+        Lease::hold(tx, store, holder, 1).await
+    }
+
+    /// Takes the lease with the control session, or says who holds it. A holder of the epoch `former` is ourselves before the
+    /// connections were lost, whatever its server still believes of it.
     pub async fn acquire(
         control: &mut Session,
         store: &Store,
         holder: &str,
-        before: Before,
+        former: Option<i64>,
     ) -> Result<Lease> {
-        let another = |holder: &Holder| before != Before::Perhaps(Some(holder.epoch));
-        if before != Before::Nobody {
-            let (epoch, living) = tokio::try_join!(epoch(control, store), living_holder(control, store))?;
-            if let Some(other) = living.filter(another) {
-                return Err(held(store, &other));
-            }
-            if epoch > 0 {
-                end_back_ends(control, store, epoch).await?;
-            }
+        let another = |holder: &Holder| former != Some(holder.epoch);
+        let (epoch, living) = tokio::try_join!(epoch(control, store), living_holder(control, store))?;
+        if let Some(other) = living.filter(another) {
+            return Err(held(store, &other));
+        }
+        if epoch > 0 {
+            end_back_ends(control, store, epoch).await?;
         }
         let tx = control.begin(BeginMode::ReadWrite).await?;
         // Two starters meet here: the second waits for this row, and the statement behind it then finds a living holder.
-        tx.ahead(
-            &store.sql("UPDATE {state}.lease SET epoch = epoch + 1 WHERE pipeline = $1"),
-            &[Param::text(store.pipeline())],
-        )
-        .await?;
+        raise(&tx, store).await?;
         let (epoch, living) = taken(&tx, store).await?;
         if let Some(other) = living.filter(another) {
             tx.rollback().await?;
             return Err(held(store, &other));
         }
+        let lease = Lease::hold(&tx, store, holder, epoch).await?;
+        tx.commit().await?;
+        Ok(lease)
+    }
+
+    /// Records who holds it since this epoch, with the transaction's commit.
+    async fn hold(tx: &Transaction<'_>, store: &Store, holder: &str, epoch: i64) -> Result<Lease> {
         tx.ahead(
             &store.sql(include_str!("lease_take.sql")),
             &[
@@ -95,7 +94,6 @@ impl Lease {
         };
         let (enlist, params) = lease.enlistment();
         tx.ahead(&enlist, &params).await?;
-        tx.commit().await?;
         Ok(lease)
     }
 
@@ -148,6 +146,14 @@ impl Lease {
             .await?;
         Ok(())
     }
+}
+
+/// Raises the epoch.
+async fn raise(tx: &Transaction<'_>, store: &Store) -> Result<()> {
+    let sql = "UPDATE {state}.lease SET epoch = epoch + 1 WHERE pipeline = $1";
+    Ok(tx
+        .ahead(&store.sql(sql), &[Param::text(store.pipeline())])
+        .await?)
 }
 
 /// How often the lease was taken.

@@ -2,7 +2,7 @@
 
 use driftless_core::code;
 use driftless_core::name::quote_ident;
-use driftless_pg::{BeginMode, Param, Session};
+use driftless_pg::{BeginMode, Param, Session, Transaction};
 use uuid::Uuid;
 
 use super::Store;
@@ -110,64 +110,73 @@ pub async fn place(session: &Session, store: &Store) -> Result<Place> {
     })
 }
 
-/// Makes the state behind the statement `first`; whether it did, or somebody else was first.
-async fn make(
+/// Makes the state behind the statement `first`, and does in the same transaction what is `also` to be done; nothing where somebody else
+/// was first.
+async fn make<T>(
     session: &mut Session,
     store: &Store,
     namespace: Uuid,
     place: Place,
     first: &str,
-) -> Result<bool> {
+    also: impl AsyncFnOnce(&Transaction<'_>) -> Result<T>,
+) -> Result<Option<T>> {
     let tx = session.begin(BeginMode::ReadWrite).await?;
     tx.ahead(first, &[]).await?;
     // Two first starts meet here: the second one finds what the first one made.
     let lock = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('driftless ' || $1, 0))";
     tx.ahead(lock, &[Param::text(store.schema())]).await?;
-    let absent = presence(&tx, store).await? == Presence::Absent;
-    if absent {
-        let tables = store.sql(include_str!("schema.sql"));
-        if place == Place::Creatable {
-            let schema = store.sql("CREATE SCHEMA {state}");
-            tx.batch_ahead(&format!("{schema};\n{tables}")).await?;
-        } else {
-            tx.batch_ahead(&tables).await?;
-        }
-        tx.ahead(
-            &store.sql("INSERT INTO {state}.pipeline (name, version, namespace) VALUES ($1, $2, $3)"),
-            &[
-                Param::text(store.pipeline()),
-                Param::int4(VERSION),
-                Param::uuid(namespace),
-            ],
-        )
-        .await?;
-        tx.ahead(
-            &store.sql("INSERT INTO {state}.lease (pipeline, epoch) VALUES ($1, 0)"),
-            &[Param::text(store.pipeline())],
-        )
-        .await?;
+    if presence(&tx, store).await? != Presence::Absent {
+        tx.commit().await?;
+        return Ok(None);
     }
+    let tables = store.sql(include_str!("schema.sql"));
+    if place == Place::Creatable {
+        let schema = store.sql("CREATE SCHEMA {state}");
+        tx.batch_ahead(&format!("{schema};\n{tables}")).await?;
+    } else {
+        tx.batch_ahead(&tables).await?;
+    }
+    tx.ahead(
+        &store.sql("INSERT INTO {state}.pipeline (name, version, namespace) VALUES ($1, $2, $3)"),
+        &[
+            Param::text(store.pipeline()),
+            Param::int4(VERSION),
+            Param::uuid(namespace),
+        ],
+    )
+    .await?;
+    tx.ahead(
+        &store.sql("INSERT INTO {state}.lease (pipeline, epoch) VALUES ($1, 0)"),
+        &[Param::text(store.pipeline())],
+    )
+    .await?;
+    let done = also(&tx).await?;
     tx.commit().await?;
-    Ok(absent)
+    Ok(Some(done))
 }
 
 /// Makes the state if it is absent; refuses a namespace other than the one it was made with.
 pub async fn ensure(session: &mut Session, store: &Store, namespace: Uuid) -> Result<()> {
     let found = tokio::try_join!(presence(session, store), self::place(session, store))?;
-    ensure_as_found(session, store, namespace, found, "").await?;
+    let nothing_else = async |_: &Transaction<'_>| Ok(());
+    ensure_as_found(session, store, namespace, found, "", nothing_else).await?;
     Ok(())
 }
 
-/// The same for whoever has looked, behind the statement `first` that sets something for the session; whether it was made now.
-pub async fn ensure_as_found(
+/// The same for whoever has looked, behind the statement `first` that sets something for the session. Where it is made now that is one
+/// transaction with what is `also` to be done then, whose result is the answer.
+pub async fn ensure_as_found<T>(
     session: &mut Session,
     store: &Store,
     namespace: Uuid,
     (presence, place): (Presence, Place),
     first: &str,
-) -> Result<bool> {
-    if presence == Presence::Absent && make(session, store, namespace, place, first).await? {
-        return Ok(true);
+    also: impl AsyncFnOnce(&Transaction<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    if presence == Presence::Absent
+        && let Some(done) = make(session, store, namespace, place, first, also).await?
+    {
+        return Ok(Some(done));
     }
     let made_in = store.sql("SELECT namespace FROM {state}.pipeline");
     let (_, row) = tokio::try_join!(session.execute(first, &[]), session.query_one(&made_in, &[]))?;
@@ -179,7 +188,7 @@ pub async fn ensure_as_found(
         )
         .remedy("set `namespace` in [pipeline] to what it was"));
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// Drops the whole state. The caller has named it and been told yes.

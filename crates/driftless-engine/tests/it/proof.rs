@@ -7,7 +7,7 @@ mod uniqueness;
 use driftless_core::identity::derive;
 use driftless_core::plan::aside::{Silencing, Triggers, set_aside};
 use driftless_core::plan::{EntityPlan, Plan};
-use driftless_engine::apply::aside::{Part, restore, set_aside as take_away};
+use driftless_engine::apply::aside::{Part, recorded, restore, set_aside as take_away};
 use driftless_engine::apply::proof::{
     Censuses, Corrections, Proving, foreign_sites, references, settle_identities, settle_keys,
 };
@@ -118,9 +118,11 @@ impl Fixture {
         let catalog = introspect(&self.sessions[0], &everything())
             .await
             .expect("a catalog");
-        let (restored, corrections) = settle_keys(&mut self.sessions, &scope, &self.plan, &catalog)
-            .await
-            .expect("keys");
+        let mut aside = recorded(&self.sessions[0], &scope).await.expect("records");
+        let (restored, corrections) =
+            settle_keys(&mut self.sessions, &scope, &self.plan, &catalog, &mut aside)
+                .await
+                .expect("keys");
         assert_eq!(restored.failures, []);
         all.add(&corrections);
         all

@@ -2,12 +2,12 @@ use std::collections::BTreeSet;
 
 use driftless_core::name::QualifiedName;
 use driftless_core::plan::aside::{AsideItem, Silencing};
-use driftless_pg::Session;
+use driftless_pg::{Session, Transaction};
 
 use super::presence::{self, Presence};
 use crate::apply::guarded;
 use crate::crash;
-use crate::error::{InContext as _, Result};
+use crate::error::Result;
 use crate::preflight::busy;
 use crate::store::aside::{AsideRecord, AsideState, Scope, list, mark, owe_reload, record};
 
@@ -15,38 +15,51 @@ use crate::store::aside::{AsideRecord, AsideState, Scope, list, mark, owe_reload
 /// room for some six thousand; platforms reload their API's cache once per transaction, so smaller is worse.
 const BATCH: usize = 1000;
 
-/// Records the items, commits, then drops them. Items that an earlier run dropped and did not restore are not recorded
+/// Records the items and drops them: each thing together with its record, and what there are many of when everything is on record. Items
+/// that an earlier run dropped and did not restore are not recorded
 /// again; what it had put back by half is dropped once more: an index whose constraint is missing, a foreign key that is
 /// not yet valid. What it had recorded and not dropped stands in place: it is recorded as it stands now, or not at all.
+/// The answer is everything that is aside then.
 ///
 /// # Errors
 /// `TARGET_BUSY` if a table is locked for longer than DDL waits: nothing of that transaction is dropped then.
-pub async fn set_aside(session: &mut Session, scope: &Scope<'_>, items: &[AsideItem]) -> Result<()> {
+pub async fn set_aside(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    items: &[AsideItem],
+) -> Result<Vec<AsideRecord>> {
     let tx = guarded::ddl(session, scope).await?;
     record(&tx, scope, items).await?;
-    tx.commit().await?;
+    let mut records = list(&tx, scope).await?;
+    records.retain(|record| record.state != AsideState::Restored);
     crash::point("aside-recorded");
-    let records: Vec<AsideRecord> = list(session, scope)
-        .await?
-        .into_iter()
-        .filter(|record| record.state != AsideState::Restored)
-        .collect();
     // What nobody has begun to drop is all there.
-    let there = if records.iter().all(|record| record.state == AsideState::Recorded) {
-        vec![Presence::default(); records.len()]
-    } else {
-        presence::look(session, &records).await?
-    };
-    let mut due: Vec<AsideRecord> = records
-        .into_iter()
-        .zip(there)
-        .filter_map(|(record, there)| due(record, &there))
-        .collect();
-    due.sort_by_key(|record| (record.item.kind, record.seq));
-    for batch in due.chunks(BATCH) {
-        remove(session, scope, batch).await?;
+    if records.len() <= BATCH && records.iter().all(|record| record.state == AsideState::Recorded) {
+        let due = in_order(records.clone());
+        let removed = remove(tx, scope, &due).await;
+        told(session, &due, removed).await?;
+        return Ok(records);
     }
-    Ok(())
+    tx.commit().await?;
+    let there = presence::look(session, &records).await?;
+    let due = records
+        .iter()
+        .cloned()
+        .zip(there)
+        .filter_map(|(record, there)| due(record, &there));
+    for batch in in_order(due).chunks(BATCH) {
+        let tx = guarded::ddl(session, scope).await?;
+        let removed = remove(tx, scope, batch).await;
+        told(session, batch, removed).await?;
+    }
+    Ok(records)
+}
+
+/// In the order of dropping.
+fn in_order(due: impl IntoIterator<Item = AsideRecord>) -> Vec<AsideRecord> {
+    let mut due: Vec<AsideRecord> = due.into_iter().collect();
+    due.sort_by_key(|record| (record.item.kind, record.seq));
+    due
 }
 
 /// A record of something that is still, or again, to be taken away, with the statement that does it.
@@ -57,31 +70,38 @@ fn due(mut record: AsideRecord, there: &Presence) -> Option<AsideRecord> {
     Some(record)
 }
 
-async fn remove(session: &mut Session, scope: &Scope<'_>, records: &[AsideRecord]) -> Result<()> {
+/// The tables of records, in one order for everybody.
+fn tables(records: &[AsideRecord]) -> Vec<&QualifiedName> {
     let tables: BTreeSet<&QualifiedName> = records.iter().map(|record| &record.item.table).collect();
-    let tables: Vec<&QualifiedName> = tables.into_iter().collect();
-    let drops: Vec<&str> = records
-        .iter()
-        .map(|record| record.item.drop_sql.as_str())
-        .collect();
-    let seqs: Vec<i32> = records.iter().map(|record| record.seq).collect();
-    let tx = guarded::ddl(session, scope).await?;
-    tx.ahead(&busy::lock_sql(&tables), &[]).await?;
-    for drop in drops {
-        tx.ahead(drop, &[]).await?;
+    tables.into_iter().collect()
+}
+
+/// Drops things, and commits. What of all this is refused is told at the end, and then nothing of it stays.
+async fn remove(tx: Transaction<'_>, scope: &Scope<'_>, records: &[AsideRecord]) -> Result<()> {
+    if !records.is_empty() {
+        tx.ahead(&busy::lock_sql(&tables(records)), &[]).await?;
+        for record in records {
+            tx.ahead(&record.item.drop_sql, &[]).await?;
+        }
+        let seqs: Vec<i32> = records.iter().map(|record| record.seq).collect();
+        mark(&tx, scope, &seqs, AsideState::Dropped, None).await?;
+        if scope.silencing == Silencing::ReplicaRole {
+            owe_reload(&tx, scope).await?;
+        }
     }
-    mark(&tx, scope, &seqs, AsideState::Dropped, None).await?;
-    if scope.silencing == Silencing::ReplicaRole {
-        owe_reload(&tx, scope).await?;
-    }
-    // What of all this is refused is told here, and then nothing of it stays.
-    match tx.commit().await {
+    Ok(tx.commit().await?)
+}
+
+/// Says who was in the way.
+async fn told(session: &Session, records: &[AsideRecord], removed: Result<()>) -> Result<()> {
+    match removed {
         Ok(()) => Ok(()),
-        Err(error) if busy::timed_out(&error) => {
+        Err(error) if error.pg().is_some_and(busy::timed_out) => {
             let parents = records.iter().filter_map(|record| record.item.foreign.as_ref());
-            let concerned: Vec<_> = tables.into_iter().chain(parents.map(|key| &key.parent)).collect();
+            let parents = parents.map(|key| &key.parent);
+            let concerned: Vec<_> = tables(records).into_iter().chain(parents).collect();
             Err(busy::error(session, &concerned).await?)
         }
-        Err(error) => Err(error).context("setting constraints and indexes aside"),
+        Err(error) => Err(error.context("setting constraints and indexes aside")),
     }
 }
