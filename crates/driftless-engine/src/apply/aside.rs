@@ -21,12 +21,13 @@ mod announce;
 use driftless_core::code;
 use driftless_core::error::Finding;
 use driftless_core::plan::aside::AsideItem;
-use driftless_pg::{PgError, Session};
+use driftless_pg::{PgError, Session, Transaction};
 
 pub(super) use build::spread;
 pub use later::Later;
 pub use removal::set_aside;
 
+use crate::apply::guarded;
 use crate::error::{EngineError, Result};
 use crate::preflight::busy;
 use crate::store::aside::{AsideRecord, AsideState, Scope, list};
@@ -111,7 +112,43 @@ pub struct Restored {
 pub async fn restore(sessions: &mut [Session], scope: &Scope<'_>, part: Part) -> Result<Restored> {
     let control = sessions.first().ok_or_else(no_session)?;
     let mut recorded = recorded(control, scope).await?;
-    put_back(sessions, scope, part, &mut recorded).await
+    let restored = put_back(sessions, scope, part, &mut recorded).await?;
+    if part == Part::All {
+        announce(&mut sessions[0], scope, &recorded, &restored).await?;
+    }
+    Ok(restored)
+}
+
+/// Tells whoever listens for changes of the schema that all is back, or that some of it is.
+///
+/// # Errors
+/// A lost lease or connection.
+pub async fn announce(
+    session: &mut Session,
+    scope: &Scope<'_>,
+    recorded: &Recorded,
+    restored: &Restored,
+) -> Result<()> {
+    if !recorded.told.owed {
+        return Ok(());
+    }
+    let tx = guarded::ddl(session, scope).await?;
+    tell(&tx, scope, recorded, restored).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The same with the commit of a transaction.
+///
+/// # Errors
+/// A lost connection.
+pub async fn tell(
+    tx: &Transaction<'_>,
+    scope: &Scope<'_>,
+    recorded: &Recorded,
+    restored: &Restored,
+) -> Result<()> {
+    let whole = restored.failures.is_empty() && scope.spared.is_empty();
+    announce::tell(tx, scope, recorded.told, whole).await
 }
 
 /// What is recorded, and what will have to be told.
@@ -148,7 +185,7 @@ fn no_session() -> EngineError {
 }
 
 /// Puts back what is recorded, as far as it is not there yet, and notes what is back then: nobody but this run has put any of it back
-/// since that was asked.
+/// since that was asked. Who listens for changes of the schema is told of it by [`announce`] or [`tell`].
 ///
 /// # Errors
 /// As [`restore`].
@@ -171,10 +208,6 @@ pub async fn put_back(
         attach::run(sessions, scope, &mut work).await?;
         validate::run(sessions, scope, &mut work).await?;
         recorded.note(&work);
-    }
-    if part == Part::All {
-        let whole = work.failures.is_empty() && scope.spared.is_empty();
-        announce::run(&mut sessions[0], scope, recorded.told, whole).await?;
     }
     Ok(Restored {
         restored: work.pending.len() - work.failures.len(),

@@ -1,7 +1,7 @@
 //! The beginning of loads: what is recorded before the first row is written.
 
 use driftless_core::plan::{EntityPlan, Plan};
-use driftless_pg::{BeginMode, Session};
+use driftless_pg::{BeginMode, Session, Transaction};
 
 use super::natural::Looking;
 use super::{draw, found, merge, moved, natural, record};
@@ -116,11 +116,24 @@ pub async fn advance(
     plans: &[&EntityPlan],
     phase: Phase,
 ) -> Result<()> {
+    let nothing_else = async |_: &Transaction<'_>| Ok(());
+    advance_with(session, store, guard, (plans, phase), nothing_else).await
+}
+
+/// The same in one transaction with what is `also` to be done.
+pub async fn advance_with(
+    session: &mut Session,
+    store: &Store,
+    guard: &str,
+    (plans, phase): (&[&EntityPlan], Phase),
+    also: impl AsyncFnOnce(&Transaction<'_>) -> Result<()>,
+) -> Result<()> {
     let tx = session.begin(BeginMode::ReadWrite).await?;
     tx.ahead(guard, &[]).await?;
     for plan in plans {
         entity::advance(&tx, store, &plan.name, phase).await?;
     }
+    also(&tx).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use driftless_core::code::{self, Exit};
 use driftless_core::error::Finding;
 use driftless_core::plan::aside::{AsideItem, AsideKind, Silencing, Triggers};
 use driftless_core::plan::{EntityPlan, Plan};
-use driftless_pg::{Canceller, Session};
+use driftless_pg::{Canceller, Session, Transaction};
 use futures_util::future::{join_all, try_join_all};
 
 use super::Events;
@@ -17,7 +17,8 @@ use super::lanes;
 use super::prepare::Prepared;
 use super::report::Event;
 use crate::apply::aside::{
-    Failure, Part, Restored, put_back as put_recorded_back, recorded, restore, set_aside,
+    Failure, Part, Recorded, Restored, announce, put_back as put_recorded_back, recorded, restore, set_aside,
+    tell,
 };
 use crate::apply::chunk::ChunkWork;
 use crate::apply::lane::Lane;
@@ -114,18 +115,20 @@ impl Settling<'_, '_> {
         );
         let mut restored = restored?;
         if !censuses.is_empty() && restored.failures.iter().any(Failure::is_orphan) {
-            restored = self.uncounted(sessions, &foreign, &guards).await?;
+            (restored, recorded) = self.uncounted(sessions, &foreign, &guards).await?;
             judged = self.judge(lanes).await;
         }
-        refuse(&restored)?;
+        if let Err(error) = refuse(&restored).and(judged) {
+            announce(&mut sessions[0], &self.scope, &recorded, &restored).await?;
+            return Err(error);
+        }
         crash::point("all-restored");
-        judged?;
         let sequences = self
             .plans()
             .map(|entity| finish::sequences(&sessions[0], self.scope.guard, entity));
         try_join_all(sequences).await?;
         crash::point("before-done");
-        self.done(&mut sessions[0]).await?;
+        self.done(&mut sessions[0], &recorded, &restored).await?;
         crash::point("done");
         Ok(())
     }
@@ -137,7 +140,7 @@ impl Settling<'_, '_> {
         sessions: &mut [Session],
         foreign: &[ForeignSite],
         guards: &[AsideItem],
-    ) -> Result<Restored> {
+    ) -> Result<(Restored, Recorded)> {
         set_aside(&mut sessions[0], &self.scope, guards).await?;
         self.step("proving references");
         let proving = Proving {
@@ -151,7 +154,9 @@ impl Settling<'_, '_> {
         };
         proof::references(sessions, &self.scope, &proving).await?;
         self.step("restoring constraints");
-        restore(sessions, &self.scope, Part::All).await
+        let mut recorded = recorded(&sessions[0], &self.scope).await?;
+        let restored = put_recorded_back(sessions, &self.scope, Part::All, &mut recorded).await?;
+        Ok((restored, recorded))
     }
 
     /// What was counted of entities that this run has loaded from the first row to the last.
@@ -248,17 +253,13 @@ impl Settling<'_, '_> {
         Ok(())
     }
 
-    /// All entities become done in one transaction: what is half proven is not done.
-    async fn done(&self, session: &mut Session) -> Result<()> {
+    /// All entities become done in one transaction: what is half proven is not done. Whoever listens for changes of the schema is told
+    /// with it.
+    async fn done(&self, session: &mut Session, recorded: &Recorded, restored: &Restored) -> Result<()> {
         let plans: Vec<&EntityPlan> = self.plans().collect();
-        begin::advance(
-            session,
-            &self.prepared.store,
-            self.scope.guard,
-            &plans,
-            Phase::Done,
-        )
-        .await?;
+        let (store, guard) = (&self.prepared.store, self.scope.guard);
+        let tell = async |tx: &Transaction<'_>| tell(tx, &self.scope, recorded, restored).await;
+        begin::advance_with(session, store, guard, (&plans, Phase::Done), tell).await?;
         for plan in self.plans() {
             self.events
                 .send(Event::Phase {

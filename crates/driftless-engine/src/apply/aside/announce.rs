@@ -1,6 +1,5 @@
-use driftless_pg::Session;
+use driftless_pg::{Session, Transaction};
 
-use crate::apply::guarded;
 use crate::error::Result;
 use crate::store::aside::{Scope, reload_owed, reload_told};
 
@@ -8,7 +7,7 @@ use crate::store::aside::{Scope, reload_owed, reload_told};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Told {
     /// Event triggers did not see our changes.
-    owed: bool,
+    pub(super) owed: bool,
     /// There are some that would have told PostgREST.
     silenced: bool,
 }
@@ -21,21 +20,17 @@ pub(super) async fn asked(session: &Session, scope: &Scope<'_>) -> Result<Told> 
     Ok(Told { owed, silenced })
 }
 
-/// Tells an API, in one notification, to read the schema again, if event triggers would have told it of every change and did
-/// not see ours. What was owed before a crash is told by whoever restores next. `whole` says that nothing is missing any
-/// more: otherwise it is told again when the rest is back.
-pub(super) async fn run(session: &mut Session, scope: &Scope<'_>, told: Told, whole: bool) -> Result<()> {
-    if !told.owed {
-        return Ok(());
-    }
-    let tx = guarded::ddl(session, scope).await?;
-    if told.silenced {
+/// Tells an API, in one notification with the commit of this transaction, to read the schema again, if event triggers would have told it
+/// of every change and did not see ours. What was owed before a crash is told by whoever restores next. `whole` says that nothing is
+/// missing any more: otherwise it is told again when the rest is back.
+pub(super) async fn tell(tx: &Transaction<'_>, scope: &Scope<'_>, told: Told, whole: bool) -> Result<()> {
+    if told.owed && told.silenced {
         tx.ahead("NOTIFY pgrst, 'reload schema'", &[]).await?;
     }
-    if whole {
-        reload_told(&tx, scope).await?;
+    if told.owed && whole {
+        reload_told(tx, scope).await?;
     }
-    Ok(tx.commit().await?)
+    Ok(())
 }
 
 /// Whether there are event triggers that tell PostgREST of schema changes and that replica role silences.

@@ -56,15 +56,15 @@ type Bounds = [(&'static str, usize); 10];
 async fn one_lane_waits_for_few_answers() {
     let bounds: Bounds = [
         ("at first", 0),
-        ("preparing", 13),
+        ("preparing", 11),
         ("snapshot", 3),
-        ("setting aside", 4),
+        ("setting aside", 2),
         ("loading", 9),
         ("indexing identities", 6),
         ("gathering statistics", 1),
-        ("building indexes", 8),
+        ("building indexes", 6),
         ("proving references", 3),
-        ("restoring constraints", 8),
+        ("restoring constraints", 6),
     ];
     holds("rounds_one", [1, 2], bounds).await;
 }
@@ -73,15 +73,15 @@ async fn one_lane_waits_for_few_answers() {
 async fn several_lanes_wait_for_fewer() {
     let bounds: Bounds = [
         ("at first", 0),
-        ("preparing", 13),
+        ("preparing", 11),
         ("snapshot", 3),
-        ("setting aside", 4),
+        ("setting aside", 2),
         ("loading", 5),
         ("indexing identities", 2),
         ("gathering statistics", 1),
-        ("building indexes", 5),
+        ("building indexes", 3),
         ("proving references", 1),
-        ("restoring constraints", 7),
+        ("restoring constraints", 5),
     ];
     holds("rounds_several", [4, 8], bounds).await;
 }
