@@ -25,7 +25,7 @@ const MOST_CHUNKS: i64 = 10_000;
 /// Names the variable by which a measurement cuts every entity into so many chunks, to see what checkpoints cost.
 const CHUNKS: &str = "DRIFTLESS_CHUNKS";
 
-/// Cuts an entity under the snapshot that `session` sees.
+/// Cuts an entity. What the session sees need not be what is read later: the first chunk and the last are open.
 pub async fn cut(session: &Session, plan: &EntityPlan, from: Option<&Relation>) -> Result<Vec<Chunk>> {
     let bytes = from.map_or(0, |relation| relation.bytes);
     let wished = std::env::var(CHUNKS).ok().and_then(|number| number.parse().ok());
@@ -88,10 +88,9 @@ async fn integers(session: &Session, plan: &EntityPlan, column: &str, wanted: i6
             plan.origin.sql
         )
     };
-    let (Some(first), Some(last)) = (
-        session.query_opt(&edge("ASC"), &[]).await?,
-        session.query_opt(&edge("DESC"), &[]).await?,
-    ) else {
+    let (first, last) = (edge("ASC"), edge("DESC"));
+    let asked = tokio::try_join!(session.query_opt(&first, &[]), session.query_opt(&last, &[]))?;
+    let (Some(first), Some(last)) = asked else {
         return Ok(Vec::new());
     };
     Ok(spread(first.get(0)?, last.get(0)?, wanted))

@@ -1,5 +1,7 @@
 //! Single rows read again when their entities are loaded, and identities told apart before and behind it.
 
+use std::sync::atomic::Ordering;
+
 use driftless_core::plan::Plan;
 use driftless_core::plan::aside::Silencing;
 use driftless_pg::Session;
@@ -85,8 +87,15 @@ pub(super) async fn twins(
         if parked == 0 {
             return Ok(corrections);
         }
-        corrections.add(&proof::settle_identities(sessions, scope, plan).await?);
+        corrections
+            .add(&proof::settle_identities(sessions, scope, plan, |entity| written(works, entity)).await?);
     }
+}
+
+/// Rows of an entity that this run has written.
+pub(super) fn written(works: &[&ChunkWork<'_, '_>], entity: &str) -> u64 {
+    let work = works.iter().find(|work| work.entity() == entity);
+    work.map_or(0, |work| work.progress.written.load(Ordering::Relaxed))
 }
 
 /// Indexes identities, and tells them apart.
@@ -97,7 +106,8 @@ pub(super) async fn identities(
     scope: &Scope<'_>,
     plan: &Plan,
 ) -> Result<Corrections> {
-    let mut corrections = proof::settle_identities(sessions, scope, plan).await?;
+    let mut corrections =
+        proof::settle_identities(sessions, scope, plan, |entity| written(works, entity)).await?;
     corrections.add(&twins(works, lane, sessions, scope, plan).await?);
     Ok(corrections)
 }

@@ -332,15 +332,14 @@ impl<'r> Run<'r> {
         let prepared = self.prepared;
         // What forbids the load is found before anything of it is recorded.
         self.step("snapshot");
-        let cut = async {
-            let snapshot = Snapshot::export(&prepared.source).await?;
-            let cut = self.cut(&snapshot).await?;
-            Ok::<_, EngineError>((snapshot, cut))
-        };
         // The rehearsal holds locks until it is over, whatever becomes of the others.
-        let (items, cut, kept) =
-            tokio::join!(self.rehearsed(held, prepared.silencing), cut, self.refuse_kept());
-        let (items, (snapshot, cut), ()) = (items?, cut?, kept?);
+        let (items, snapshot, cut, kept) = tokio::join!(
+            self.rehearsed(held, prepared.silencing),
+            Snapshot::export(&prepared.source),
+            self.cut(),
+            self.refuse_kept()
+        );
+        let (items, snapshot, cut, ()) = (items?, snapshot?, cut?, kept?);
         begin::entities(
             &mut held.session,
             &prepared.store,
@@ -356,9 +355,10 @@ impl<'r> Run<'r> {
     }
 
     /// The chunks of what begins.
-    async fn cut(&self, snapshot: &Snapshot) -> Result<Vec<(&'r EntityPlan, Vec<chunk::Chunk>)>> {
+    async fn cut(&self) -> Result<Vec<(&'r EntityPlan, Vec<chunk::Chunk>)>> {
+        let session = self.prepared.source.session("estimates").await?;
         let cutting = self.agenda.new.iter().map(async |plan| {
-            let chunks = chunks::cut(snapshot.session(), plan, self.prepared.origin(plan)).await?;
+            let chunks = chunks::cut(&session, plan, self.prepared.origin(plan)).await?;
             Ok((*plan, chunks))
         });
         try_join_all(cutting).await

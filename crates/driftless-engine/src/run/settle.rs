@@ -175,7 +175,9 @@ impl Settling<'_, '_> {
             return Ok(Corrections::default());
         };
         let (mut corrections, due) = tokio::try_join!(
-            proof::settle_identities(sessions, &self.scope, &self.plan),
+            proof::settle_identities(sessions, &self.scope, &self.plan, |entity| {
+                again::written(&self.works, entity)
+            }),
             reject::any_due(&lane.writer, &self.prepared.store)
         )?;
         if corrections.is_empty() && !due && self.complete_when_loaded() {

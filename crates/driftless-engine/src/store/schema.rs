@@ -110,8 +110,8 @@ pub async fn place(session: &Session, store: &Store) -> Result<Place> {
     })
 }
 
-/// Makes the state behind the statement `first`, and does in the same transaction what is `also` to be done; nothing where somebody else
-/// was first.
+/// Makes the state where it was absent a moment ago, behind the statement `first`, and does in the same transaction what is `also` to be
+/// done; nothing where somebody else was first.
 async fn make<T>(
     session: &mut Session,
     store: &Store,
@@ -122,20 +122,17 @@ async fn make<T>(
 ) -> Result<Option<T>> {
     let tx = session.begin(BeginMode::ReadWrite).await?;
     tx.ahead(first, &[]).await?;
-    // Two first starts meet here: the second one finds what the first one made.
+    // Two first starts meet here: the second one is told that what it makes is there.
     let lock = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('driftless ' || $1, 0))";
     tx.ahead(lock, &[Param::text(store.schema())]).await?;
-    if presence(&tx, store).await? != Presence::Absent {
-        tx.commit().await?;
-        return Ok(None);
-    }
+    let schema = match place {
+        Place::Creatable => store.sql("CREATE SCHEMA {state};"),
+        Place::Prepared | Place::Forbidden => String::new(),
+    };
     let tables = store.sql(include_str!("schema.sql"));
-    if place == Place::Creatable {
-        let schema = store.sql("CREATE SCHEMA {state}");
-        tx.batch_ahead(&format!("{schema};\n{tables}")).await?;
-    } else {
-        tx.batch_ahead(&tables).await?;
-    }
+    // One statement, so that it can be sent with the others.
+    let script = format!("DO $make$ BEGIN {schema}\n{tables}\nEND $make$");
+    tx.ahead(&script, &[]).await?;
     tx.ahead(
         &store.sql("INSERT INTO {state}.pipeline (name, version, namespace) VALUES ($1, $2, $3)"),
         &[
@@ -151,9 +148,15 @@ async fn make<T>(
     )
     .await?;
     let done = also(&tx).await?;
-    tx.commit().await?;
-    Ok(Some(done))
+    match tx.commit().await {
+        Ok(()) => Ok(Some(done)),
+        Err(error) if ALREADY_THERE.contains(&error.sqlstate().unwrap_or_default()) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
+
+/// SQLSTATEs of schemas, tables and types that are there already, or of which somebody else's transaction was first.
+const ALREADY_THERE: [&str; 4] = ["42P06", "42P07", "42710", "23505"];
 
 /// Makes the state if it is absent; refuses a namespace other than the one it was made with.
 pub async fn ensure(session: &mut Session, store: &Store, namespace: Uuid) -> Result<()> {

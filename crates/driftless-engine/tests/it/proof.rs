@@ -112,7 +112,7 @@ impl Fixture {
 
     async fn settle(&mut self) -> Corrections {
         let scope = scope(&self.store);
-        let mut all = settle_identities(&mut self.sessions, &scope, &self.plan)
+        let mut all = settle_identities(&mut self.sessions, &scope, &self.plan, |_| 0)
             .await
             .expect("identities");
         let catalog = introspect(&self.sessions[0], &everything())

@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use driftless_core::code;
@@ -13,8 +14,8 @@ use crate::error::{EngineError, InContext as _, Result};
 use crate::store::aside::Scope;
 use crate::store::identity;
 
-/// Builds the indexes of all identities over all sessions, and removes what contradicts their uniqueness until the builds
-/// go through.
+/// Builds the indexes of all identities over all sessions, those of the entity with the most `rows` first, and removes what contradicts
+/// their uniqueness until the builds go through.
 ///
 /// # Errors
 /// As [`twins`]; `INTEGRITY` where identities contradict each other that an earlier migration left.
@@ -22,17 +23,19 @@ pub async fn settle_identities(
     sessions: &mut [Session],
     scope: &Scope<'_>,
     plan: &Plan,
+    rows: impl Fn(&str) -> u64,
 ) -> Result<Corrections> {
     let entities = plan
         .entities
         .iter()
         .filter(|entity| !entity.identity.key.is_empty());
-    let indexes: Vec<(&EntityPlan, Vec<String>)> = entities
+    let mut indexes: Vec<(&EntityPlan, Vec<String>)> = entities
         .flat_map(|entity| {
             let statements = identity::index(scope.store, entity).into_iter();
             statements.map(move |statement| (entity, statement))
         })
         .collect();
+    indexes.sort_by_key(|(entity, _)| Reverse(rows(&entity.name)));
     let refused = spread(sessions, &indexes, async |session, (entity, statement)| {
         let built = index(session, scope, entity, statement).await?;
         Ok((!built).then_some(entity.name.as_str()))

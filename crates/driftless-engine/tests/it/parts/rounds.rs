@@ -56,7 +56,7 @@ type Bounds = [(&'static str, usize); 10];
 async fn one_lane_waits_for_few_answers() {
     let bounds: Bounds = [
         ("at first", 0),
-        ("preparing", 11),
+        ("preparing", 10),
         ("snapshot", 3),
         ("setting aside", 2),
         ("loading", 9),
@@ -73,7 +73,7 @@ async fn one_lane_waits_for_few_answers() {
 async fn several_lanes_wait_for_fewer() {
     let bounds: Bounds = [
         ("at first", 0),
-        ("preparing", 11),
+        ("preparing", 10),
         ("snapshot", 3),
         ("setting aside", 2),
         ("loading", 5),
