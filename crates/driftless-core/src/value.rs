@@ -37,22 +37,15 @@ pub struct ShortText {
 impl ShortText {
     /// The decimal digits of `number`, with a leading `-` where it is negative.
     pub fn integer(number: i64) -> ShortText {
-        let mut text = ShortText {
-            bytes: [0; 36],
-            start: 36,
-        };
-        let mut rest = number.unsigned_abs();
-        loop {
-            text.put_front(b'0' + (rest % 10) as u8);
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(number).as_bytes();
+        let mut bytes = [0; 36];
+        let start = bytes.len() - digits.len();
+        bytes[start..].copy_from_slice(digits);
+        ShortText {
+            bytes,
+            start: start as u8,
         }
-        if number < 0 {
-            text.put_front(b'-');
-        }
-        text
     }
 
     /// A uuid in lower case with hyphens.
@@ -65,11 +58,6 @@ impl ShortText {
     /// Its bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[usize::from(self.start)..]
-    }
-
-    fn put_front(&mut self, byte: u8) {
-        self.start -= 1;
-        self.bytes[usize::from(self.start)] = byte;
     }
 }
 
