@@ -2,8 +2,9 @@ use super::Finding;
 use crate::workspace::{Package, Workspace};
 
 /// All that `driftless-core` may depend on: small crates without a runtime, driver, socket, file or clock.
-const CORE: [&str; 9] = [
+const CORE: [&str; 10] = [
     "annotate-snippets",
+    "itoa",
     "roaring",
     "serde",
     "serde_json",

@@ -50,12 +50,13 @@ pub(super) fn measure(
     let (of_direct, of_proxies) = (kept(&series[0]), kept(&series[1]));
     Ok(format!(
         "{}\nEvery byte arrives {} ms late each way: an answer takes {} ms longer. Throughput is {} of the direct one, {} of that \
-         through proxies that only pass on. Goal: at least {GOAL} of the direct one: {}.\n",
+         through proxies that only pass on. Goal: at least {GOAL}; of the direct one: {}, of that through proxies: {}.\n",
         table::render(scene, pairs, &series, &[0, 1]),
         delay.as_millis(),
         2 * delay.as_millis(),
         of_direct.text(),
         of_proxies.text(),
-        verdict(of_direct.median >= GOAL)
+        verdict(of_direct.median >= GOAL),
+        verdict(of_proxies.median >= GOAL)
     ))
 }
