@@ -101,11 +101,12 @@ pub async fn read_column(
     ))
     .await?;
     contradictions(tx, plan, "pg_temp.driftless_found", Shared::of(plan)).await?;
+    // In the order of its index, which takes half the time.
     tx.batch(&format!(
         "CREATE TEMPORARY TABLE {MOVED} ON COMMIT DROP AS SELECT r.key, r.id FROM {table} AS r WHERE NOT r.adopted \
          AND NOT EXISTS (SELECT FROM pg_temp.driftless_found AS f WHERE f.key = r.key AND f.id = r.id); \
          DELETE FROM {table} AS r USING pg_temp.{MOVED} AS m WHERE r.key = m.key; \
-         INSERT INTO {table} (key, id, adopted) SELECT DISTINCT key, id, false FROM pg_temp.driftless_found \
+         INSERT INTO {table} (key, id, adopted) SELECT DISTINCT key, id, false FROM pg_temp.driftless_found ORDER BY key \
          ON CONFLICT (key) DO NOTHING; DROP TABLE pg_temp.driftless_found; ANALYZE {table}"
     ))
     .await?;

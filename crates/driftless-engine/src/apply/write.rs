@@ -136,18 +136,19 @@ impl Writing<'_, '_> {
     /// Writes what goes in behind rows.
     pub async fn put_behind(&self, tx: &Transaction<'_>, behind: &mut Behind) -> Result<()> {
         let entity = &self.plan().name;
+        reject::record(tx, self.store, entity, self.execution, &behind.rejects).await?;
+        reject::warn(tx, self.store, entity, self.execution, &behind.warnings).await?;
+        behind.rejects.clear();
+        behind.warnings.clear();
         let (encoded, rows) = std::mem::take(&mut behind.identities);
         if rows > 0 {
             let sql = identity::copy_sql(self.store, self.plan());
             self.copy_ahead(tx, &sql, encoded, rows).await?;
         }
         if self.care == Care::Isolating {
+            // Whoever comes next takes a refusal for one of its rows.
             confirm(tx, entity).await?;
         }
-        reject::record(tx, self.store, entity, self.execution, &behind.rejects).await?;
-        reject::warn(tx, self.store, entity, self.execution, &behind.warnings).await?;
-        behind.rejects.clear();
-        behind.warnings.clear();
         Ok(())
     }
 
