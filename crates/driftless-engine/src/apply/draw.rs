@@ -32,7 +32,7 @@ pub async fn draw(source: &Session, tx: &Transaction<'_>, store: &Store, plan: &
     let table = store.recorded_table(&plan.name).sql();
     tx.batch(&format!(
         "INSERT INTO {table} (key, id, adopted) SELECT k.key, {UUID_V7}, false \
-         FROM (SELECT DISTINCT key FROM pg_temp.driftless_key) AS k ON CONFLICT (key) DO NOTHING; \
+         FROM (SELECT DISTINCT key FROM pg_temp.driftless_key) AS k ORDER BY k.key ON CONFLICT (key) DO NOTHING; \
          DROP TABLE pg_temp.driftless_key; ANALYZE {table}"
     ))
     .await?;
