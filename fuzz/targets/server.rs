@@ -123,13 +123,19 @@ async fn converse(config: &ConnectConfig, size: usize) -> Result<(), PgError> {
         drop(copy.finish().await);
     }
     let transaction = session.begin(BeginMode::ReadWrite).await?;
-    drop(
-        transaction
-            .copy_ahead("COPY a FROM STDIN (FORMAT binary)", stream(), 0)
-            .await,
-    );
+    for into in ["a", "a", "b", "b"] {
+        let sql = format!("COPY {into} FROM STDIN (FORMAT binary)");
+        drop(transaction.copy_ahead(&sql, row(), 1).await);
+    }
     drop(transaction.copied().await);
     transaction.commit().await
+}
+
+fn row() -> bytes::Bytes {
+    let mut encoder = CopyEncoder::new();
+    encoder.row(1);
+    encoder.field(Some(&[0; 4]));
+    encoder.take()
 }
 
 fn stream() -> bytes::Bytes {

@@ -8,7 +8,7 @@ mod guarded;
 pub mod aside;
 /// The sessions of one stream of work.
 pub mod lane;
-/// Sends a whole encoded COPY.
+/// Sends encoded rows.
 mod send;
 /// Rows that refer to rows which are about to leave.
 mod referrer;

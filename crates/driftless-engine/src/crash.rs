@@ -15,7 +15,7 @@ pub const POINTS: &[&str] = &[
     "lease-taken",
     "entities-begun",
     "uuids-recorded",
-    "aside-recorded",
+    "aside-before-commit",
     "aside-dropped",
     "before-checkpoint",
     "before-commit",

@@ -68,10 +68,7 @@ impl Wanted {
 /// # Errors
 /// When the server fails, or one of the wanted relations stays locked exclusively by somebody else.
 pub async fn introspect(session: &Session, wanted: &Wanted) -> Result<Catalog> {
-    // Catalogs that were never analysed look expensive, and compiling a query then takes longer than running it.
-    let plain = async { Ok(session.batch("SET jit = off").await?) };
-    let ((), mut catalog, mut found, patience) = tokio::try_join!(
-        plain,
+    let (mut catalog, mut found, patience) = tokio::try_join!(
         server::facts(session),
         relation::relations(session, wanted),
         rows::patience(session)

@@ -339,6 +339,8 @@ impl Wire {
     /// Whether a message has arrived that can be read without waiting, or the connection has ended.
     pub(crate) fn has_message(&mut self) -> bool {
         self.is_alive();
+        // Reading one would wait for what comes behind it.
+        self.drop_notices();
         self.loss.is_some() || whole_message(&self.inbox).is_some()
     }
 
@@ -538,6 +540,9 @@ impl Wire {
 
     /// Records the end of the connection. What the server said last explains it better than the socket does.
     fn hang_up(&mut self, error: io::Error) -> PgError {
+        if let Some(loss) = &self.loss {
+            return loss.error(&self.place);
+        }
         let mut context = Context::from_waker(Waker::noop());
         while self.inbox.len() < READ_AHEAD_BYTES
             && matches!(self.poll_fill(&mut context), Poll::Ready(Ok(())))

@@ -1,7 +1,6 @@
 //! Takes constraints, indexes and triggers away for a load, and puts them back.
 //!
-//! Everything is recorded and committed before the first thing is dropped, and each thing changes together with its
-//! record. Restoring is therefore safe to repeat: after a crash at any point it finds what is missing and goes on.
+//! Each thing changes together with its record, and nothing is dropped that is not on record. Restoring is therefore safe to repeat: after a crash at any point it finds what is missing and goes on.
 
 /// Dropping, in as few transactions as possible.
 mod removal;
@@ -157,9 +156,23 @@ pub struct Recorded {
     /// Everything of the pipeline, as [`list`] gives it.
     pub records: Vec<AsideRecord>,
     told: Told,
+    /// What of a part is there, where somebody has looked beside other work.
+    looked: Option<(Part, Vec<Presence>)>,
 }
 
 impl Recorded {
+    /// Looks for what of a part is there, which [`put_back`] then need not do: nothing of it may come back in between.
+    ///
+    /// # Errors
+    /// A lost connection.
+    pub async fn look(&mut self, session: &mut Session, scope: &Scope<'_>, part: Part) -> Result<()> {
+        let records: Vec<AsideRecord> = due(scope, part, self).cloned().collect();
+        if !records.is_empty() {
+            self.looked = Some((part, presence::look(session, &records).await?));
+        }
+        Ok(())
+    }
+
     /// Things are back, but for those that failed.
     fn note(&mut self, work: &Work) {
         for (tried, _) in work.pending.iter().filter(|(tried, _)| !work.failed(tried.seq)) {
@@ -177,7 +190,11 @@ impl Recorded {
 /// A lost connection.
 pub async fn recorded(control: &Session, scope: &Scope<'_>) -> Result<Recorded> {
     let (records, told) = tokio::try_join!(list(control, scope), announce::asked(control, scope))?;
-    Ok(Recorded { records, told })
+    Ok(Recorded {
+        records,
+        told,
+        looked: None,
+    })
 }
 
 fn no_session() -> EngineError {
@@ -202,7 +219,10 @@ pub async fn put_back(
         failures: Vec::new(),
     };
     if !records.is_empty() {
-        let presence = presence::look(control, &records).await?;
+        let presence = match recorded.looked.take() {
+            Some((looked, presence)) if looked == part => presence,
+            _ => presence::look(control, &records).await?,
+        };
         work.pending = records.into_iter().zip(presence).collect();
         build::run(sessions, scope, &mut work).await?;
         attach::run(sessions, scope, &mut work).await?;

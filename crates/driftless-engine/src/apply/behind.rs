@@ -6,6 +6,9 @@ use crate::store::reject::Reject;
 /// Bytes that wait at most before another batch is added.
 const MOST_BYTES: usize = 3 << 20;
 
+/// Bytes of identities for which room is made at once: those that wait, and a batch's. What grows leaves holes in memory.
+pub(super) const ROOM: usize = MOST_BYTES + (1 << 20);
+
 /// What is on record of rows.
 #[derive(Debug, Default)]
 pub struct Behind {
@@ -23,7 +26,9 @@ impl Behind {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         // Source rows are of any size.
         let rejects = self.rejects.iter();
-        let rejects = rejects.map(|reject| size_of::<Reject>() + text(&reject.source_row));
+        let rejects = rejects.map(|reject| {
+            size_of::<Reject>() + reject.key.len() + reject.message.len() + text(&reject.source_row)
+        });
         let warnings = self.warnings.iter();
         let warnings = warnings.map(|(key, rule)| size_of::<(String, String)>() + key.len() + rule.len());
         self.identities.0.len() + rejects.sum::<usize>() + warnings.sum::<usize>() >= MOST_BYTES

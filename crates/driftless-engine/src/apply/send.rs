@@ -1,4 +1,4 @@
-//! Sends a whole encoded COPY.
+//! Sends encoded rows by COPY.
 
 use bytes::Bytes;
 use driftless_core::code;
@@ -37,7 +37,8 @@ pub(super) async fn copy(
     took(entity, rows as u64, taken)
 }
 
-/// Sends one without waiting for its answer, which [`confirm`] reads.
+/// Sends rows, without header and trailer, and does not wait for the answer, which [`confirm`] reads. Those that follow by the same
+/// statement are of the same COPY.
 pub(super) async fn copy_ahead(tx: &Transaction<'_>, sql: &str, encoded: Bytes, rows: usize) -> Result<()> {
     Ok(tx.copy_ahead(sql, encoded, rows as u64).await?)
 }

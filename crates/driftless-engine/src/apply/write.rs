@@ -9,7 +9,7 @@ use driftless_pg::{Param, Transaction};
 
 use uuid::Uuid;
 
-use super::behind::Behind;
+use super::behind::{Behind, ROOM};
 pub use super::care::Care;
 use super::isolate::{self, Refused, Way};
 use super::orphan::{self, Orphan};
@@ -363,7 +363,7 @@ impl Writing<'_, '_> {
         }
         let (encoded, count) = &mut behind.identities;
         if encoded.capacity() == 0 {
-            *encoded = self.spare.buffer();
+            *encoded = self.spare.large_buffer(ROOM);
         }
         self.shaping
             .shaper

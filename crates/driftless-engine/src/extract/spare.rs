@@ -31,9 +31,22 @@ impl Spare {
         }
     }
 
-    /// An empty buffer.
+    /// An empty buffer, the smallest one.
     pub fn buffer(&self) -> Vec<u8> {
-        self.pieces().buffers.pop().unwrap_or_default()
+        let mut pieces = self.pieces();
+        let sizes = pieces.buffers.iter().map(Vec::capacity).enumerate();
+        let smallest = sizes.min_by_key(|(_, size)| *size);
+        smallest.map_or_else(Vec::new, |(number, _)| pieces.buffers.swap_remove(number))
+    }
+
+    /// An empty buffer of this size or more.
+    pub fn large_buffer(&self, size: usize) -> Vec<u8> {
+        let mut pieces = self.pieces();
+        let large = pieces.buffers.iter().position(|buffer| buffer.capacity() >= size);
+        large.map_or_else(
+            || Vec::with_capacity(size),
+            |number| pieces.buffers.swap_remove(number),
+        )
     }
 
     /// Takes back a batch.
@@ -93,6 +106,19 @@ mod tests {
         spare.keep_buffer(under_way);
         let again = spare.buffer();
         assert_eq!((again.as_ptr(), again.len()), (place, 0));
+    }
+
+    #[test]
+    fn small_and_large_buffers_are_kept_apart() {
+        let spare = Spare::default();
+        let (large, small) = (spare.large_buffer(5000), spare.large_buffer(100));
+        let places = (large.as_ptr(), small.as_ptr());
+        for buffer in [large, small] {
+            spare.keep_buffer(Bytes::from(buffer));
+        }
+        let (large, small) = (spare.large_buffer(5000), spare.buffer());
+        assert_eq!((large.as_ptr(), small.as_ptr()), places);
+        assert!(spare.large_buffer(5000).capacity() >= 5000);
     }
 
     #[test]

@@ -47,7 +47,7 @@ use crate::preflight::parents;
 use crate::preflight::rehearsal::rehearse;
 use crate::shape::constants::{self, RunFacts};
 use crate::shape::{Shaping, evaluate};
-use crate::store::aside::{Scope, outstanding};
+use crate::store::aside::Scope;
 use crate::store::chunk::{self, Checkpoint};
 use crate::store::entity::Phase;
 use crate::store::execution::Counts;
@@ -260,35 +260,35 @@ impl<'r> Run<'r> {
         };
         let (aside, (mut builders, at_work, found), mut lanes) =
             tokio::try_join!(setting_aside, opening, self.lanes(&lease, &snapshot, silencing))?;
-        let aside = aside.into_iter().map(|record| record.item).collect();
+        let aside: Vec<AsideItem> = aside.into_iter().map(|record| record.item).collect();
         let writing = builders.iter().chain(lanes.iter().map(|lane| &lane.writer));
         *self.writing.lock().unwrap_or_else(PoisonError::into_inner) =
             writing.map(Session::canceller).collect();
-        let (queue, entities) = self.work_list((found, aside), &lease, &snapshot, &at_work, silencing);
+        let (queue, entities) = self.work_list((found, &aside), &lease, &snapshot, &at_work, silencing);
         let halted = self.load(queue, &entities, &mut lanes, &mut builders).await?;
         let plans: Vec<&EntityPlan> = entities
             .iter()
             .map(|entity| entity.work.shaping.plan)
             .filter(|plan| !halted.entities.contains(&plan.name))
             .collect();
-        let ((), aside) = tokio::try_join!(
-            begin::advance(&mut held.session, &prepared.store, &guard, &plans, Phase::Loaded),
-            outstanding(&lanes[0].writer, &prepared.store)
-        )?;
-        for plan in &plans {
-            self.events
-                .send(Event::Phase {
-                    entity: plan.name.clone(),
-                    phase: "loaded",
-                })
-                .ok();
-        }
-        crash::point("loaded");
+        let loaded = async {
+            begin::advance(&mut held.session, &prepared.store, &guard, &plans, Phase::Loaded).await?;
+            for plan in &plans {
+                self.events
+                    .send(Event::Phase {
+                        entity: plan.name.clone(),
+                        phase: "loaded",
+                    })
+                    .ok();
+            }
+            crash::point("loaded");
+            Ok(())
+        };
         if !self.agenda.refused.is_empty() {
             // What refers to a refused entity cannot be proven; the caller tells what is refused.
+            loaded.await?;
             return halted.into_result();
         }
-        let aside: Vec<AsideItem> = aside.into_iter().map(|record| record.item).collect();
         let stuck = stuck(&prepared.plan, &prepared.target_catalog, &aside, &halted.entities);
         let free = |name: &str| !stuck.contains(name);
         let mut plan = self.agenda.settled_plan(&prepared.plan);
@@ -320,9 +320,11 @@ impl<'r> Run<'r> {
                 .collect(),
             events: self.events,
         };
-        if !settling.works.is_empty() {
+        if settling.works.is_empty() {
+            loaded.await?;
+        } else {
             prepared.target.open_ahead(["status"]);
-            settling.finish(&mut lanes, &mut builders).await?;
+            settling.finish(loaded, &mut lanes, &mut builders).await?;
         }
         halted.into_result()
     }
@@ -504,7 +506,7 @@ impl<'r> Run<'r> {
     /// What is to be loaded, with what, and what must be mended.
     fn work_list<'w>(
         &'w self,
-        (found, aside): (Found<'r>, Vec<AsideItem>),
+        (found, aside): (Found<'r>, &[AsideItem]),
         lease: &'w Lease,
         snapshot: &'w Snapshot,
         shapings: &'w [Shaping<'r>],
@@ -512,11 +514,11 @@ impl<'r> Run<'r> {
     ) -> (Queue, Vec<Entity<'w, 'r>>) {
         let Found { estimates, points } = found;
         let plans: Vec<&EntityPlan> = self.entities().collect();
-        let mut waits = self.waits(silencing, &aside);
+        let mut waits = self.waits(silencing, aside);
         let mut queue = Queue::default();
         let mut entities = Vec::new();
         let room = Room::default();
-        let mut decided = decided::of(self.prepared, shapings, &aside);
+        let mut decided = decided::of(self.prepared, shapings, aside);
         for (number, (shaping, points)) in shapings.iter().zip(points).enumerate() {
             let plan = shaping.plan;
             let (chunks, stale) = split(self.cut_as_before(plan), &points, snapshot.text());
@@ -529,7 +531,7 @@ impl<'r> Run<'r> {
                     .iter()
                     .map(|(_, parent)| plans[*parent].name.clone())
                     .collect(),
-                one_by_one: is_alone(plan, &plans, &self.prepared.target_catalog, &aside),
+                one_by_one: is_alone(plan, &plans, &self.prepared.target_catalog, aside),
                 stale,
                 chunks,
                 running: 0,

@@ -71,17 +71,30 @@ impl Settling<'_, '_> {
     }
 
     /// Proves, restores, and marks the entities as done, with sessions of [`lane::writer`].
-    pub async fn finish(&self, lanes: &mut [Lane], sessions: &mut [Session]) -> Result<()> {
+    /// Beside its beginning entities become `loaded`.
+    pub async fn finish(
+        &self,
+        loaded: impl Future<Output = Result<()>>,
+        lanes: &mut [Lane],
+        sessions: &mut [Session],
+    ) -> Result<()> {
         let plan = &self.plan;
         self.step("indexing identities");
-        let mut corrections = self.again(lanes, sessions).await?;
+        let ((), (mut corrections, asked)) = tokio::try_join!(loaded, self.again(lanes, sessions))?;
         self.step("gathering statistics");
         let plans: Vec<&EntityPlan> = self.plans().collect();
         // From here on no row is written: whoever adds a constraint again has it checked for all of them.
-        let (mut recorded, ()) = tokio::try_join!(
-            recorded(&lanes[0].writer, &self.scope),
-            finish::sketch(sessions, &self.prepared.store, &plans)
-        )?;
+        let asking = async {
+            let session = &mut lanes[0].writer;
+            let mut aside = match asked {
+                Some(aside) => aside,
+                None => recorded(session, &self.scope).await?,
+            };
+            aside.look(session, &self.scope, Part::ForProof).await?;
+            Ok(aside)
+        };
+        let (mut recorded, ()) =
+            tokio::try_join!(asking, finish::sketch(sessions, &self.prepared.store, &plans))?;
         self.step("building indexes");
         let target = &self.prepared.target_catalog;
         let (keys, found) = proof::settle_keys(sessions, &self.scope, plan, target, &mut recorded).await?;
@@ -119,7 +132,12 @@ impl Settling<'_, '_> {
             judged = self.judge(lanes).await;
         }
         if let Err(error) = refuse(&restored).and(judged) {
-            announce(&mut sessions[0], &self.scope, &recorded, &restored).await?;
+            let told = announce(&mut sessions[0], &self.scope, &recorded, &restored).await;
+            if let Err(untold) = told {
+                let note =
+                    format!("an API that listens for changes of the schema was not told of them ({untold})");
+                self.events.send(Event::Note(note)).ok();
+            }
             return Err(error);
         }
         crash::point("all-restored");
@@ -169,20 +187,26 @@ impl Settling<'_, '_> {
     }
 
     /// Identities are told apart, and rows that a foreign key refused are read again, since their parents may have come
-    /// later. Those whose parents did not come are written without them where their `missing` is null.
-    async fn again(&self, lanes: &mut [Lane], sessions: &mut [Session]) -> Result<Corrections> {
+    /// later. Those whose parents did not come are written without them where their `missing` is null. Where there is nothing of all that
+    /// the answer holds what is aside, too.
+    async fn again(
+        &self,
+        lanes: &mut [Lane],
+        sessions: &mut [Session],
+    ) -> Result<(Corrections, Option<Recorded>)> {
         let Some(lane) = lanes.first_mut() else {
-            return Ok(Corrections::default());
+            return Ok(Default::default());
         };
-        let (mut corrections, due) = tokio::try_join!(
+        let (mut corrections, due, recorded) = tokio::try_join!(
             proof::settle_identities(sessions, &self.scope, &self.plan, |entity| {
                 again::written(&self.works, entity)
             }),
-            reject::any_due(&lane.writer, &self.prepared.store)
+            reject::any_due(&lane.writer, &self.prepared.store),
+            recorded(&lane.writer, &self.scope)
         )?;
         if corrections.is_empty() && !due && self.complete_when_loaded() {
             // Nobody left, and nobody waits for others.
-            return Ok(corrections);
+            return Ok((corrections, Some(recorded)));
         }
         corrections.add(&again::twins(&self.works, lane, sessions, &self.scope, &self.plan).await?);
         self.orphans(lane, sessions, Parents::Coming, &mut corrections)
@@ -193,7 +217,7 @@ impl Settling<'_, '_> {
             again::reunite(&self.works, lane, self.scope.silencing).await?;
         }
         reject::blame_parents(&mut lane.writer, &self.prepared.store, self.scope.guard).await?;
-        Ok(corrections)
+        Ok((corrections, None))
     }
 
     /// Rows that a foreign key refused are read again, as long as that helps.
@@ -344,7 +368,11 @@ pub async fn put_back(
 async fn restore_within(prepared: &Prepared, held: &Held, limit: Option<Duration>) -> Result<usize> {
     let control = prepared.target.session("restore").await?;
     let silencing = prepared.silencing;
-    if aside::outstanding(&control, &prepared.store).await?.is_empty() {
+    let (left, owed) = tokio::try_join!(
+        aside::outstanding(&control, &prepared.store),
+        aside::reload_owed(&control, &prepared.store)
+    )?;
+    if left.is_empty() && !owed {
         return Ok(0);
     }
     let guard = held.lease.guard();

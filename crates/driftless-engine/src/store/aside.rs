@@ -1,5 +1,5 @@
-//! The record of what is set aside. It is committed before anything is dropped, and every change of the target goes
-//! with the change of its record in one transaction: after a crash at any point the record says what is missing.
+//! The record of what is set aside. Every change of the target goes with the change of its record in one transaction: after a crash at
+//! any point the record says what is missing.
 
 use driftless_core::code;
 use driftless_core::name::QualifiedName;

@@ -181,6 +181,15 @@ pub async fn ensure_as_found<T>(
     {
         return Ok(Some(done));
     }
+    if presence == Presence::Absent && self::presence(session, store).await? == Presence::Absent {
+        // What was made meanwhile is nobody's state.
+        return Err(EngineError::new(
+            code::INTEGRITY,
+            format!("schema {}", store.schema()),
+            "it has tables of a state that does not say whose it is",
+        )
+        .remedy("drop the schema if nobody needs it, or name another `state_schema` in [pipeline]"));
+    }
     let made_in = store.sql("SELECT namespace FROM {state}.pipeline");
     let (_, row) = tokio::try_join!(session.execute(first, &[]), session.query_one(&made_in, &[]))?;
     if row.get::<Uuid>(0)? != namespace {

@@ -316,6 +316,33 @@ async fn nothing_is_dropped_before_its_record_and_a_second_start_goes_on() {
     assert_eq!((restored.restored, restored.failures.len()), (2, 0));
 }
 
+/// More than one transaction drops: all of it is on record before the first one.
+#[tokio::test]
+async fn very_many_things_go_in_several_transactions() {
+    let database = database("asidemany").await;
+    database
+        .run(
+            "CREATE TABLE t (id int); DO $$ BEGIN FOR n IN 1..1050 LOOP \
+             EXECUTE format('CREATE INDEX t_%s ON t (id) WHERE id > %s', n, n); END LOOP; END $$",
+        )
+        .await;
+    let store = state(&database).await;
+    let scope = scope(&store, Silencing::ReplicaRole);
+    let mut sessions = [session(&database).await, session(&database).await];
+    let items = decide(&sessions[0], &[("public", "t")], Silencing::ReplicaRole)
+        .await
+        .items;
+    let aside = take_away(&mut sessions[0], &scope, &items)
+        .await
+        .expect("set aside");
+    assert_eq!(aside.len(), 1050);
+    let indexes = "SELECT count(*) FROM pg_index WHERE indrelid = 'public.t'::regclass";
+    assert_eq!(database.value(indexes).await.as_deref(), Some("0"));
+    let restored = restore(&mut sessions, &scope, Part::All).await.expect("back");
+    assert_eq!((restored.restored, restored.failures.len()), (1050, 0));
+    assert_eq!(database.value(indexes).await.as_deref(), Some("1050"));
+}
+
 #[tokio::test]
 async fn abandoning_puts_back_what_the_rows_allow_and_names_the_rest() {
     let database = database("asideabandon").await;

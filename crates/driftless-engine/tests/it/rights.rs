@@ -6,6 +6,7 @@ use driftless_core::name::QualifiedName;
 use driftless_engine::introspect::{Wanted, introspect};
 use driftless_engine::store::Store;
 use driftless_engine::store::schema::{self, Place, Presence};
+use driftless_pg::{Session, Transaction};
 
 use crate::introspect::{look, public};
 use crate::session::{database, session, session_of_new_role};
@@ -89,6 +90,52 @@ async fn state_needs_a_schema_that_is_made_or_may_be_made() {
     // The second one is of a role that may create schemas.
     let own = Store::new("another", "test");
     schema::ensure(&mut admin, &own, namespace).await.expect("state");
+}
+
+/// Where the state was absent when somebody looked, and something is there when it is made.
+#[tokio::test]
+async fn what_came_into_the_schema_of_the_state_meanwhile_is_recognised() {
+    let database = database("statemeanwhile").await;
+    let mut session = session(&database).await;
+    let namespace = uuid::Uuid::from_u128(1);
+    let made = async |session: &mut Session, schema: &str, place| {
+        let (store, found) = (Store::new(schema, "test"), (Presence::Absent, place));
+        let also = async |_: &Transaction<'_>| Ok(());
+        schema::ensure_as_found(session, &store, namespace, found, "", also).await
+    };
+    assert_eq!(
+        made(&mut session, "ours", Place::Creatable).await.expect("state"),
+        Some(())
+    );
+    // Another first start of the same pipeline was there before.
+    assert_eq!(
+        made(&mut session, "ours", Place::Creatable).await.expect("state"),
+        None
+    );
+
+    schema::ensure(&mut session, &Store::new("theirs", "another"), namespace)
+        .await
+        .expect("state");
+    let error = made(&mut session, "theirs", Place::Creatable)
+        .await
+        .expect_err("another pipeline");
+    assert_eq!(error.code(), code::IDENTITY_CHANGED);
+
+    database
+        .run("CREATE SCHEMA prepared; CREATE TABLE prepared.lease (n int)")
+        .await;
+    let error = made(&mut session, "prepared", Place::Prepared)
+        .await
+        .expect_err("a table of somebody");
+    assert_eq!(error.code(), code::INTEGRITY);
+
+    database
+        .run("CREATE SCHEMA left_over; CREATE TABLE left_over.pipeline (name text, version int4)")
+        .await;
+    let error = made(&mut session, "left_over", Place::Prepared)
+        .await
+        .expect_err("nobody's state");
+    assert_eq!(error.code(), code::INTEGRITY);
 }
 
 #[tokio::test]

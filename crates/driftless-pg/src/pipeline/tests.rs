@@ -42,6 +42,41 @@ fn described() -> Vec<u8> {
     messages.concat()
 }
 
+/// A notice that came with the answer to an earlier statement is no sign that more can be read: whoever sends rows goes on.
+#[test]
+fn a_notice_keeps_nobody_waiting() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut pipeline = Pipeline::new(Wire::new(Socket::Unix(ours), "u@h:1/d".to_owned()));
+        let notice = message(b'N', b"SNOTICE\0VNOTICE\0C00000\0Mfive\0\0");
+        let begun = [message(b'C', b"BEGIN\0"), message(b'Z', b"T"), notice];
+        theirs.write_all(&begun.concat()).await.unwrap();
+        let mut pending = pipeline.post_request(&Request::Batch("BEGIN")).unwrap();
+        pipeline.flush().await;
+        pipeline.wait(&mut pending).await.unwrap();
+        let copying = async {
+            for _ in 0..3 {
+                let row = Bytes::from_static(&[0, 1, 255, 255, 255, 255]);
+                pipeline
+                    .copy("COPY a FROM STDIN (FORMAT binary)", row, 1)
+                    .await
+                    .unwrap();
+            }
+            let done = [
+                message(b'G', &[1, 0, 1, 0, 1]),
+                message(b'C', b"COPY 3\0"),
+                message(b'Z', b"T"),
+            ];
+            theirs.write_all(&done.concat()).await.unwrap();
+            pipeline.enter().await.unwrap();
+        };
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(20), copying).await;
+        waited.expect("nobody waits for the server");
+        assert_eq!(pipeline.take_copied(), [Copied { sent: 3, taken: 3 }]);
+    });
+}
+
 /// Asks a server that says this and hangs up.
 fn asked(words: Vec<u8>, request: &Request<'_>) -> Result<Answer, PgError> {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();

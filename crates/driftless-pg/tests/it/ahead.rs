@@ -371,6 +371,27 @@ async fn a_refusal_is_told_before_more_is_sent() {
     }
 }
 
+#[tokio::test]
+async fn the_last_word_of_a_server_is_told_behind_an_open_one() {
+    let (database, mut session) = with_table("ahead_last").await;
+    let other = connect(&database.url()).await;
+    let pid = session.backend_pid();
+    let tx = session.begin(BeginMode::ReadWrite).await.unwrap();
+    tx.copy_ahead(INTO_T, rows(0..1000), 1000).await.unwrap();
+    other
+        .query(&format!("SELECT pg_terminate_backend({pid})"), &[])
+        .await
+        .unwrap();
+    let alive = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
+    while one::<i64>(&other, &alive).await > 0 {
+        tokio::task::yield_now().await;
+    }
+    let error = refused(tx.copy_ahead(INTO_T, rows(0..1000), 1000).await);
+    assert_eq!(error.sqlstate(), Some("57P01"), "{error}");
+    let error = refused(tx.execute("SELECT 1", &[]).await);
+    assert_eq!(error.sqlstate(), Some("57P01"), "{error}");
+}
+
 /// A session with an empty table `public.t` of an int4.
 async fn with_table(hint: &str) -> (driftless_testkit::TestDatabase, driftless_pg::Session) {
     let (database, session) = fresh(hint).await;

@@ -32,7 +32,6 @@ pub async fn set_aside(
     record(&tx, scope, items).await?;
     let mut records = list(&tx, scope).await?;
     records.retain(|record| record.state != AsideState::Restored);
-    crash::point("aside-recorded");
     // What nobody has begun to drop is all there.
     if records.len() <= BATCH && records.iter().all(|record| record.state == AsideState::Recorded) {
         let due = in_order(records.clone());
@@ -40,6 +39,7 @@ pub async fn set_aside(
         told(session, &due, removed).await?;
         return Ok(records);
     }
+    // There is too much of it for one transaction, or some of it has to be looked for.
     tx.commit().await?;
     let there = presence::look(session, &records).await?;
     let due = records
@@ -89,6 +89,7 @@ async fn remove(tx: Transaction<'_>, scope: &Scope<'_>, records: &[AsideRecord])
             owe_reload(&tx, scope).await?;
         }
     }
+    crash::point("aside-before-commit");
     Ok(tx.commit().await?)
 }
 
