@@ -52,6 +52,9 @@ fn entity() -> EntityPlan {
         place: String::new(),
         column: None,
         reads: false,
+        inputs: Vec::new(),
+        settled: false,
+        local: None,
     };
     EntityPlan {
         name: "e".into(),
@@ -60,6 +63,7 @@ fn entity() -> EntityPlan {
             label: "e".into(),
             relation: None,
             filter: None,
+            raw_text: false,
         },
         into: QualifiedName::new("public", "e"),
         path: Path::Load,
