@@ -338,3 +338,29 @@ async fn an_api_is_told_once_also_where_a_load_halts() {
     assert_eq!(pg_dump_schema_without(&pair.target.url(), "driftless"), before);
     assert_eq!(api.heard().await, ["reload schema"]);
 }
+
+/// Everything is back when the rejects of a proof are judged.
+#[tokio::test]
+async fn an_api_is_told_once_where_the_end_of_a_load_is_refused() {
+    let target = format!("CREATE TABLE parents (id uuid PRIMARY KEY, code text UNIQUE);{API}");
+    let source = "CREATE TABLE parent (id int PRIMARY KEY, code text);
+         INSERT INTO parent SELECT i, 'p' || i % 10 FROM generate_series(1, 20) AS i";
+    let pair = Pair::create("toldend", source, &target).await;
+    let mapping = |limit: &str| {
+        pair.spec(&format!(
+            "[entities.parents]\nfrom = \"public.parent\"\ninto = \"public.parents\"\nmax_rejects = {limit}\n\
+             columns.id = {{ id = true }}\ncolumns.code = \"code\"\n"
+        ))
+    };
+    let before = pg_dump_schema_without(&pair.target.url(), "driftless");
+    let mut api = Listener::start(&pair.target, "pgrst").await;
+
+    let refused = migrate_spec(&mapping("1")).await.expect_err("too many rejects");
+    assert_eq!(refused.code(), code::TOO_MANY_REJECTS);
+    assert_eq!(pg_dump_schema_without(&pair.target.url(), "driftless"), before);
+    assert_eq!(api.heard().await, ["reload schema"]);
+
+    migrate_spec(&mapping("10")).await.expect("a load");
+    assert_eq!(pair.count("SELECT count(*) FROM parents").await, 10);
+    assert_eq!(api.heard().await, ["reload schema"]);
+}
