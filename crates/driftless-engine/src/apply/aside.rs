@@ -1,6 +1,7 @@
 //! Takes constraints, indexes and triggers away for a load, and puts them back.
 //!
-//! Each thing changes together with its record, and nothing is dropped that is not on record. Restoring is therefore safe to repeat: after a crash at any point it finds what is missing and goes on.
+//! Each thing changes together with its record, and nothing is dropped that is not on record. Restoring is therefore safe to
+//! repeat: after a crash at any point it finds what is missing and goes on.
 
 /// Dropping, in as few transactions as possible.
 mod removal;

@@ -15,8 +15,8 @@ use crate::store::aside::{AsideRecord, AsideState, Scope, list, mark, owe_reload
 /// room for some six thousand; platforms reload their API's cache once per transaction, so smaller is worse.
 const BATCH: usize = 1000;
 
-/// Records the items and drops them: each thing together with its record, and what there are many of when everything is on record. Items
-/// that an earlier run dropped and did not restore are not recorded
+/// Records the items and drops them, in one transaction if possible; where there are too many for that, or some were dropped before, when all
+/// of them are on record. Items that an earlier run dropped and did not restore are not recorded
 /// again; what it had put back by half is dropped once more: an index whose constraint is missing, a foreign key that is
 /// not yet valid. What it had recorded and not dropped stands in place: it is recorded as it stands now, or not at all.
 /// The answer is everything that is aside then.
