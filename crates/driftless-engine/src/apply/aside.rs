@@ -9,6 +9,8 @@ mod removal;
 mod presence;
 /// Index builds, in parallel.
 mod build;
+/// How many processes of the server one of them may take.
+mod workers;
 /// Quick statements: constraints by their indexes, foreign keys not yet validated, comments, triggers.
 mod attach;
 /// Validation of foreign keys, in parallel by table.
@@ -26,6 +28,7 @@ use driftless_pg::{PgError, Session, Transaction};
 pub(super) use build::spread;
 pub use later::Later;
 pub use removal::set_aside;
+pub(super) use workers::{allow, workers};
 
 use crate::apply::guarded;
 use crate::error::{EngineError, Result};

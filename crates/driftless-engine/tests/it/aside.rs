@@ -519,3 +519,45 @@ async fn partitions_and_triggers_of_others() {
     assert_eq!(rehearsed(&mut session, aside.items).await.kept, []);
     assert!(aside.kept.iter().all(|kept| kept.kind != AsideKind::Trigger));
 }
+
+/// Tells with which setting each index was built.
+const BUILT_WITH: &str = "
+    CREATE TABLE t (id int PRIMARY KEY, a int, b int, c int); INSERT INTO t SELECT n, n, n, n FROM generate_series(1, 100) AS n;
+    CREATE INDEX t_a ON t (a); CREATE INDEX t_b ON t (b); CREATE INDEX t_c ON t (c);
+    CREATE TABLE built (workers int);
+    CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO public.built VALUES (current_setting('max_parallel_maintenance_workers')::int); END $$;
+    CREATE EVENT TRIGGER watch ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION note();";
+
+/// Three sessions have three of four indexes to build, and then one has the fourth.
+#[tokio::test]
+async fn a_build_has_workers_where_sessions_would_wait_and_no_more_than_the_server_allows() {
+    for (allowed, expected) in [(2, "0 0 0 2"), (1, "0 0 0 1"), (0, "0 0 0 0")] {
+        let database = database("asideworkers").await;
+        database.run(BUILT_WITH).await;
+        let set = format!(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET max_parallel_maintenance_workers = {allowed}', \
+             current_database()); END $$"
+        );
+        database.run(&set).await;
+        let store = state(&database).await;
+        let scope = scope(&store, Silencing::ReplicaRole);
+        let mut sessions = [
+            session(&database).await,
+            session(&database).await,
+            session(&database).await,
+        ];
+        let aside = decide(&sessions[0], &[("public", "t")], Silencing::ReplicaRole).await;
+        take_away(&mut sessions[0], &scope, &aside.items)
+            .await
+            .expect("set aside");
+        let restored = restore(&mut sessions, &scope, Part::All).await.expect("back");
+        assert_eq!((restored.restored, restored.failures.len()), (4, 0));
+        let built = "SELECT string_agg(workers::text, ' ' ORDER BY workers) FROM built";
+        assert_eq!(
+            database.value(built).await.as_deref(),
+            Some(expected),
+            "of {allowed}"
+        );
+    }
+}

@@ -6,6 +6,7 @@ use driftless_pg::Session;
 use futures_util::future::join_all;
 
 use super::presence::Presence;
+use super::workers::{allow, workers};
 use super::{Failure, Work};
 use crate::apply::guarded;
 use crate::error::Result;
@@ -13,17 +14,18 @@ use crate::store::aside::{AsideRecord, AsideState, Scope, mark};
 
 /// Builds the missing indexes over all sessions, those of the largest table first.
 pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut Work) -> Result<()> {
-    let queue = missing(&work.pending);
-    let failures = spread(sessions, &queue, async |session, record| {
-        build(session, scope, record).await
+    let (queue, sizes): (Vec<_>, Vec<u64>) = missing(&work.pending).into_iter().unzip();
+    let builds: Vec<_> = queue.into_iter().zip(workers(&sizes, sessions.len())).collect();
+    let failures = spread(sessions, &builds, async |session, (record, workers)| {
+        build(session, scope, record, *workers).await
     })
     .await?;
     work.failures.extend(failures.into_iter().flatten());
     Ok(())
 }
 
-/// What is still to be built, that of the largest table first.
-pub(super) fn missing(pending: &[(AsideRecord, Presence)]) -> Vec<&AsideRecord> {
+/// What is still to be built, that of the largest table first, with the size of that.
+pub(super) fn missing(pending: &[(AsideRecord, Presence)]) -> Vec<(&AsideRecord, u64)> {
     let mut missing: Vec<&(AsideRecord, Presence)> = pending
         .iter()
         .filter(|(record, presence)| {
@@ -32,7 +34,10 @@ pub(super) fn missing(pending: &[(AsideRecord, Presence)]) -> Vec<&AsideRecord> 
         })
         .collect();
     missing.sort_by_key(|(record, presence)| (Reverse(presence.table_size), record.seq));
-    missing.into_iter().map(|(record, _)| record).collect()
+    missing
+        .into_iter()
+        .map(|(record, presence)| (record, presence.table_size))
+        .collect()
 }
 
 /// Hands jobs to sessions as they become free; what the jobs gave, in no order.
@@ -67,11 +72,13 @@ pub(super) async fn build(
     session: &mut Session,
     scope: &Scope<'_>,
     record: &AsideRecord,
+    workers: u64,
 ) -> Result<Option<Failure>> {
     let Some(create) = &record.item.build else {
         return Ok(None);
     };
     let tx = guarded::ddl(session, scope).await?;
+    allow(&tx, workers).await?;
     let tablespace = quote_literal(&record.item.tablespace);
     tx.ahead(&format!("SET LOCAL default_tablespace = {tablespace}"), &[])
         .await?;

@@ -93,9 +93,11 @@ impl Later {
         }
         let presence = presence::look(session, &records).await?;
         let pending: Vec<_> = records.into_iter().zip(presence).collect();
-        let mut left: Vec<AsideRecord> = missing(&pending).into_iter().cloned().collect();
-        left.sort_by_key(|record| corrected.contains(&record.item.table));
-        Ok(Later::from(left))
+        let mut left = missing(&pending);
+        left.sort_by_key(|(record, _)| corrected.contains(&record.item.table));
+        Ok(Later::from(
+            left.into_iter().map(|(record, _)| record.clone()).collect(),
+        ))
     }
 
     fn from(left: Vec<AsideRecord>) -> Later {
@@ -112,7 +114,7 @@ impl Later {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Builds over all these sessions, until nothing is left that can begin.
+    /// Builds over all these sessions, until nothing is left that can begin, without parallel workers: others are at work, too.
     ///
     /// What keeps an index from being built ends it, and is met again by [`super::put_back`], which tells it: rows that
     /// the proof takes out, and locks of others, may have gone by then.
@@ -122,7 +124,7 @@ impl Later {
     pub async fn build(&self, sessions: &mut [Session], scope: &Scope<'_>) -> Result<()> {
         let workers = sessions.iter_mut().map(async |session| {
             while let Some(record) = self.next() {
-                let done = build(session, scope, &record).await;
+                let done = build(session, scope, &record, 0).await;
                 self.ended(&record);
                 if let Err(error) = done {
                     self.stop();

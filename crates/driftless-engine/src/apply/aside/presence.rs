@@ -13,7 +13,7 @@ pub(super) struct Presence {
     /// The index of its name: definition, and whether it is valid.
     index: Option<(String, bool)>,
     /// Bytes of its table.
-    pub(super) table_size: i64,
+    pub(super) table_size: u64,
 }
 
 impl Presence {
@@ -76,7 +76,7 @@ fn read(row: &Row) -> Result<Presence> {
     Ok(Presence {
         constraint: constraint.zip(row.get(1)?),
         index: index.zip(row.get(3)?),
-        table_size: row.get(4)?,
+        table_size: row.get::<i64>(4)?.unsigned_abs(),
     })
 }
 

@@ -13,7 +13,7 @@ use crate::store::aside::{AsideRecord, AsideState, Scope, mark};
 
 /// Validates foreign keys over all sessions; those of one table, which would wait for each other, one after the other.
 pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut Work) -> Result<()> {
-    let mut tables: BTreeMap<&QualifiedName, (i64, Vec<&AsideRecord>)> = BTreeMap::new();
+    let mut tables: BTreeMap<&QualifiedName, (u64, Vec<&AsideRecord>)> = BTreeMap::new();
     for (record, presence) in &work.pending {
         let item = &record.item;
         if item.validate.is_some() && !presence.is_validated(item) && !work.failed(record.seq) {
@@ -23,7 +23,7 @@ pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut 
         }
     }
     // What takes longest first, so that no session ends long after the others.
-    let mut jobs: Vec<(i64, Vec<&AsideRecord>)> = tables.into_values().collect();
+    let mut jobs: Vec<(u64, Vec<&AsideRecord>)> = tables.into_values().collect();
     jobs.sort_by_key(|(size, _)| Reverse(*size));
     let jobs: Vec<Vec<&AsideRecord>> = jobs.into_iter().map(|(_, records)| records).collect();
     let failures = spread(sessions, &jobs, async |session, records| {

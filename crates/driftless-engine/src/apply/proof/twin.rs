@@ -8,7 +8,7 @@ use driftless_pg::{Session, Transaction};
 
 use super::leave::Leaving;
 use super::{Corrections, Tally};
-use crate::apply::aside::spread;
+use crate::apply::aside::{allow, spread, workers};
 use crate::apply::guarded;
 use crate::error::{EngineError, InContext as _, Result};
 use crate::store::aside::Scope;
@@ -36,10 +36,16 @@ pub async fn settle_identities(
         })
         .collect();
     indexes.sort_by_key(|(entity, _)| Reverse(rows(&entity.name)));
-    let refused = spread(sessions, &indexes, async |session, (entity, statement)| {
-        let built = index(session, scope, entity, statement).await?;
-        Ok((!built).then_some(entity.name.as_str()))
-    })
+    let sizes: Vec<u64> = indexes.iter().map(|(entity, _)| rows(&entity.name)).collect();
+    let builds: Vec<_> = indexes.into_iter().zip(workers(&sizes, sessions.len())).collect();
+    let refused = spread(
+        sessions,
+        &builds,
+        async |session, ((entity, statement), workers)| {
+            let built = index(session, scope, entity, (statement, *workers)).await?;
+            Ok((!built).then_some(entity.name.as_str()))
+        },
+    )
     .await?;
     let refused: BTreeSet<&str> = refused.into_iter().flatten().collect();
     let mut corrections = Corrections::default();
@@ -59,7 +65,7 @@ pub async fn settle_identities(
 async fn settle(session: &mut Session, scope: &Scope<'_>, entity: &EntityPlan) -> Result<Corrections> {
     let mut corrections = Corrections::default();
     let statements = identity::index(scope.store, entity).concat();
-    while !index(session, scope, entity, &statements).await? {
+    while !index(session, scope, entity, (&statements, u64::MAX)).await? {
         let found = twins(session, scope, entity).await?;
         if found.is_empty() {
             return Err(EngineError::new(
@@ -79,9 +85,10 @@ async fn index(
     session: &mut Session,
     scope: &Scope<'_>,
     entity: &EntityPlan,
-    statements: &[String],
+    (statements, workers): (&[String], u64),
 ) -> Result<bool> {
     let tx = guarded::ddl(session, scope).await?;
+    allow(&tx, workers).await?;
     for statement in statements {
         tx.ahead(statement, &[]).await?;
     }
