@@ -1,7 +1,6 @@
 //! The orphans of a site, in a table of their own for the rest of the transaction: each is looked for once, and PostgreSQL, which
 //! then knows how few they are, finds by index what has to leave with them.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use driftless_core::name::{quote_ident, quote_literal};
@@ -18,7 +17,8 @@ use crate::store::identity;
 /// refers.
 const ORPHAN: &str = "pg_temp.driftless_orphan";
 
-/// Rows of the table that refer to rows which have left.
+/// Rows of the table that refer to rows which have left: the number of the site by which they do, and their target keys. Not the
+/// values that refer: what is done about one site may change those of another.
 const SUSPECT: &str = "pg_temp.driftless_suspect";
 
 /// What a statement begins with that speaks of `orphan`.
@@ -132,78 +132,91 @@ pub(super) fn suspected(site: &Site, refers: &str, seen: i32) -> String {
     )
 }
 
-/// Among which sites' rows there are suspects at all, in one round trip. Where all rows are to be looked at, the answer is yes.
+/// Finds the suspects of an entity's sites, for the rest of the transaction, and says among which sites' rows there are any. Where
+/// all rows are to be looked at, the answer is yes.
 pub(super) async fn with_suspects(
     tx: &Transaction<'_>,
     entity: &EntityPlan,
     among: &[Among],
 ) -> Result<Vec<bool>> {
-    let counts: Vec<String> = among
+    let key = entity
+        .identity
+        .target
         .iter()
-        .map(|among| match among {
-            Among::All | Among::Keys(_) => "1::int8".to_owned(),
-            Among::Suspects(condition) => {
-                format!(
-                    "(SELECT count(*) FROM {} AS c WHERE {condition})",
-                    entity.into.sql()
-                )
-            }
-        })
+        .zip(identity::target_columns(entity));
+    let key: Vec<String> = key
+        .map(|((column, _), name)| format!("c.{} AS {name}", quote_ident(column)))
         .collect();
-    let row = tx
-        .query_one(&format!("SELECT {}", counts.join(", ")), &[])
+    let suspects = among.iter().enumerate().filter_map(|(number, among)| {
+        let Among::Suspects(condition) = among else {
+            return None;
+        };
+        let (key, from) = (key.join(", "), entity.into.sql());
+        Some(format!(
+            "SELECT {number}::int8 AS site, {key} FROM {from} AS c WHERE {condition}"
+        ))
+    });
+    let suspects: Vec<String> = suspects.collect();
+    let mut found: Vec<bool> = among
+        .iter()
+        .map(|among| !matches!(among, Among::Suspects(_)))
+        .collect();
+    if suspects.is_empty() {
+        return Ok(found);
+    }
+    let all = suspects.join(" UNION ALL ");
+    let table = format!("CREATE TEMPORARY TABLE driftless_suspect ON COMMIT DROP AS {all}");
+    if tx.execute(&table, &[]).await? == 0 {
+        return Ok(found);
+    }
+    tx.ahead(&format!("ANALYZE {SUSPECT}"), &[]).await?;
+    let sites = tx
+        .query(&format!("SELECT DISTINCT site FROM {SUSPECT}"), &[])
         .await?;
-    let found = (0..among.len()).map(|number| Ok(row.get::<i64>(number)? > 0));
-    found.collect()
+    for site in sites {
+        let number = usize::try_from(site.get::<i64>(0)?).ok();
+        if let Some(found) = number.and_then(|number| found.get_mut(number)) {
+            *found = true;
+        }
+    }
+    Ok(found)
 }
 
-/// Finds the orphans of a site; how many there are.
+/// Finds the orphans of a site, the one with this number among its entity's; how many there are.
 pub(super) async fn gather(
     tx: &Transaction<'_>,
     scope: &Scope<'_>,
     entity: &EntityPlan,
-    site: &Site,
+    (site, number): (&Site, usize),
     among: &Among,
-) -> Result<i64> {
+) -> Result<u64> {
+    let table = entity.into.sql();
     let from = match among {
-        Among::All | Among::Keys(_) => entity.into.sql(),
-        Among::Suspects(condition) => {
-            let suspects = format!(
-                "CREATE TEMPORARY TABLE driftless_suspect ON COMMIT DROP AS SELECT {} FROM {} AS c WHERE {condition}",
-                columns_needed(entity, site),
-                entity.into.sql()
-            );
-            tx.ahead(&suspects, &[]).await?;
-            tx.ahead(&format!("ANALYZE {SUSPECT}"), &[]).await?;
-            SUSPECT.to_owned()
+        Among::All | Among::Keys(_) => format!("{table} AS c"),
+        Among::Suspects(_) => {
+            let key = entity
+                .identity
+                .target
+                .iter()
+                .zip(identity::target_columns(entity));
+            let same: String = key
+                .map(|((column, _), name)| format!(" AND suspect.{name} = c.{}", quote_ident(column)))
+                .collect();
+            format!("{table} AS c JOIN {SUSPECT} AS suspect ON suspect.site = {number}{same}")
         }
     };
-    tx.ahead(&orphans(scope, entity, site, among, &from), &[]).await?;
-    tx.ahead(&format!("ANALYZE {ORPHAN}"), &[]).await?;
-    let counted = tx
-        .query_one(&format!("SELECT count(*) FROM {ORPHAN}"), &[])
+    let found = tx
+        .execute(&orphans(scope, entity, site, among, &from), &[])
         .await?;
-    Ok(counted.get(0)?)
-}
-
-/// The columns by which suspects are told and by which they refer: the role may be able to read no others.
-fn columns_needed(entity: &EntityPlan, site: &Site) -> String {
-    let key = entity.identity.target.iter().map(|(column, _)| column);
-    let columns: BTreeSet<&String> = key.chain(&site.columns).collect();
-    let columns: Vec<String> = columns
-        .iter()
-        .map(|column| format!("c.{}", quote_ident(column)))
-        .collect();
-    columns.join(", ")
+    if found > 0 {
+        tx.ahead(&format!("ANALYZE {ORPHAN}"), &[]).await?;
+    }
+    Ok(found)
 }
 
 /// Forgets what was found, with the next statement.
-pub(super) async fn forget(tx: &Transaction<'_>, among: &Among) -> Result<()> {
-    let tables = match among {
-        Among::All | Among::Keys(_) => ORPHAN.to_owned(),
-        Among::Suspects(_) => format!("{ORPHAN}, {SUSPECT}"),
-    };
-    tx.ahead(&format!("DROP TABLE {tables}"), &[]).await?;
+pub(super) async fn forget(tx: &Transaction<'_>) -> Result<()> {
+    tx.ahead(&format!("DROP TABLE {ORPHAN}"), &[]).await?;
     Ok(())
 }
 
@@ -235,7 +248,7 @@ fn orphans(scope: &Scope<'_>, entity: &EntityPlan, site: &Site, among: &Among, f
         .collect();
     format!(
         "CREATE TEMPORARY TABLE driftless_orphan ON COMMIT DROP AS
-         WITH loose AS MATERIALIZED (SELECT {own}, {value} AS value FROM {from} AS c WHERE {known}{orphaned})
+         WITH loose AS MATERIALIZED (SELECT {own}, {value} AS value FROM {from} WHERE {known}{orphaned})
          SELECT {columns}, l.value FROM loose AS l JOIN {identities} AS i ON {same} WHERE i.status = {live}",
         own = own.join(", "),
         value = site.value,

@@ -19,7 +19,7 @@ pub(super) struct Nulling<'a> {
 }
 
 impl Nulling<'_> {
-    pub(super) async fn run(&self, tx: &Transaction<'_>, orphans: i64, tally: &mut Tally) -> Result<()> {
+    pub(super) async fn run(&self, tx: &Transaction<'_>, orphans: u64, tally: &mut Tally) -> Result<()> {
         tx.batch("SAVEPOINT site").await?;
         if self.proof.entity.identity.mint == Mint::Place {
             return self.one_by_one(tx, orphans, tally).await;
@@ -45,7 +45,7 @@ impl Nulling<'_> {
     }
 
     /// Where a constraint does not bear the null in some row, that row has to go.
-    async fn one_by_one(&self, tx: &Transaction<'_>, orphans: i64, tally: &mut Tally) -> Result<()> {
+    async fn one_by_one(&self, tx: &Transaction<'_>, orphans: u64, tally: &mut Tally) -> Result<()> {
         let (placed, moved) = self.moved();
         let body = format!(
             "DECLARE orphan record; own_table oid; own_place tid;
@@ -70,7 +70,7 @@ impl Nulling<'_> {
             self.proof.leave(tx, false, tally).await?;
         }
         let left = tally.rejected - rejected;
-        tally.nulled += orphans.unsigned_abs().saturating_sub(left);
+        tally.nulled += orphans.saturating_sub(left);
         Ok(())
     }
 

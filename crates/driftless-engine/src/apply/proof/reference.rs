@@ -316,13 +316,14 @@ async fn correct(
     let mut tally = Tally::default();
     let among: Vec<Among> = sites.iter().map(|watched| watched.among(entity)).collect();
     let suspected = with_suspects(&tx, entity, &among).await?;
-    let sites = sites.iter().zip(among).zip(suspected);
-    for ((watched, among), _) in sites.filter(|(_, suspected)| *suspected) {
+    let sites = sites.iter().zip(among).zip(suspected).enumerate();
+    for (number, ((watched, among), _)) in sites.filter(|(_, (_, suspected))| *suspected) {
         let proof = Proof {
             scope,
             plan,
             entity,
             site: &watched.site,
+            number,
             among,
             step,
         };
@@ -393,19 +394,21 @@ pub(super) struct Proof<'a> {
     pub(super) plan: &'a Plan,
     pub(super) entity: &'a EntityPlan,
     pub(super) site: &'a Site,
+    /// Among those of the entity that are looked at together.
+    pub(super) number: usize,
     pub(super) among: Among,
     pub(super) step: i32,
 }
 
 impl Proof<'_> {
     /// Finds the orphans, for what follows; how many there are.
-    pub(super) async fn gather(&self, tx: &Transaction<'_>) -> Result<i64> {
-        gather::gather(tx, self.scope, self.entity, self.site, &self.among).await
+    pub(super) async fn gather(&self, tx: &Transaction<'_>) -> Result<u64> {
+        gather::gather(tx, self.scope, self.entity, (self.site, self.number), &self.among).await
     }
 
     /// Forgets them.
     pub(super) async fn forget(&self, tx: &Transaction<'_>) -> Result<()> {
-        gather::forget(tx, &self.among).await
+        gather::forget(tx).await
     }
 
     /// The orphans leave.
