@@ -14,6 +14,8 @@ pub struct Circumstances {
     pub unpopulated: bool,
     /// Whether autovacuum is on for it, and so gathers its statistics when many of its rows have changed. No partitioned table's.
     pub autovacuum: bool,
+    /// Whether the table itself says whether autovacuum looks after it.
+    pub autovacuum_said: bool,
     /// The extension that it belongs to.
     pub extension: Option<String>,
     /// Tables that inherit from it, partitions left out: a query of it reads their rows too.

@@ -58,6 +58,8 @@ pub enum Triggers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AsideKind {
+    /// That autovacuum looks after the table: switched off.
+    Autovacuum,
     /// A trigger: disabled, not dropped.
     Trigger,
     /// A foreign key.
@@ -78,6 +80,7 @@ impl AsideKind {
     /// Its name, as it is stored.
     pub fn name(self) -> &'static str {
         match self {
+            AsideKind::Autovacuum => "autovacuum",
             AsideKind::Trigger => "trigger",
             AsideKind::ForeignKey => "foreign_key",
             AsideKind::Exclusion => "exclusion",
@@ -91,6 +94,7 @@ impl AsideKind {
     /// What people call it.
     pub fn noun(self) -> &'static str {
         match self {
+            AsideKind::Autovacuum => "setting",
             AsideKind::Trigger => "trigger",
             AsideKind::ForeignKey => "foreign key",
             AsideKind::Exclusion => "exclusion constraint",
@@ -189,7 +193,7 @@ impl AsideItem {
     /// built behind it, or beside it where it has nothing to change.
     pub fn serves_proof<'i>(&self, items: impl IntoIterator<Item = &'i AsideItem>) -> bool {
         match self.kind {
-            AsideKind::Trigger | AsideKind::ForeignKey => false,
+            AsideKind::Autovacuum | AsideKind::Trigger | AsideKind::ForeignKey => false,
             AsideKind::Index => {
                 let own = items.into_iter().filter(|item| item.table == self.table);
                 let mut referring = own
@@ -243,6 +247,11 @@ pub fn set_aside(plan: &Plan, target: &Catalog, silencing: Silencing, recorded: 
     let loaded = Loaded::of(plan, target);
     let mut draft = Draft::default();
     let triggers = loud::silenced(plan, target, silencing, recorded);
+    let watched = loaded.relations().filter(|relation| keep::may_be_left(relation));
+    let watched = watched.map(|relation| AsideItem {
+        entity: writers(plan, &relation.name),
+        ..item::autovacuum(relation)
+    });
     for relation in loaded.relations() {
         draft.constraints(relation, &loaded, silencing);
         draft.indexes(relation, &loaded);
@@ -257,7 +266,7 @@ pub fn set_aside(plan: &Plan, target: &Catalog, silencing: Silencing, recorded: 
         ..item
     });
     AsidePlan {
-        items: triggers.into_iter().chain(others).collect(),
+        items: watched.chain(triggers).chain(others).collect(),
         kept: draft.kept,
     }
 }
@@ -382,15 +391,18 @@ fn writers(plan: &Plan, table: &QualifiedName) -> String {
 #[cfg(test)]
 mod tests;
 
-/// The catalog as it was before these things were set aside, as far as keys go: a plan made while a load is under way is
-/// the plan that it was begun with.
+/// The catalog as it was before these things were set aside, as far as keys and autovacuum go: a plan made while a load is under way
+/// is the plan that it was begun with.
 #[must_use]
 pub fn with_keys_back(mut target: Catalog, aside: &[AsideItem]) -> Catalog {
-    for item in aside.iter().filter(|item| item.kind == AsideKind::Primary) {
+    for item in aside {
         let Some(relation) = target.relations.get_mut(&item.table) else {
             continue;
         };
-        if relation.primary_key().is_empty() {
+        if item.kind == AsideKind::Autovacuum {
+            relation.around.autovacuum = true;
+        }
+        if item.kind == AsideKind::Primary && relation.primary_key().is_empty() {
             relation.constraints.push(Constraint {
                 oid: 0,
                 name: item.name.clone(),

@@ -43,7 +43,7 @@ pub use site::{ForeignSite, foreign_sites, foreign_sites_beside};
 pub use twin::{settle_identities, twins};
 pub use unique::uniqueness;
 
-use crate::apply::aside::{Failure, Part, Recorded, Restored, put_back};
+use crate::apply::aside::{Later, Part, Recorded, Restored, put_back};
 use crate::error::Result;
 use crate::store::aside::{AsideRecord, Scope, outstanding};
 use crate::store::execution::Counts;
@@ -126,7 +126,8 @@ pub async fn settle_keys(
         let attempt = put_back(sessions, scope, Part::ForProof, recorded).await?;
         restored += attempt.restored;
         let duplicates = attempt.failures.iter().filter(|failure| failure.is_duplicate());
-        let found = remove(sessions, scope, plan, duplicates).await?;
+        let duplicates: Vec<&AsideItem> = duplicates.map(|failure| &failure.record.item).collect();
+        let found = remove(sessions, scope, (plan, target), &duplicates, recorded).await?;
         if found.is_empty() {
             let failures = attempt.failures;
             return Ok((Restored { restored, failures }, corrections));
@@ -166,18 +167,39 @@ pub async fn late_uniqueness(
     Ok(corrections)
 }
 
-async fn remove<'f>(
+/// Removes the rows that lose. Sessions that would wait build meanwhile what serves no proof, the smallest first: what they have begun
+/// is waited for.
+async fn remove(
     sessions: &mut [Session],
     scope: &Scope<'_>,
-    plan: &Plan,
-    duplicates: impl Iterator<Item = &'f Failure>,
+    (plan, target): (&Plan, &Catalog),
+    duplicates: &[&AsideItem],
+    recorded: &Recorded,
 ) -> Result<Corrections> {
     let mut found = Corrections::default();
-    let items: Vec<&AsideItem> = duplicates.map(|failure| &failure.record.item).collect();
-    for item in items {
-        if let Some(session) = sessions.first_mut() {
+    let Some((session, idle)) = sessions.split_first_mut().filter(|_| !duplicates.is_empty()) else {
+        return Ok(found);
+    };
+    let later = match idle.first_mut() {
+        Some(idle) => Later::of(idle, scope, recorded).await?.smallest_first(),
+        None => Later::default(),
+    };
+    later.want(duplicates.iter().map(|item| &item.table));
+    let removing = async {
+        for item in duplicates {
+            let held = later.hold(&item.table, target).await;
             found.add(&uniqueness(session, scope, plan, item).await?);
+            drop(held);
         }
-    }
+        Ok(())
+    };
+    let removing = async {
+        let removed: Result<()> = removing.await;
+        later.stop();
+        removed
+    };
+    // Each ends what it has begun: the locks of what is left behind would stand in the way of what comes next.
+    let (removed, built) = tokio::join!(removing, later.build(idle, scope));
+    removed.and(built)?;
     Ok(found)
 }

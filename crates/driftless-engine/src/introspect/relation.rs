@@ -72,6 +72,7 @@ fn read_relation(row: &Row) -> Result<Found> {
             unpopulated: !populated,
             extension: row.get(14)?,
             autovacuum: row.get(15)?,
+            autovacuum_said: row.get(16)?,
             ..Circumstances::default()
         },
     };

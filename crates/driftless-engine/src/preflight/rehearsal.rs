@@ -69,6 +69,8 @@ impl Rehearsed {
         for (number, item) in items.into_iter().enumerate() {
             match refused.get(&number) {
                 None => self.items.push(item),
+                // It is a help, and nobody misses it.
+                Some(_) if item.kind == AsideKind::Autovacuum => {}
                 Some(reason) => self.kept.push(Kept {
                     table: item.table,
                     kind: item.kind,

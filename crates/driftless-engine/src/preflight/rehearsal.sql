@@ -1,7 +1,7 @@
 -- What is said of the tables $1 (schemas) and $2 (names), one text per thing: equal texts dump alike. Oids are left out; so is
 -- whether the constraints named in $3 are validated, which the rehearsal leaves open.
 WITH wanted AS (
-    SELECT c.oid, c.relreplident, n.nspname AS schema, c.relname AS name
+    SELECT c.oid, c.relreplident, c.reloptions, n.nspname AS schema, c.relname AS name
       FROM unnest($1::text[], $2::text[]) AS w (schema, name)
       JOIN pg_namespace n ON n.nspname = w.schema
       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
@@ -32,7 +32,7 @@ SELECT w.schema::text, w.name::text, t.tgname::text, concat_ws('|', 'trigger', t
   JOIN pg_trigger t ON t.tgrelid = w.oid AND (NOT t.tgisinternal OR t.tgparentid <> 0)
 UNION ALL
 SELECT w.schema::text, w.name::text, ''::text,
-       concat_ws('|', 'table', w.relreplident,
+       concat_ws('|', 'table', w.relreplident, w.reloptions::text,
                  (SELECT string_agg(a.attnum::text, ',' ORDER BY a.attnum)
                     FROM pg_attribute a WHERE a.attrelid = w.oid AND a.attnotnull AND a.attnum > 0))
   FROM wanted w

@@ -8,7 +8,7 @@
 use driftless_core::code;
 use driftless_core::name::{QualifiedName, quote_ident};
 use driftless_core::plan::{EntityPlan, Mint, Path};
-use driftless_pg::{Param, Session};
+use driftless_pg::{Param, Session, Transaction};
 
 use super::Store;
 use crate::error::{EngineError, Result};
@@ -85,6 +85,17 @@ pub async fn refuse_kept(session: &Session, store: &Store, plans: &[&EntityPlan]
     .remedy("they are the only map between old and new keys: keep them, or remove them with `driftless teardown --forget-identities`"))
 }
 
+/// Set while a table is filled: a worker of autovacuum would hold locks that index builds wait for.
+const AUTOVACUUM: &str = "autovacuum_enabled";
+
+/// Lets autovacuum look after the identity table, which is full: with the next statement of the transaction, or its commit.
+pub async fn look_after(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> Result<()> {
+    let table = store.identity_table(&plan.name).sql();
+    Ok(tx
+        .ahead(&format!("ALTER TABLE {table} RESET ({AUTOVACUUM})"), &[])
+        .await?)
+}
+
 /// Makes the identity table without its indexes, which are built behind the load: with the next statement of the caller's
 /// transaction, or its commit.
 pub async fn create(session: &Session, store: &Store, plan: &EntityPlan) -> Result<()> {
@@ -100,7 +111,7 @@ pub async fn create(session: &Session, store: &Store, plan: &EntityPlan) -> Resu
     let made = format!(
         "CREATE TABLE {table} ({}, row_hash int8, offered bytea, stored bytea, execution int8 NOT NULL, \
          status int2 NOT NULL, created_at timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp(), \
-         validated_at timestamptz, nulled bool)",
+         validated_at timestamptz, nulled bool) WITH ({AUTOVACUUM} = off)",
         columns.join(", "),
     );
     let closed = format!("REVOKE ALL ON {table} FROM PUBLIC");

@@ -5,6 +5,7 @@ mod rows;
 mod identities;
 mod resume;
 mod meanwhile;
+mod undisturbed;
 mod lost;
 mod rounds;
 mod standby;

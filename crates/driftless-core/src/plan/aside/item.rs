@@ -4,6 +4,17 @@ use super::{AsideItem, AsideKind, ForeignColumns, Uniqueness, definition, keep};
 use crate::catalog::{Constraint, Index, Relation, Trigger, TriggerMode};
 use crate::name::{QualifiedName, quote_ident, quote_literal};
 
+/// The storage parameter by which autovacuum leaves a table alone. A worker that samples or vacuums it holds a lock that index builds and
+/// ALTER TABLE wait for, until PostgreSQL takes it away from it after `deadlock_timeout`.
+pub(super) fn autovacuum(relation: &Relation) -> AsideItem {
+    const PARAMETER: &str = "autovacuum_enabled";
+    AsideItem {
+        drop_sql: alter(relation, &format!("SET ({PARAMETER} = off)")),
+        restore: vec![alter(relation, &format!("RESET ({PARAMETER})"))],
+        ..empty(relation, AsideKind::Autovacuum, PARAMETER)
+    }
+}
+
 /// A trigger: disabled, and given its mode back.
 pub(super) fn trigger(relation: &Relation, trigger: &Trigger) -> AsideItem {
     let action = |mode| switch_trigger(&relation.name, &trigger.name, mode);

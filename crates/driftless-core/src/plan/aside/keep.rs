@@ -87,6 +87,11 @@ pub(super) fn table(relation: &Relation) -> Option<String> {
     (!relation.owned).then(|| format!("the table belongs to {}", relation.owner))
 }
 
+/// Whether autovacuum may leave a table for a while: it looks after it, and nothing that the table says of that has to be put back.
+pub(super) fn may_be_left(relation: &Relation) -> bool {
+    table(relation).is_none() && relation.around.autovacuum && !relation.around.autovacuum_said
+}
+
 /// Why a constraint stays.
 pub(super) fn constraint(
     relation: &Relation,

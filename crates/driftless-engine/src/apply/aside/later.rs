@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use driftless_core::catalog::Catalog;
 use driftless_core::code;
 use driftless_core::name::QualifiedName;
-use driftless_core::plan::EntityPlan;
 use driftless_core::plan::aside::Silencing;
 use driftless_pg::Session;
 use futures_util::future::join_all;
@@ -34,14 +33,19 @@ struct State {
     left: Vec<AsideRecord>,
     /// The table of each build that goes on.
     building: Vec<QualifiedName>,
+    /// Tables that are going to be corrected.
+    wanted: BTreeSet<QualifiedName>,
     /// Tables being corrected.
     held: BTreeSet<QualifiedName>,
 }
 
 impl State {
+    /// Where all that is free is wanted, what is built soonest: whoever corrects will wait for it.
     fn take(&mut self) -> Option<AsideRecord> {
         let free = |record: &AsideRecord| !self.held.contains(&record.item.table);
-        let next = self.left.iter().position(free)?;
+        let unwanted = |record: &AsideRecord| free(record) && !self.wanted.contains(&record.item.table);
+        let next = self.left.iter().position(unwanted);
+        let next = next.or_else(|| self.left.iter().rposition(free))?;
         let record = self.left.remove(next);
         self.building.push(record.item.table.clone());
         Some(record)
@@ -49,6 +53,7 @@ impl State {
 
     /// From now on nothing begins there. Whether nothing goes on there either.
     fn hold(&mut self, tables: &BTreeSet<QualifiedName>) -> bool {
+        self.wanted.retain(|table| !tables.contains(table));
         self.held.extend(tables.iter().cloned());
         !self.building.iter().any(|table| tables.contains(table))
     }
@@ -69,21 +74,20 @@ impl Drop for Held<'_> {
 }
 
 impl Later {
-    /// The builds that are left when what serves the proof is back, those of tables that will be corrected last. None where foreign
-    /// keys act while rows leave: a cascade would ask for tables that nobody takes here.
+    /// The builds that are left and serve no proof, of the largest table first. None where foreign keys act while rows leave: a
+    /// cascade would ask for tables that nobody takes here.
     ///
     /// # Errors
     /// A lost connection.
-    pub async fn of(
-        session: &mut Session,
-        scope: &Scope<'_>,
-        recorded: &Recorded,
-        corrected: &BTreeSet<&QualifiedName>,
-    ) -> Result<Later> {
+    pub async fn of(session: &mut Session, scope: &Scope<'_>, recorded: &Recorded) -> Result<Later> {
         if scope.silencing != Silencing::ReplicaRole {
             return Ok(Later::default());
         }
-        let is_build = |record: &&AsideRecord| record.item.build.is_some() && record.item.unique.is_none();
+        let is_build = |record: &&AsideRecord| {
+            let item = &record.item;
+            let all = recorded.records.iter().map(|record| &record.item);
+            item.build.is_some() && item.unique.is_none() && !item.serves_proof(all)
+        };
         let records: Vec<AsideRecord> = due(scope, Part::All, recorded)
             .filter(is_build)
             .cloned()
@@ -93,11 +97,8 @@ impl Later {
         }
         let presence = presence::look(session, &records).await?;
         let pending: Vec<_> = records.into_iter().zip(presence).collect();
-        let mut left = missing(&pending);
-        left.sort_by_key(|(record, _)| corrected.contains(&record.item.table));
-        Ok(Later::from(
-            left.into_iter().map(|(record, _)| record.clone()).collect(),
-        ))
+        let left = missing(&pending).into_iter();
+        Ok(Later::from(left.map(|(record, _)| record.clone()).collect()))
     }
 
     fn from(left: Vec<AsideRecord>) -> Later {
@@ -163,13 +164,25 @@ impl Later {
         self.built.notify_waiters();
     }
 
-    /// Takes the table of an entity, with what a statement over it locks beside it, as soon as nothing is built there.
-    pub async fn hold(&self, entity: &EntityPlan, target: &Catalog) -> Held<'_> {
-        let around = target.relation(&entity.into).map(|relation| &relation.around);
+    /// The other way round: for a while that a large build would outlast.
+    #[must_use]
+    pub fn smallest_first(self) -> Later {
+        self.state().left.reverse();
+        self
+    }
+
+    /// Says which tables are going to be taken: until each was, builds of others come first.
+    pub fn want<'t>(&self, tables: impl IntoIterator<Item = &'t QualifiedName>) {
+        self.state().wanted.extend(tables.into_iter().cloned());
+    }
+
+    /// Takes a table, with what a statement over it locks beside it, as soon as nothing is built there.
+    pub async fn hold(&self, table: &QualifiedName, target: &Catalog) -> Held<'_> {
+        let around = target.relation(table).map(|relation| &relation.around);
         let beside = around
             .into_iter()
             .flat_map(|around| around.shares_rows_with.iter().chain(&around.heirs));
-        self.take(beside.chain([&entity.into]).cloned().collect()).await
+        self.take(beside.chain([table]).cloned().collect()).await
     }
 
     async fn take(&self, tables: BTreeSet<QualifiedName>) -> Held<'_> {
@@ -263,6 +276,34 @@ mod tests {
         assert!(wish.as_mut().poll(&mut context).is_pending(), "one goes on");
         later.ended(&second);
         assert!(wish.as_mut().poll(&mut context).is_ready());
+    }
+
+    #[test]
+    fn what_is_going_to_be_corrected_is_built_behind_that() {
+        let later = later(&["corrected", "large", "small", "corrected"]);
+        later.want(&tables(&["corrected"]));
+        assert_eq!(seq(later.next().as_ref()), Some(1));
+        assert_eq!(seq(later.next().as_ref()), Some(2));
+        assert_eq!(
+            seq(later.next().as_ref()),
+            Some(3),
+            "the smallest, where there is no other"
+        );
+        later.want(&tables(&["small"]));
+        assert_eq!(seq(later.next().as_ref()), Some(0));
+    }
+
+    #[test]
+    fn what_was_corrected_is_built_in_its_order_again() {
+        let later = later(&["corrected", "large"]);
+        later.want(&tables(&["corrected"]));
+        let mut wish = pin!(later.take(tables(&["corrected"])));
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(held) = wish.as_mut().poll(&mut context) else {
+            panic!("nobody builds");
+        };
+        drop(held);
+        assert_eq!(seq(later.next().as_ref()), Some(0));
     }
 
     #[test]

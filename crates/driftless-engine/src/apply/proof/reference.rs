@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_core::catalog::Catalog;
@@ -6,6 +7,8 @@ use driftless_core::name::{QualifiedName, quote_literal};
 use driftless_core::plan::{EntityPlan, Mint, Plan};
 use driftless_core::transform::Census;
 use driftless_pg::{Session, Transaction};
+use tokio::sync::Notify;
+use uuid::Uuid;
 
 use super::gather::{self, Allowance, Among, Look, WITH_ORPHAN, look, suspected, with_suspects};
 use super::known::{Censuses, Known};
@@ -76,7 +79,7 @@ pub async fn references(
         return Ok(Corrections::default());
     };
     let later = match (proving.aside, idle.first_mut()) {
-        (Some(aside), Some(idle)) => Later::of(idle, scope, aside, &broken(&watched)).await?,
+        (Some(aside), Some(idle)) => Later::of(idle, scope, aside).await?,
         _ => Later::default(),
     };
     if idle.is_empty() {
@@ -84,17 +87,22 @@ pub async fn references(
         run_all(sessions, meanwhile).await?;
         return Ok(corrections);
     }
+    // One behind the other: a table that is sampled and one that is indexed keep each other waiting.
+    let sampled = Notify::new();
     let correcting = async {
         let corrections = to_fixpoint(session, scope, proving, &later, &mut watched).await;
         if corrections.is_err() {
             // Of what is built from now on nothing would stay.
             later.stop();
         }
+        sampled.notified().await;
+        later.build(std::slice::from_mut(session), scope).await?;
         corrections
     };
     let others = async {
-        // One behind the other: a table that is sampled and one that is indexed keep each other waiting.
-        run_all(idle, meanwhile).await?;
+        let done = run_all(idle, meanwhile).await;
+        sampled.notify_one();
+        done?;
         later.build(idle, scope).await
     };
     // Each ends what it has begun: the locks of what is left behind would stand in the way of what comes next.
@@ -119,14 +127,6 @@ fn watched<'p>(store: &Store, proving: &Proving<'p>) -> Vec<(&'p EntityPlan, Vec
             (entity, watched.collect())
         })
         .collect()
-}
-
-/// The tables with orphans.
-fn broken<'p>(watched: &[(&'p EntityPlan, Vec<Watched>)]) -> BTreeSet<&'p QualifiedName> {
-    let broken = watched
-        .iter()
-        .filter(|(_, sites)| sites.iter().any(|one| one.seen.is_none()));
-    broken.map(|(entity, _)| &entity.into).collect()
 }
 
 async fn run_all(sessions: &mut [Session], statements: &[String]) -> Result<()> {
@@ -157,6 +157,10 @@ async fn to_fixpoint(
     let mut left = Left::default();
     loop {
         let mut whole = true;
+        let due = watched
+            .iter()
+            .filter(|(_, sites)| sites.iter().any(|one| left.concerns(one)));
+        later.want(due.map(|(entity, _)| &entity.into));
         let mut nulled: BTreeSet<Nulled<'_>> = BTreeSet::new();
         for (entity, sites) in watched.iter_mut() {
             // Rows that refer to rows of their own table leave to the last before others are looked at.
@@ -167,7 +171,7 @@ async fn to_fixpoint(
                 }
                 whole = false;
                 left.step += 1;
-                let held = later.hold(entity, target).await;
+                let held = later.hold(&entity.into, target).await;
                 let tally = correct(session, scope, plan, entity, &due, left.step)
                     .await
                     .context(proof_of(entity))?;
@@ -286,11 +290,14 @@ async fn look_at_all(
         .iter_mut()
         .flat_map(|(entity, sites)| sites.iter_mut().map(|one| (*entity, one)));
     let mut sites: Vec<(&EntityPlan, &mut Watched)> = sites.collect();
-    let numbers: Vec<usize> = (0..sites.len()).collect();
+    let dangling = |(entity, one): &(&EntityPlan, &mut Watched)| known.dangling(plan, entity, &one.site);
+    let mut questions: Vec<(usize, Option<Vec<Uuid>>)> = sites.iter().map(dangling).enumerate().collect();
+    // What joins whole tables first, with the most of them first, so that no session ends long after the others.
+    questions
+        .sort_by_key(|(number, dangling)| (dangling.is_some(), Reverse(sites[*number].1.site.parents.len())));
     let allowance = Allowance::new();
-    let looks = spread(sessions, &numbers, async |session, number| {
+    let looks = spread(sessions, &questions, async |session, (number, dangling)| {
         let (entity, one) = &sites[*number];
-        let dangling = known.dangling(plan, entity, &one.site);
         let found = look(session, entity, &one.site, dangling.as_deref(), &allowance).await;
         Ok((*number, found.context(proof_of(entity))?))
     })

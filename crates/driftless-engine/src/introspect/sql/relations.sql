@@ -25,7 +25,8 @@ SELECT c.oid,
            AND pg_catalog.current_setting('autovacuum')::pg_catalog.bool
            AND pg_catalog.current_setting('track_counts')::pg_catalog.bool
            AND coalesce((SELECT o.option_value::pg_catalog.bool FROM pg_catalog.pg_options_to_table(c.reloptions) AS o
-                          WHERE o.option_name = 'autovacuum_enabled'), true)
+                          WHERE o.option_name = 'autovacuum_enabled'), true),
+       EXISTS (SELECT FROM pg_catalog.pg_options_to_table(c.reloptions) AS o WHERE o.option_name = 'autovacuum_enabled')
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  CROSS JOIN LATERAL (SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS usable) s

@@ -1,0 +1,90 @@
+//! Autovacuum leaves tables alone while they are filled, and looks after them again when they are full.
+
+use driftless_core::code;
+use driftless_engine::run::Stop;
+use driftless_testkit::pg_dump_schema_without;
+
+use crate::gate::{GATE, Gate};
+use crate::pair::{Pair, migrate_spec, migrate_until};
+
+const SOURCE: &str = "
+    CREATE TABLE item (id int PRIMARY KEY, n int); INSERT INTO item SELECT n, n FROM generate_series(1, 20) AS n;
+    CREATE TABLE part (id int PRIMARY KEY, n int); INSERT INTO part SELECT n, n FROM generate_series(1, 20) AS n;
+    CREATE TABLE word (id int PRIMARY KEY, n int); INSERT INTO word SELECT n, n FROM generate_series(1, 20) AS n;";
+
+/// One table says nothing, one says something else, one says what autovacuum has to do.
+const TARGET: &str = "
+    CREATE TABLE items (id int PRIMARY KEY, n int UNIQUE);
+    CREATE TABLE parts (id int PRIMARY KEY, n int) WITH (fillfactor = 70);
+    CREATE TABLE words (id int PRIMARY KEY, n int) WITH (autovacuum_enabled = on, fillfactor = 80);";
+
+const MAPPING: &str = r#"
+    [entities.items]
+    from = "public.item"
+    into = "public.items"
+    columns = { id = "id", n = { sql = "public.gate(n, 10)::int" } }
+    [entities.parts]
+    from = "public.part"
+    into = "public.parts"
+    columns = { id = "id", n = "n" }
+    [entities.words]
+    from = "public.word"
+    into = "public.words"
+    columns = { id = "id", n = "n" }
+"#;
+
+/// What tables and their identities say, in the order of their names.
+async fn said(pair: &Pair) -> String {
+    let said = "SELECT string_agg(relname || ' ' || coalesce(reloptions::text, '-'), ', ' ORDER BY relname COLLATE \"C\") FROM pg_class \
+                 WHERE relname IN ('items', 'parts', 'words', 'identity_items')";
+    pair.target.value(said).await.unwrap_or_default()
+}
+
+const MEANWHILE: &str = "identity_items {autovacuum_enabled=off}, items {autovacuum_enabled=off}, \
+     parts {fillfactor=70,autovacuum_enabled=off}, words {autovacuum_enabled=on,fillfactor=80}";
+const BEFORE: &str = "items -, parts {fillfactor=70}, words {autovacuum_enabled=on,fillfactor=80}";
+
+async fn pair() -> (Pair, String) {
+    let pair = Pair::create("undisturbed", SOURCE, &format!("{GATE}{TARGET}")).await;
+    let before = pg_dump_schema_without(&pair.target.url(), "driftless");
+    assert_eq!(said(&pair).await, BEFORE);
+    (pair, before)
+}
+
+#[tokio::test]
+async fn autovacuum_is_off_for_a_load_and_on_behind_it() {
+    let (pair, before) = pair().await;
+    let gate = Gate::shut(&pair.target).await;
+    let spec = pair.spec(MAPPING);
+    let (report, ()) = tokio::join!(migrate_spec(&spec), async {
+        gate.reached().await;
+        assert_eq!(said(&pair).await, MEANWHILE);
+        gate.open().await;
+    });
+    report.expect("a load");
+    assert_eq!(said(&pair).await, format!("identity_items -, {BEFORE}"));
+    assert_eq!(pg_dump_schema_without(&pair.target.url(), "driftless"), before);
+}
+
+#[tokio::test]
+async fn a_load_that_is_interrupted_gives_it_back_and_goes_on_without() {
+    let (pair, before) = pair().await;
+    let gate = Gate::shut(&pair.target).await;
+    let (spec, stop) = (pair.spec(MAPPING), Stop::new());
+    let (error, ()) = tokio::join!(migrate_until(&spec, &stop), async {
+        gate.reached().await;
+        stop.request();
+    });
+    gate.open().await;
+    assert_eq!(error.expect_err("interrupted").code(), code::INTERRUPTED);
+    assert_eq!(pg_dump_schema_without(&pair.target.url(), "driftless"), before);
+    let gate = Gate::shut(&pair.target).await;
+    let (report, ()) = tokio::join!(migrate_spec(&spec), async {
+        gate.reached().await;
+        assert_eq!(said(&pair).await, MEANWHILE);
+        gate.open().await;
+    });
+    report.expect("a load");
+    assert_eq!(said(&pair).await, format!("identity_items -, {BEFORE}"));
+    assert_eq!(pg_dump_schema_without(&pair.target.url(), "driftless"), before);
+}
