@@ -1,5 +1,5 @@
-//! Setting aside: which constraints, indexes and triggers of the loaded tables go away for the load, how each is put
-//! back, and which stay, with the reason.
+//! Setting aside: which constraints, indexes and triggers of the loaded tables go away for the load, and autovacuum of them; how each is
+//! put back, and which stay, with the reason.
 //!
 //! Items stand in the order in which they are dropped: what depends on something goes before it. They are put back
 //! in three phases: `AsideItem::build` of all (in parallel), then `AsideItem::restore` in reverse order, then
@@ -188,9 +188,14 @@ pub struct AsideItem {
 }
 
 impl AsideItem {
+    /// Whether taking it away and putting it back needs its table alone. Switching autovacuum off does not.
+    pub fn needs_table_alone(&self) -> bool {
+        self.kind != AsideKind::Autovacuum
+    }
+
     /// Whether the proof of references builds on it, so that it is put back before: what is unique, and indexes over columns that
     /// refer, by which rows are found that refer to rows which leave. The proof changes rows; all other indexes are
-    /// built behind it, or beside it where it has nothing to change.
+    /// built behind it, or beside it where it has nothing to change just then.
     pub fn serves_proof<'i>(&self, items: impl IntoIterator<Item = &'i AsideItem>) -> bool {
         match self.kind {
             AsideKind::Autovacuum | AsideKind::Trigger | AsideKind::ForeignKey => false,
@@ -391,18 +396,27 @@ fn writers(plan: &Plan, table: &QualifiedName) -> String {
 #[cfg(test)]
 mod tests;
 
-/// The catalog as it was before these things were set aside, as far as keys and autovacuum go: a plan made while a load is under way
-/// is the plan that it was begun with.
+/// The catalog with autovacuum looking after the tables that it leaves alone for now: statistics are left to it as before. That
+/// they say so themselves stays, so that it is not set aside once more.
+#[must_use]
+pub fn with_autovacuum_back(mut target: Catalog, aside: &[AsideItem]) -> Catalog {
+    for item in aside.iter().filter(|item| item.kind == AsideKind::Autovacuum) {
+        if let Some(relation) = target.relations.get_mut(&item.table) {
+            relation.around.autovacuum = true;
+        }
+    }
+    target
+}
+
+/// The catalog as it was before these things were set aside, as far as keys go: a plan made while a load is under way is
+/// the plan that it was begun with.
 #[must_use]
 pub fn with_keys_back(mut target: Catalog, aside: &[AsideItem]) -> Catalog {
-    for item in aside {
+    for item in aside.iter().filter(|item| item.kind == AsideKind::Primary) {
         let Some(relation) = target.relations.get_mut(&item.table) else {
             continue;
         };
-        if item.kind == AsideKind::Autovacuum {
-            relation.around.autovacuum = true;
-        }
-        if item.kind == AsideKind::Primary && relation.primary_key().is_empty() {
+        if relation.primary_key().is_empty() {
             relation.constraints.push(Constraint {
                 oid: 0,
                 name: item.name.clone(),

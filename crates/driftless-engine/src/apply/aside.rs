@@ -1,4 +1,4 @@
-//! Takes constraints, indexes and triggers away for a load, and puts them back.
+//! Takes constraints, indexes and triggers away for a load, switches autovacuum off, and puts all of it back.
 //!
 //! Each thing changes together with its record, and nothing is dropped that is not on record. Restoring is therefore safe to
 //! repeat: after a crash at any point it finds what is missing and goes on.
@@ -27,6 +27,7 @@ use driftless_pg::{PgError, Session, Transaction};
 
 pub(super) use build::spread;
 pub use later::Later;
+pub(super) use presence::largest;
 pub use removal::set_aside;
 pub(super) use workers::{allow, workers};
 
@@ -42,7 +43,7 @@ use presence::Presence;
 pub enum Part {
     /// What the proof of references builds on ([`AsideItem::serves_proof`]).
     ForProof,
-    /// Everything: other indexes, foreign keys and triggers too.
+    /// Everything: other indexes, foreign keys, triggers and autovacuum too.
     All,
 }
 

@@ -23,7 +23,7 @@ pub fn statistics(plans: &[&EntityPlan], target: &Catalog) -> Vec<String> {
 const SKETCHED: &str = "SET default_statistics_target = 10";
 const SAMPLED_WELL: &str = "RESET default_statistics_target";
 
-/// Samples keys and references of tables and identities, over all sessions. Not while their indexes are built: the two keep each
+/// Samples keys and references of tables and identities, over all sessions, and gives these back to autovacuum. Not while their indexes are built: the two keep each
 /// other waiting.
 pub async fn sketch(sessions: &mut [Session], store: &Store, plans: &[&EntityPlan]) -> Result<()> {
     let mut columns: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -39,13 +39,16 @@ pub async fn sketch(sessions: &mut [Session], store: &Store, plans: &[&EntityPla
     }
     let tables = columns.into_iter().filter(|(_, columns)| !columns.is_empty());
     let tables = tables.map(|(table, columns)| analysis(&table, columns));
-    let identities = plans.iter().map(|plan| {
+    let identities = plans.iter().flat_map(|plan| {
         // Nothing is ever chosen by hash or fingerprints, and to sort a sample of them takes the longest.
         let keys = identity::key_columns(plan).into_iter();
         let columns = keys
             .chain(identity::target_columns(plan))
             .chain(["status".to_owned()]);
-        analysis(&store.identity_table(&plan.name).sql(), columns)
+        [
+            analysis(&store.identity_table(&plan.name).sql(), columns),
+            identity::look_after(store, &plan.name),
+        ]
     });
     let statements: Vec<String> = tables.chain(identities).collect();
     // Each takes a moment: a session gets all of its own at once.

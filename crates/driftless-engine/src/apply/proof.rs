@@ -33,7 +33,7 @@ use std::collections::BTreeMap;
 
 use driftless_core::catalog::Catalog;
 use driftless_core::plan::Plan;
-use driftless_core::plan::aside::{AsideItem, Silencing, late_keys};
+use driftless_core::plan::aside::{Silencing, late_keys};
 use driftless_pg::Session;
 
 pub use absent::keeps_key;
@@ -43,7 +43,7 @@ pub use site::{ForeignSite, foreign_sites, foreign_sites_beside};
 pub use twin::{settle_identities, twins};
 pub use unique::uniqueness;
 
-use crate::apply::aside::{Later, Part, Recorded, Restored, put_back};
+use crate::apply::aside::{Later, Part, Recorded, Restored, largest, put_back};
 use crate::error::Result;
 use crate::store::aside::{AsideRecord, Scope, outstanding};
 use crate::store::execution::Counts;
@@ -126,7 +126,7 @@ pub async fn settle_keys(
         let attempt = put_back(sessions, scope, Part::ForProof, recorded).await?;
         restored += attempt.restored;
         let duplicates = attempt.failures.iter().filter(|failure| failure.is_duplicate());
-        let duplicates: Vec<&AsideItem> = duplicates.map(|failure| &failure.record.item).collect();
+        let duplicates: Vec<AsideRecord> = duplicates.map(|failure| failure.record.clone()).collect();
         let found = remove(sessions, scope, (plan, target), &duplicates, recorded).await?;
         if found.is_empty() {
             let failures = attempt.failures;
@@ -167,13 +167,13 @@ pub async fn late_uniqueness(
     Ok(corrections)
 }
 
-/// Removes the rows that lose. Sessions that would wait build meanwhile what serves no proof, the smallest first: what they have begun
-/// is waited for.
+/// Removes the rows that lose. Sessions that would wait build meanwhile what serves no proof, of tables no larger than those: what they
+/// have begun is waited for.
 async fn remove(
     sessions: &mut [Session],
     scope: &Scope<'_>,
     (plan, target): (&Plan, &Catalog),
-    duplicates: &[&AsideItem],
+    duplicates: &[AsideRecord],
     recorded: &Recorded,
 ) -> Result<Corrections> {
     let mut found = Corrections::default();
@@ -181,20 +181,27 @@ async fn remove(
         return Ok(found);
     };
     let later = match idle.first_mut() {
-        Some(idle) => Later::of(idle, scope, recorded).await?.smallest_first(),
+        Some(idle) => {
+            let (later, size) =
+                tokio::try_join!(Later::of(idle, scope, recorded), largest(session, duplicates))?;
+            later.no_larger_than(size)
+        }
         None => Later::default(),
     };
-    later.want(duplicates.iter().map(|item| &item.table));
+    later.want(duplicates.iter().map(|record| &record.item.table));
     let removing = async {
-        for item in duplicates {
-            let held = later.hold(&item.table, target).await;
-            found.add(&uniqueness(session, scope, plan, item).await?);
+        let mut removed = Ok(());
+        for record in duplicates {
+            let held = later.hold(&record.item.table, target).await;
+            match uniqueness(session, scope, plan, &record.item).await {
+                Ok(corrections) => found.add(&corrections),
+                Err(error) => {
+                    removed = Err(error);
+                    break;
+                }
+            }
             drop(held);
         }
-        Ok(())
-    };
-    let removing = async {
-        let removed: Result<()> = removing.await;
         later.stop();
         removed
     };

@@ -85,8 +85,12 @@ impl Rehearsed {
 /// Takes every table's lock first, in one order, so that a busy table is named and nothing is waited for later. Gives what has to
 /// stay for publications.
 async fn locked(tx: &Transaction<'_>, items: &[AsideItem]) -> Result<Refused> {
-    let tables: Vec<&QualifiedName> = tables(items).into_iter().collect();
-    tx.ahead(&busy::lock_sql(&tables), &[]).await?;
+    let alone = items.iter().filter(|item| item.needs_table_alone());
+    let tables: BTreeSet<&QualifiedName> = alone.map(|item| &item.table).collect();
+    let tables: Vec<&QualifiedName> = tables.into_iter().collect();
+    if !tables.is_empty() {
+        tx.ahead(&busy::lock_sql(&tables), &[]).await?;
+    }
     match tx.query(PUBLISHED, &names(items)).await {
         Ok(rows) => published(&rows, items),
         Err(error) => Err(refusal(tx, "start", error, &tables).await?),

@@ -125,7 +125,7 @@ impl Persistence {
         };
         let was_held = |error: &EngineError| error.exit() == Exit::Interrupted;
         if !tried.is_ok_and(|tried| tried.as_ref().is_err_and(was_held)) {
-            let note = "the target cannot be reached: constraints, indexes and triggers that are set aside stay so until \
+            let note = "the target cannot be reached: constraints, indexes, triggers and settings that are set aside stay so until \
                         `driftless migrate` continues, or `driftless migrate --abandon` puts them back";
             events.send(Event::Note(note.to_owned())).ok();
         }

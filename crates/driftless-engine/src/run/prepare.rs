@@ -6,7 +6,7 @@ use std::time::Duration;
 use driftless_core::catalog::{Catalog, ExpressionRequest, Relation, RelationKind};
 use driftless_core::code;
 use driftless_core::error::{Finding, blocks};
-use driftless_core::plan::aside::{AsideItem, Silencing, with_keys_back};
+use driftless_core::plan::aside::{AsideItem, Silencing, with_autovacuum_back, with_keys_back};
 use driftless_core::plan::{self, EntityPlan, Facts, Plan};
 use driftless_core::spec::{EntitySpec, From, ServerSpec, Spec};
 use driftless_core::survey::{self, Ground};
@@ -139,7 +139,8 @@ pub async fn prepare_to_run(spec: &Spec, ahead: &[&'static str]) -> Result<Prepa
     } = standing?;
     let (source_catalog, target_catalog) = catalogs?;
     let (place, silencing) = (place?, silencing?);
-    // Keys that this pipeline has set aside are still keys.
+    // What this pipeline has set aside is still so: autovacuum looks after these tables, and keys are keys.
+    let target_catalog = with_autovacuum_back(target_catalog, &aside);
     let keyed_catalog = with_keys_back(target_catalog.clone(), &aside);
     if !target_catalog.may_create_temp {
         // Nothing can be tried without them, and what was tried would be told as wrong.

@@ -32,7 +32,7 @@ use crate::store::aside::{AsideRecord, AsideState, Scope};
 use crate::store::entity::Phase;
 use crate::store::execution::Counts;
 use crate::store::reject::Due;
-use crate::store::{aside, chunk, identity, reject};
+use crate::store::{aside, chunk, reject};
 
 /// How often rows that a foreign key refused are tried again: each time the children of those that went in follow. Trees
 /// that go deeper against the order of their keys stay on record, for `rejects retry`.
@@ -284,12 +284,7 @@ impl Settling<'_, '_> {
     async fn done(&self, session: &mut Session, recorded: &Recorded, restored: &Restored) -> Result<()> {
         let plans: Vec<&EntityPlan> = self.plans().collect();
         let (store, guard) = (&self.prepared.store, self.scope.guard);
-        let tell = async |tx: &Transaction<'_>| {
-            for plan in &plans {
-                identity::look_after(tx, store, plan).await?;
-            }
-            tell(tx, &self.scope, recorded, restored).await
-        };
+        let tell = async |tx: &Transaction<'_>| tell(tx, &self.scope, recorded, restored).await;
         begin::advance_with(session, store, guard, (&plans, Phase::Done), tell).await?;
         for plan in self.plans() {
             self.events

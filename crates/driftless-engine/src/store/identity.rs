@@ -8,7 +8,7 @@
 use driftless_core::code;
 use driftless_core::name::{QualifiedName, quote_ident};
 use driftless_core::plan::{EntityPlan, Mint, Path};
-use driftless_pg::{Param, Session, Transaction};
+use driftless_pg::{Param, Session};
 
 use super::Store;
 use crate::error::{EngineError, Result};
@@ -88,12 +88,10 @@ pub async fn refuse_kept(session: &Session, store: &Store, plans: &[&EntityPlan]
 /// Set while a table is filled: a worker of autovacuum would hold locks that index builds wait for.
 const AUTOVACUUM: &str = "autovacuum_enabled";
 
-/// Lets autovacuum look after the identity table, which is full: with the next statement of the transaction, or its commit.
-pub async fn look_after(tx: &Transaction<'_>, store: &Store, plan: &EntityPlan) -> Result<()> {
-    let table = store.identity_table(&plan.name).sql();
-    Ok(tx
-        .ahead(&format!("ALTER TABLE {table} RESET ({AUTOVACUUM})"), &[])
-        .await?)
+/// The statement that lets autovacuum look after the identity table, which is full.
+pub fn look_after(store: &Store, entity: &str) -> String {
+    let table = store.identity_table(entity).sql();
+    format!("ALTER TABLE {table} RESET ({AUTOVACUUM})")
 }
 
 /// Makes the identity table without its indexes, which are built behind the load: with the next statement of the caller's

@@ -1,7 +1,7 @@
 //! The state schema: made once, recognised by its version, dropped by teardown.
 
 use driftless_core::code;
-use driftless_core::name::quote_ident;
+use driftless_core::name::{quote_ident, quote_literal};
 use driftless_pg::{BeginMode, Param, Session, Transaction};
 use uuid::Uuid;
 
@@ -221,6 +221,15 @@ pub async fn drop_all_but_identities(session: &mut Session, store: &Store, guard
     tx.batch(&store.sql(
         "TRUNCATE {state}.execution, {state}.execution_entity, {state}.entity, {state}.chunk, {state}.rejects, \
          {state}.warning, {state}.conflict, {state}.set_aside, {state}.lease_backend, {state}.lease_holder",
+    ))
+    .await?;
+    // Of entities whose load was given up nobody else gives it back.
+    tx.batch(&format!(
+        "DO $$ DECLARE own regclass; BEGIN \
+           FOR own IN SELECT oid FROM pg_catalog.pg_class WHERE relnamespace = {}::regnamespace \
+                         AND 'autovacuum_enabled=off' = ANY (reloptions) \
+           LOOP EXECUTE format('ALTER TABLE %s RESET (autovacuum_enabled)', own); END LOOP; END $$",
+        quote_literal(&quote_ident(store.schema()))
     ))
     .await?;
     tx.commit().await?;

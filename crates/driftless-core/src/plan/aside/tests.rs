@@ -522,3 +522,48 @@ fn a_partition_that_is_written_has_the_copies_silenced_and_its_own() {
     assert_eq!(findings, ["table public.one, trigger own"]);
     assert!(forbidding(&relations, Silencing::ReplicaRole, &[], &[]).is_empty());
 }
+
+#[test]
+fn autovacuum_leaves_tables_alone_that_are_loaded_and_say_nothing_of_it() {
+    let watched = |name: &str| {
+        let mut table = keyed(name);
+        table.around.autovacuum = true;
+        table
+    };
+    let (quiet, unwatched, beside) = (watched("quiet"), keyed("unwatched"), watched("beside"));
+    let (mut said, mut others) = (watched("said"), watched("others"));
+    said.around.autovacuum_said = true;
+    others.owned = false;
+    let load = Some(Path::Load);
+    let tables = [
+        (&quiet, load),
+        (&unwatched, load),
+        (&beside, Some(Path::Beside)),
+        (&said, load),
+        (&others, load),
+    ];
+    let aside = decide(&tables, Silencing::ReplicaRole);
+    let is_it = |item: &&AsideItem| item.kind == AsideKind::Autovacuum;
+    let found: Vec<&AsideItem> = aside.items.iter().filter(is_it).collect();
+    assert_eq!(found, [&aside.items[0]], "it comes back last");
+    assert_eq!(
+        (found[0].table.name.as_str(), found[0].entity.as_str()),
+        ("quiet", "quiet")
+    );
+    assert_eq!(
+        (found[0].drop_sql.as_str(), found[0].restore.as_slice()),
+        (
+            "ALTER TABLE ONLY \"public\".\"quiet\" SET (autovacuum_enabled = off)",
+            ["ALTER TABLE ONLY \"public\".\"quiet\" RESET (autovacuum_enabled)".to_owned()].as_slice()
+        )
+    );
+
+    // What stands in the catalog meanwhile.
+    let mut off = quiet;
+    (off.around.autovacuum, off.around.autovacuum_said) = (false, true);
+    let (plan, catalog) = ground(&[(&off, load)]);
+    let catalog = with_autovacuum_back(catalog, &aside.items);
+    assert!(catalog.relations[&off.name].around.autovacuum);
+    let again = set_aside(&plan, &catalog, Silencing::ReplicaRole, &aside.items);
+    assert!(!again.items.iter().any(|item| is_it(&item)));
+}

@@ -28,6 +28,7 @@ pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut 
         return Ok(());
     }
     let tx = guarded::ddl(control, scope).await?;
+    // An empty batch is one, too.
     if let Err(error) = tx.batch(&busy::lock_sql(&tables)).await {
         tx.rollback().await?;
         return Err(if busy::timed_out(&error) {
@@ -101,7 +102,9 @@ async fn conclude(tx: Transaction<'_>, scope: &Scope<'_>, done: &[i32], failures
 fn tables<'r>(order: &[&'r (AsideRecord, Presence)]) -> Vec<&'r QualifiedName> {
     let tables: BTreeSet<&QualifiedName> = order
         .iter()
-        .filter(|(record, presence)| !statements(&record.item, presence).is_empty())
+        .filter(|(record, presence)| {
+            record.item.needs_table_alone() && !statements(&record.item, presence).is_empty()
+        })
         .map(|(record, _)| &record.item.table)
         .collect();
     tables.into_iter().collect()

@@ -1,6 +1,7 @@
 //! Index builds that nothing builds on, done by sessions that would wait while the proof corrects rows on another one.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use driftless_core::catalog::Catalog;
@@ -12,6 +13,7 @@ use futures_util::future::join_all;
 use tokio::sync::Notify;
 
 use super::build::{build, missing};
+use super::workers::workers;
 use super::{Part, Recorded, due, presence};
 use crate::error::Result;
 use crate::store::aside::{AsideRecord, Scope};
@@ -29,8 +31,10 @@ pub struct Later {
 
 #[derive(Debug, Default)]
 struct State {
-    /// In this order, as far as tables are free.
-    left: Vec<AsideRecord>,
+    /// In this order, as far as tables are free; with the sizes of their tables.
+    left: Vec<(AsideRecord, u64)>,
+    /// Sessions that build.
+    builders: usize,
     /// The table of each build that goes on.
     building: Vec<QualifiedName>,
     /// Tables that are going to be corrected.
@@ -40,15 +44,21 @@ struct State {
 }
 
 impl State {
-    /// Where all that is free is wanted, what is built soonest: whoever corrects will wait for it.
-    fn take(&mut self) -> Option<AsideRecord> {
-        let free = |record: &AsideRecord| !self.held.contains(&record.item.table);
-        let unwanted = |record: &AsideRecord| free(record) && !self.wanted.contains(&record.item.table);
-        let next = self.left.iter().position(unwanted);
-        let next = next.or_else(|| self.left.iter().rposition(free))?;
-        let record = self.left.remove(next);
+    /// What is built next, with its parallel workers. Where all that is free is wanted, what is built soonest: whoever corrects will
+    /// wait for it.
+    fn take(&mut self) -> Option<(AsideRecord, u64)> {
+        let is_free = |(record, _): &(AsideRecord, u64)| !self.held.contains(&record.item.table);
+        let is_wanted = |(record, _): &(AsideRecord, u64)| self.wanted.contains(&record.item.table);
+        let next = self.left.iter().position(|one| is_free(one) && !is_wanted(one));
+        let free = self.left.iter().enumerate().filter(|(_, one)| is_free(one));
+        let next = next.or_else(|| free.min_by_key(|(_, (_, size))| *size).map(|(number, _)| number))?;
+        let (record, size) = self.left.remove(next);
+        let sizes: Vec<u64> = iter::once(size)
+            .chain(self.left.iter().map(|(_, size)| *size))
+            .collect();
         self.building.push(record.item.table.clone());
-        Some(record)
+        let workers = workers(&sizes, self.builders).first().copied().unwrap_or(0);
+        Some((record, workers))
     }
 
     /// From now on nothing begins there. Whether nothing goes on there either.
@@ -98,10 +108,12 @@ impl Later {
         let presence = presence::look(session, &records).await?;
         let pending: Vec<_> = records.into_iter().zip(presence).collect();
         let left = missing(&pending).into_iter();
-        Ok(Later::from(left.map(|(record, _)| record.clone()).collect()))
+        Ok(Later::from(
+            left.map(|(record, size)| (record.clone(), size)).collect(),
+        ))
     }
 
-    fn from(left: Vec<AsideRecord>) -> Later {
+    fn from(left: Vec<(AsideRecord, u64)>) -> Later {
         Later {
             state: Mutex::new(State {
                 left,
@@ -115,7 +127,7 @@ impl Later {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Builds over all these sessions, until nothing is left that can begin, without parallel workers: others are at work, too.
+    /// Builds over all these sessions, until nothing is left that can begin.
     ///
     /// What keeps an index from being built ends it, and is met again by [`super::put_back`], which tells it: rows that
     /// the proof takes out, and locks of others, may have gone by then.
@@ -123,9 +135,10 @@ impl Later {
     /// # Errors
     /// A lost lease.
     pub async fn build(&self, sessions: &mut [Session], scope: &Scope<'_>) -> Result<()> {
-        let workers = sessions.iter_mut().map(async |session| {
-            while let Some(record) = self.next() {
-                let done = build(session, scope, &record, 0).await;
+        self.state().builders += sessions.len();
+        let builders = sessions.iter_mut().map(async |session| {
+            while let Some((record, workers)) = self.next() {
+                let done = build(session, scope, &record, workers).await;
                 self.ended(&record);
                 if let Err(error) = done {
                     self.stop();
@@ -139,10 +152,10 @@ impl Later {
             Ok(())
         });
         // Each ends what it has begun: the locks of what is left behind would stand in the way of what comes next.
-        join_all(workers).await.into_iter().collect()
+        join_all(builders).await.into_iter().collect()
     }
 
-    fn next(&self) -> Option<AsideRecord> {
+    fn next(&self) -> Option<(AsideRecord, u64)> {
         self.state().take()
     }
 
@@ -164,10 +177,13 @@ impl Later {
         self.built.notify_waiters();
     }
 
-    /// The other way round: for a while that a large build would outlast.
+    /// Those alone of tables that are no larger, the smallest first: for a while that larger ones would outlast.
     #[must_use]
-    pub fn smallest_first(self) -> Later {
-        self.state().left.reverse();
+    pub fn no_larger_than(self, size: u64) -> Later {
+        let mut state = self.state();
+        state.left.retain(|(_, own)| *own <= size);
+        state.left.reverse();
+        drop(state);
         self
     }
 
@@ -235,7 +251,9 @@ mod tests {
     }
 
     fn later(tables: &[&str]) -> Later {
-        Later::from((0..).zip(tables).map(|(seq, table)| index(seq, table)).collect())
+        let sized = tables.iter().map(|table| if *table == "small" { 1 } else { 9 });
+        let records = (0..).zip(tables).map(|(seq, table)| index(seq, table));
+        Later::from(records.zip(sized).collect())
     }
 
     fn tables(names: &[&str]) -> BTreeSet<QualifiedName> {
@@ -245,8 +263,8 @@ mod tests {
             .collect()
     }
 
-    fn seq(record: Option<&AsideRecord>) -> Option<i32> {
-        record.map(|record| record.seq)
+    fn seq(next: Option<&(AsideRecord, u64)>) -> Option<i32> {
+        next.map(|(record, _)| record.seq)
     }
 
     #[test]
@@ -272,25 +290,42 @@ mod tests {
         let mut wish = pin!(later.take(tables(&["large"])));
         assert!(wish.as_mut().poll(&mut context).is_pending());
         assert_eq!(seq(later.next().as_ref()), Some(3), "only elsewhere");
-        later.ended(&first);
+        later.ended(&first.0);
         assert!(wish.as_mut().poll(&mut context).is_pending(), "one goes on");
-        later.ended(&second);
+        later.ended(&second.0);
         assert!(wish.as_mut().poll(&mut context).is_ready());
     }
 
     #[test]
-    fn what_is_going_to_be_corrected_is_built_behind_that() {
-        let later = later(&["corrected", "large", "small", "corrected"]);
-        later.want(&tables(&["corrected"]));
+    fn what_is_going_to_be_corrected_is_built_behind_that_and_the_smallest_first() {
+        let later = later(&["corrected", "large", "small", "other"]);
+        later.want(&tables(&["corrected", "small"]));
         assert_eq!(seq(later.next().as_ref()), Some(1));
-        assert_eq!(seq(later.next().as_ref()), Some(2));
+        assert_eq!(seq(later.next().as_ref()), Some(3));
         assert_eq!(
             seq(later.next().as_ref()),
-            Some(3),
+            Some(2),
             "the smallest, where there is no other"
         );
-        later.want(&tables(&["small"]));
         assert_eq!(seq(later.next().as_ref()), Some(0));
+    }
+
+    #[test]
+    fn for_a_while_the_small_ones_are_built() {
+        let later = later(&["large", "small", "small"]).no_larger_than(1);
+        later.want(&tables(&["small"]));
+        assert_eq!(seq(later.next().as_ref()), Some(2));
+        assert_eq!(seq(later.next().as_ref()), Some(1));
+        assert_eq!(later.next(), None);
+    }
+
+    #[test]
+    fn the_last_builds_have_the_workers_of_sessions_that_would_wait() {
+        let later = later(&["large", "large"]);
+        later.state().builders = 2;
+        let workers = |next: Option<(AsideRecord, u64)>| next.map(|(_, workers)| workers);
+        assert_eq!(workers(later.next()), Some(0));
+        assert_eq!(workers(later.next()), Some(1));
     }
 
     #[test]
@@ -311,7 +346,7 @@ mod tests {
         let later = later(&["large", "small"]);
         let first = later.next().expect("one");
         later.stop();
-        later.ended(&first);
+        later.ended(&first.0);
         assert_eq!(later.next(), None);
     }
 }

@@ -70,16 +70,21 @@ fn due(mut record: AsideRecord, there: &Presence) -> Option<AsideRecord> {
     Some(record)
 }
 
-/// The tables of records, in one order for everybody.
+/// The tables of records that need them alone, in one order for everybody.
 fn tables(records: &[AsideRecord]) -> Vec<&QualifiedName> {
-    let tables: BTreeSet<&QualifiedName> = records.iter().map(|record| &record.item.table).collect();
+    let items = records.iter().map(|record| &record.item);
+    let alone = items.filter(|item| item.needs_table_alone());
+    let tables: BTreeSet<&QualifiedName> = alone.map(|item| &item.table).collect();
     tables.into_iter().collect()
 }
 
 /// Drops things, and commits. What of all this is refused is told at the end, and then nothing of it stays.
 async fn remove(tx: Transaction<'_>, scope: &Scope<'_>, records: &[AsideRecord]) -> Result<()> {
     if !records.is_empty() {
-        tx.ahead(&busy::lock_sql(&tables(records)), &[]).await?;
+        let tables = tables(records);
+        if !tables.is_empty() {
+            tx.ahead(&busy::lock_sql(&tables), &[]).await?;
+        }
         for record in records {
             tx.ahead(&record.item.drop_sql, &[]).await?;
         }

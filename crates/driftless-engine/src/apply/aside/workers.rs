@@ -9,18 +9,17 @@ use crate::error::Result;
 /// where each session has an index to build there are none. A build that is more than its session's part of what is left, when
 /// sessions are thought to work in step, has those of the sessions that would be without work.
 pub(in crate::apply) fn workers(sizes: &[u64], sessions: usize) -> Vec<u64> {
-    let at_hand = |from: usize| sizes[from..].iter().map(|size| u128::from(*size)).sum::<u128>();
+    // What is not known to have any size has the same one.
+    let size = |size: &u64| u128::from((*size).max(1));
+    let at_hand = |from: usize| sizes[from..].iter().map(size).sum::<u128>();
     let sessions = sessions.max(1);
-    let waves = (0..sizes.len()).step_by(sessions).map(|from| {
-        (
-            &sizes[from..sizes.len().min(from + sessions)],
-            at_hand(from).max(1),
-        )
-    });
+    let waves = (0..sizes.len())
+        .step_by(sessions)
+        .map(|from| (&sizes[from..sizes.len().min(from + sessions)], at_hand(from)));
     waves
         .flat_map(|(wave, at_hand)| {
-            wave.iter().map(move |size| {
-                let share = u128::from(*size) * sessions as u128 / at_hand;
+            wave.iter().map(move |own| {
+                let share = size(own) * sessions as u128 / at_hand;
                 u64::try_from(share).unwrap_or(u64::MAX).saturating_sub(1)
             })
         })
@@ -44,12 +43,13 @@ mod tests {
     fn where_each_session_has_a_build_none_has_workers() {
         assert_eq!(workers(&[9, 9, 9, 9], 4), [0, 0, 0, 0]);
         assert_eq!(workers(&[9, 9, 9, 9, 2, 2, 2, 2], 4), [0; 8]);
-        assert_eq!(workers(&[0, 0], 4), [0, 0]);
+        assert_eq!(workers(&[0, 0, 0, 0], 4), [0; 4]);
     }
 
     #[test]
     fn workers_are_the_sessions_that_would_wait() {
         assert_eq!(workers(&[9], 4), [3]);
+        assert_eq!(workers(&[0, 0], 4), [1, 1]);
         assert_eq!(workers(&[9, 9], 4), [1, 1]);
         assert_eq!(workers(&[9, 1], 4), [2, 0]);
         assert_eq!(workers(&[9, 9, 9, 9, 9], 4), [0, 0, 0, 0, 3]);

@@ -101,6 +101,9 @@ pub async fn references(
     };
     let others = async {
         let done = run_all(idle, meanwhile).await;
+        if done.is_err() {
+            later.stop();
+        }
         sampled.notify_one();
         done?;
         later.build(idle, scope).await

@@ -206,7 +206,7 @@ async fn a_trigger_of_a_partition_that_has_to_stay_refuses_the_load() {
 }
 
 /// Loads until told to end, as kill -9 does: with all that belongs to it.
-fn load_until_killed(mapping: String, told: oneshot::Receiver<()>) -> JoinHandle<()> {
+pub(super) fn load_until_killed(mapping: String, told: oneshot::Receiver<()>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = { runtime }.enable_all().build().expect("a runtime");

@@ -1,9 +1,12 @@
 //! Autovacuum leaves tables alone while they are filled, and looks after them again when they are full.
 
 use driftless_core::code;
-use driftless_engine::run::Stop;
+use driftless_core::spec::Spec;
+use driftless_engine::run::{Stop, abandon, plan};
 use driftless_testkit::pg_dump_schema_without;
+use tokio::sync::oneshot;
 
+use super::triggers::load_until_killed;
 use crate::gate::{GATE, Gate};
 use crate::pair::{Pair, migrate_spec, migrate_until};
 
@@ -87,4 +90,50 @@ async fn a_load_that_is_interrupted_gives_it_back_and_goes_on_without() {
     report.expect("a load");
     assert_eq!(said(&pair).await, format!("identity_items -, {BEFORE}"));
     assert_eq!(pg_dump_schema_without(&pair.target.url(), "driftless"), before);
+}
+
+/// The mapping with its servers.
+fn whole(pair: &Pair) -> String {
+    let (source, target) = (pair.source.url(), pair.target.url());
+    format!(
+        "[pipeline]\nname = \"test\"\n[source]\nurl = \"{source}\"\n[target]\nurl = \"{target}\"\n{MAPPING}"
+    )
+}
+
+/// How a plan gathers the statistics of items.
+async fn gathering(spec: &Spec) -> String {
+    let planned = plan(spec).await.expect("a plan");
+    let items = planned.entities.iter().find(|one| one.entity == "items");
+    let mut statements = items.expect("an entity").statements.iter();
+    let gathering = statements.find(|one| one.step == "gather statistics");
+    gathering.expect("statistics").sql.clone()
+}
+
+/// A run that is killed gives nothing back. What goes on knows that autovacuum looks after these tables, and switches it off no second
+/// time; nothing of it stays when the load is given up.
+#[tokio::test]
+async fn a_load_that_is_killed_leaves_it_off_until_somebody_gives_it_back() {
+    let (pair, before) = pair().await;
+    let spec = pair.spec(MAPPING);
+    let sampled = gathering(&spec).await;
+    for gives_up in [true, false] {
+        let gate = Gate::shut(&pair.target).await;
+        let (kill, told) = oneshot::channel();
+        let load = load_until_killed(whole(&pair), told);
+        gate.reached().await;
+        kill.send(()).expect("a load");
+        load.join().expect("killed");
+        gate.open().await;
+        assert_eq!(said(&pair).await, MEANWHILE);
+        assert_eq!(gathering(&spec).await, sampled);
+        if gives_up {
+            let (events, _unheard) = tokio::sync::mpsc::unbounded_channel();
+            abandon(&spec, &events).await.expect("put back");
+        } else {
+            migrate_spec(&spec).await.expect("a load");
+            assert_eq!(said(&pair).await, format!("identity_items -, {BEFORE}"));
+        }
+        let now = pg_dump_schema_without(&pair.target.url(), "driftless");
+        assert_eq!(now, before, "given up: {gives_up}");
+    }
 }
