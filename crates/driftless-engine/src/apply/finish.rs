@@ -23,8 +23,8 @@ pub fn statistics(plans: &[&EntityPlan], target: &Catalog) -> Vec<String> {
 const SKETCHED: &str = "SET default_statistics_target = 10";
 const SAMPLED_WELL: &str = "RESET default_statistics_target";
 
-/// Samples keys and references of tables and identities, over all sessions, and gives these back to autovacuum. Not while their indexes are built: the two keep each
-/// other waiting.
+/// Samples keys and references of tables and identities, over all sessions, and gives identities back to autovacuum. Not while their
+/// indexes are built: the two keep each other waiting.
 pub async fn sketch(sessions: &mut [Session], store: &Store, plans: &[&EntityPlan]) -> Result<()> {
     let mut columns: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for plan in plans {

@@ -86,7 +86,7 @@ pub async fn refuse_kept(session: &Session, store: &Store, plans: &[&EntityPlan]
 }
 
 /// Set while a table is filled: a worker of autovacuum would hold locks that index builds wait for.
-const AUTOVACUUM: &str = "autovacuum_enabled";
+pub(super) const AUTOVACUUM: &str = "autovacuum_enabled";
 
 /// The statement that lets autovacuum look after the identity table, which is full.
 pub fn look_after(store: &Store, entity: &str) -> String {

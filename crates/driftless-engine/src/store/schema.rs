@@ -6,6 +6,7 @@ use driftless_pg::{BeginMode, Param, Session, Transaction};
 use uuid::Uuid;
 
 use super::Store;
+use super::identity::AUTOVACUUM;
 use crate::error::{EngineError, Result};
 
 /// The version of the tables in `schema.sql`, of the identity tables and of those of recorded mappings. Another one in the
@@ -227,8 +228,8 @@ pub async fn drop_all_but_identities(session: &mut Session, store: &Store, guard
     tx.batch(&format!(
         "DO $$ DECLARE own regclass; BEGIN \
            FOR own IN SELECT oid FROM pg_catalog.pg_class WHERE relnamespace = {}::regnamespace \
-                         AND 'autovacuum_enabled=off' = ANY (reloptions) \
-           LOOP EXECUTE format('ALTER TABLE %s RESET (autovacuum_enabled)', own); END LOOP; END $$",
+                         AND '{AUTOVACUUM}=off' = ANY (reloptions) \
+           LOOP EXECUTE format('ALTER TABLE %s RESET ({AUTOVACUUM})', own); END LOOP; END $$",
         quote_literal(&quote_ident(store.schema()))
     ))
     .await?;

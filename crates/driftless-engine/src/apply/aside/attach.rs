@@ -28,7 +28,7 @@ pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut 
         return Ok(());
     }
     let tx = guarded::ddl(control, scope).await?;
-    // An empty batch is one, too.
+    // Where nothing needs its table alone this is an empty statement.
     if let Err(error) = tx.batch(&busy::lock_sql(&tables)).await {
         tx.rollback().await?;
         return Err(if busy::timed_out(&error) {

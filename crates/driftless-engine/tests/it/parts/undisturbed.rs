@@ -2,7 +2,7 @@
 
 use driftless_core::code;
 use driftless_core::spec::Spec;
-use driftless_engine::run::{Stop, abandon, plan};
+use driftless_engine::run::{Stop, abandon, plan, teardown};
 use driftless_testkit::pg_dump_schema_without;
 use tokio::sync::oneshot;
 
@@ -54,42 +54,44 @@ async fn pair() -> (Pair, String) {
     (pair, before)
 }
 
-#[tokio::test]
-async fn autovacuum_is_off_for_a_load_and_on_behind_it() {
-    let (pair, before) = pair().await;
+/// Loads to the end, and looks in the middle of it.
+async fn goes_through(pair: &Pair, spec: &Spec, before: &str) {
     let gate = Gate::shut(&pair.target).await;
-    let spec = pair.spec(MAPPING);
-    let (report, ()) = tokio::join!(migrate_spec(&spec), async {
+    let (report, ()) = tokio::join!(migrate_spec(spec), async {
         gate.reached().await;
-        assert_eq!(said(&pair).await, MEANWHILE);
+        assert_eq!(said(pair).await, MEANWHILE);
         gate.open().await;
     });
     report.expect("a load");
-    assert_eq!(said(&pair).await, format!("identity_items -, {BEFORE}"));
+    assert_eq!(said(pair).await, format!("identity_items -, {BEFORE}"));
     assert_eq!(pg_dump_schema_without(&pair.target.url(), "driftless"), before);
 }
 
-#[tokio::test]
-async fn a_load_that_is_interrupted_gives_it_back_and_goes_on_without() {
-    let (pair, before) = pair().await;
+/// Stops in the middle.
+async fn interrupted(pair: &Pair, spec: &Spec) {
     let gate = Gate::shut(&pair.target).await;
-    let (spec, stop) = (pair.spec(MAPPING), Stop::new());
-    let (error, ()) = tokio::join!(migrate_until(&spec, &stop), async {
+    let stop = Stop::new();
+    let (error, ()) = tokio::join!(migrate_until(spec, &stop), async {
         gate.reached().await;
         stop.request();
     });
     gate.open().await;
     assert_eq!(error.expect_err("interrupted").code(), code::INTERRUPTED);
+}
+
+#[tokio::test]
+async fn autovacuum_is_off_for_a_load_and_on_behind_it() {
+    let (pair, before) = pair().await;
+    goes_through(&pair, &pair.spec(MAPPING), &before).await;
+}
+
+#[tokio::test]
+async fn a_load_that_is_interrupted_gives_it_back_and_goes_on_without() {
+    let (pair, before) = pair().await;
+    let spec = pair.spec(MAPPING);
+    interrupted(&pair, &spec).await;
     assert_eq!(pg_dump_schema_without(&pair.target.url(), "driftless"), before);
-    let gate = Gate::shut(&pair.target).await;
-    let (report, ()) = tokio::join!(migrate_spec(&spec), async {
-        gate.reached().await;
-        assert_eq!(said(&pair).await, MEANWHILE);
-        gate.open().await;
-    });
-    report.expect("a load");
-    assert_eq!(said(&pair).await, format!("identity_items -, {BEFORE}"));
-    assert_eq!(pg_dump_schema_without(&pair.target.url(), "driftless"), before);
+    goes_through(&pair, &spec, &before).await;
 }
 
 /// The mapping with its servers.
@@ -136,4 +138,18 @@ async fn a_load_that_is_killed_leaves_it_off_until_somebody_gives_it_back() {
         let now = pg_dump_schema_without(&pair.target.url(), "driftless");
         assert_eq!(now, before, "given up: {gives_up}");
     }
+}
+
+/// Identities that are kept when the state goes are looked after, also those of a load that never came to its end.
+#[tokio::test]
+async fn identities_that_are_kept_are_looked_after() {
+    let (pair, _) = pair().await;
+    let spec = pair.spec(MAPPING);
+    interrupted(&pair, &spec).await;
+    assert_eq!(
+        said(&pair).await,
+        format!("identity_items {{autovacuum_enabled=off}}, {BEFORE}")
+    );
+    teardown::remove(&spec, false).await.expect("a teardown");
+    assert_eq!(said(&pair).await, format!("identity_items -, {BEFORE}"));
 }
