@@ -1,6 +1,6 @@
 //! Where an entity's rows go and how: the write path with its reason, chunks, order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::entity::{Chunking, DrawnFrom, Path};
 use super::request::{Facts, leaves};
@@ -83,22 +83,57 @@ pub(super) fn sequences(written: &[&Column]) -> Vec<DrawnFrom> {
 /// Entities in the order in which they start: behind those that `after` names, and where no circle forbids it behind
 /// those that they refer to.
 pub(super) fn order(spec: &Spec) -> Result<Vec<String>, Finding> {
-    let mut done: Vec<&str> = Vec::new();
-    while done.len() < spec.entities.len() {
-        let open = || {
+    let parents: Parents<'_> = spec
+        .entities
+        .iter()
+        .map(|entity| (entity.name.as_str(), parents(entity)))
+        .collect();
+    let mut open: BTreeSet<&str> = parents.keys().copied().collect();
+    let mut order = Vec::new();
+    while !open.is_empty() {
+        let left = || {
             let entities = spec.entities.iter();
-            entities.filter(|entity| !done.contains(&entity.name.as_str()))
+            entities.filter(|entity| open.contains(entity.name.as_str()))
         };
-        let free = |entity: &&EntitySpec| waits_for(spec, entity).iter().all(|before| done.contains(before));
-        let next = open()
-            .find(|entity| free(entity) && parents(entity).iter().all(|parent| done.contains(parent)))
-            .or_else(|| open().find(free));
-        match next {
-            Some(entity) => done.push(&entity.name),
-            None => return Err(circle(&open().collect::<Vec<_>>())),
-        }
+        let free = |entity: &&EntitySpec| {
+            waits_for(spec, entity)
+                .iter()
+                .all(|before| !open.contains(before))
+        };
+        let is_last = |entity: &&EntitySpec| parents[entity.name.as_str()].is_disjoint(&open);
+        let next = left()
+            .find(|entity| is_last(entity) && free(entity))
+            .or_else(|| {
+                left().find(|entity| free(entity) && is_in_circle_alone(&parents, &entity.name, &open))
+            })
+            .or_else(|| left().find(free));
+        let Some(entity) = next else {
+            return Err(circle(&left().collect::<Vec<_>>()));
+        };
+        order.push(entity.name.clone());
+        open.remove(entity.name.as_str());
     }
-    Ok(done.into_iter().map(str::to_owned).collect())
+    Ok(order)
+}
+
+/// To which others each entity refers.
+type Parents<'s> = BTreeMap<&'s str, BTreeSet<&'s str>>;
+
+/// Whether all open entities that one refers to, by however many others, refer to it in turn: of such a circle one has to be the first.
+fn is_in_circle_alone<'s>(parents: &Parents<'s>, entity: &'s str, open: &BTreeSet<&'s str>) -> bool {
+    let mut above = ancestors(parents, entity, open).into_iter();
+    above.all(|other| ancestors(parents, other, open).contains(entity))
+}
+
+/// The open entities to which one refers, by however many others.
+fn ancestors<'s>(parents: &Parents<'s>, entity: &'s str, open: &BTreeSet<&'s str>) -> BTreeSet<&'s str> {
+    let mut found = BTreeSet::new();
+    let mut next = vec![entity];
+    while let Some(entity) = next.pop() {
+        let parents = parents.get(entity).into_iter().flatten();
+        next.extend(parents.filter(|parent| open.contains(*parent) && found.insert(**parent)));
+    }
+    found
 }
 
 /// The entities that must be loaded before this one: those that it says, and those that write what it looks up in.

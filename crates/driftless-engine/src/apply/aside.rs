@@ -9,6 +9,8 @@ mod removal;
 mod presence;
 /// Index builds, in parallel.
 mod build;
+/// Which of them is next, and when rows leave that keep them from going through.
+mod queue;
 /// How many processes of the server one of them may take.
 mod workers;
 /// Quick statements: constraints by their indexes, foreign keys not yet validated, comments, triggers.
@@ -27,7 +29,7 @@ use driftless_pg::{PgError, Session, Transaction};
 
 pub(super) use build::spread;
 pub use later::Later;
-pub(super) use presence::largest;
+pub(super) use queue::Reach;
 pub use removal::set_aside;
 pub(super) use workers::{allow, workers};
 
@@ -206,6 +208,28 @@ fn no_session() -> EngineError {
     EngineError::new(code::INTERNAL, "restore", "there is no session")
 }
 
+/// What is done about rows that repeat what an index allows once.
+pub(super) trait Mending {
+    /// Has rows leave; whether any did.
+    async fn mend(&self, session: &mut Session, record: &AsideRecord) -> Result<bool>;
+
+    /// What that may touch.
+    fn reach(&self) -> Reach;
+}
+
+/// Rows stay, and what they forbid is told.
+struct Untouched;
+
+impl Mending for Untouched {
+    async fn mend(&self, _: &mut Session, _: &AsideRecord) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Table
+    }
+}
+
 /// Puts back what is recorded, as far as it is not there yet, and notes what is back then: nobody but this run has put any of it back
 /// since that was asked. Who listens for changes of the schema is told of it by [`announce`] or [`tell`].
 ///
@@ -216,6 +240,20 @@ pub async fn put_back(
     scope: &Scope<'_>,
     part: Part,
     recorded: &mut Recorded,
+) -> Result<Restored> {
+    put_back_mending(sessions, scope, part, recorded, &Untouched).await
+}
+
+/// The same, where something is done about rows that keep indexes from being built.
+///
+/// # Errors
+/// As [`put_back`] and [`Mending::mend`].
+pub(super) async fn put_back_mending(
+    sessions: &mut [Session],
+    scope: &Scope<'_>,
+    part: Part,
+    recorded: &mut Recorded,
+    mending: &impl Mending,
 ) -> Result<Restored> {
     let control = sessions.first_mut().ok_or_else(no_session)?;
     let records: Vec<AsideRecord> = due(scope, part, recorded).cloned().collect();
@@ -229,7 +267,7 @@ pub async fn put_back(
             _ => presence::look(control, &records).await?,
         };
         work.pending = records.into_iter().zip(presence).collect();
-        build::run(sessions, scope, &mut work).await?;
+        build::run(sessions, scope, &mut work, mending).await?;
         attach::run(sessions, scope, &mut work).await?;
         validate::run(sessions, scope, &mut work).await?;
         recorded.note(&work);

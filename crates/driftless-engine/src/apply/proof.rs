@@ -30,10 +30,11 @@ mod null;
 mod twin;
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use driftless_core::catalog::Catalog;
-use driftless_core::plan::Plan;
 use driftless_core::plan::aside::{Silencing, late_keys};
+use driftless_core::plan::{EntityPlan, Plan};
 use driftless_pg::Session;
 
 pub use absent::keeps_key;
@@ -43,7 +44,7 @@ pub use site::{ForeignSite, foreign_sites, foreign_sites_beside};
 pub use twin::{settle_identities, twins};
 pub use unique::uniqueness;
 
-use crate::apply::aside::{Later, Part, Recorded, Restored, largest, put_back};
+use crate::apply::aside::{Mending, Part, Reach, Recorded, Restored, put_back_mending};
 use crate::error::Result;
 use crate::store::aside::{AsideRecord, Scope, outstanding};
 use crate::store::execution::Counts;
@@ -109,7 +110,7 @@ impl Corrections {
 /// fails is in the answer: rows that are not ours contradict each other.
 ///
 /// # Errors
-/// As [`put_back`] and [`uniqueness`].
+/// As [`restore`](crate::apply::aside::restore) and [`uniqueness`].
 pub async fn settle_keys(
     sessions: &mut [Session],
     scope: &Scope<'_>,
@@ -121,18 +122,65 @@ pub async fn settle_keys(
         Some(session) => late_uniqueness(session, scope, plan, target).await?,
         None => Corrections::default(),
     };
+    let repeats = Repeats {
+        scope,
+        plan,
+        target,
+        left: Mutex::default(),
+    };
     let mut restored = 0;
-    loop {
-        let attempt = put_back(sessions, scope, Part::ForProof, recorded).await?;
+    let failures = loop {
+        let attempt = put_back_mending(sessions, scope, Part::ForProof, recorded, &repeats).await?;
         restored += attempt.restored;
-        let duplicates = attempt.failures.iter().filter(|failure| failure.is_duplicate());
-        let duplicates: Vec<AsideRecord> = duplicates.map(|failure| failure.record.clone()).collect();
-        let found = remove(sessions, scope, (plan, target), &duplicates, recorded).await?;
-        if found.is_empty() {
-            let failures = attempt.failures;
-            return Ok((Restored { restored, failures }, corrections));
+        // A constraint that is no unique index is only then found to be broken.
+        let broken = attempt.failures.iter().filter(|failure| failure.is_duplicate());
+        let mut broken: Vec<&AsideRecord> = broken.map(|failure| &failure.record).collect();
+        broken.sort_by_key(|record| record.seq);
+        let mut left = false;
+        if let Some(session) = sessions.first_mut() {
+            for record in broken {
+                left |= repeats.mend(session, record).await?;
+            }
         }
-        corrections.add(&found);
+        if !left {
+            break attempt.failures;
+        }
+    };
+    corrections.add(&repeats.left.into_inner().unwrap_or_else(PoisonError::into_inner));
+    Ok((Restored { restored, failures }, corrections))
+}
+
+/// Has rows leave that repeat a unique value.
+struct Repeats<'a> {
+    scope: &'a Scope<'a>,
+    plan: &'a Plan,
+    target: &'a Catalog,
+    left: Mutex<Corrections>,
+}
+
+impl Mending for Repeats<'_> {
+    async fn mend(&self, session: &mut Session, record: &AsideRecord) -> Result<bool> {
+        let found = uniqueness(session, self.scope, self.plan, &record.item).await?;
+        self.left
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(&found);
+        Ok(!found.is_empty())
+    }
+
+    /// Others where foreign keys act while rows leave, or tables share rows.
+    fn reach(&self) -> Reach {
+        let shares = |entity: &EntityPlan| {
+            let relation = self.target.relation(&entity.into);
+            relation.is_none_or(|relation| {
+                !relation.around.shares_rows_with.is_empty() || !relation.around.heirs.is_empty()
+            })
+        };
+        if self.scope.silencing == Silencing::ReplicaRole && !self.plan.entities.iter().any(shares) {
+            Reach::Table
+        } else {
+            Reach::Others
+        }
     }
 }
 
@@ -165,48 +213,4 @@ pub async fn late_uniqueness(
         }
     }
     Ok(corrections)
-}
-
-/// Removes the rows that lose. Sessions that would wait build meanwhile what serves no proof, of tables no larger than those: what they
-/// have begun is waited for.
-async fn remove(
-    sessions: &mut [Session],
-    scope: &Scope<'_>,
-    (plan, target): (&Plan, &Catalog),
-    duplicates: &[AsideRecord],
-    recorded: &Recorded,
-) -> Result<Corrections> {
-    let mut found = Corrections::default();
-    let Some((session, idle)) = sessions.split_first_mut().filter(|_| !duplicates.is_empty()) else {
-        return Ok(found);
-    };
-    let later = match idle.first_mut() {
-        Some(idle) => {
-            let (later, size) =
-                tokio::try_join!(Later::of(idle, scope, recorded), largest(session, duplicates))?;
-            later.no_larger_than(size)
-        }
-        None => Later::default(),
-    };
-    later.want(duplicates.iter().map(|record| &record.item.table));
-    let removing = async {
-        let mut removed = Ok(());
-        for record in duplicates {
-            let held = later.hold(&record.item.table, target).await;
-            match uniqueness(session, scope, plan, &record.item).await {
-                Ok(corrections) => found.add(&corrections),
-                Err(error) => {
-                    removed = Err(error);
-                    break;
-                }
-            }
-            drop(held);
-        }
-        later.stop();
-        removed
-    };
-    // Each ends what it has begun: the locks of what is left behind would stand in the way of what comes next.
-    let (removed, built) = tokio::join!(removing, later.build(idle, scope));
-    removed.and(built)?;
-    Ok(found)
 }

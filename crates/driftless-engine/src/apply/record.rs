@@ -72,30 +72,55 @@ pub async fn read_column(
 ) -> Result<()> {
     identity::create_recorded(tx, store, &plan.name).await?;
     let table = store.recorded_table(&plan.name).sql();
+    let known = format!("SELECT EXISTS (SELECT FROM {table})");
+    if !tx.query_one(&known, &[]).await?.get::<bool>(0)?
+        && read_first(source, tx, plan, column, &table).await?
+    {
+        return Ok(());
+    }
+    read_again(source, tx, plan, column, &table).await
+}
+
+/// Reads them straight into their table, which holds none; false, and nothing is there, where a key repeats.
+async fn read_first(
+    source: &Session,
+    tx: &Transaction<'_>,
+    plan: &EntityPlan,
+    column: &str,
+    table: &str,
+) -> Result<bool> {
+    tx.batch("SAVEPOINT first").await?;
+    let sql = format!("COPY {table} (key, id, adopted) FROM STDIN (FORMAT binary)");
+    match send(source, tx, (plan, column), &sql, &[&[0]]).await {
+        Err(error) if error.pg().and_then(|pg| pg.sqlstate()) == Some("23505") => {
+            tx.batch("ROLLBACK TO SAVEPOINT first").await?;
+            return Ok(false);
+        }
+        sent => sent?,
+    }
+    tx.batch(&format!(
+        "RELEASE SAVEPOINT first; ANALYZE {table} (key, id); \
+         CREATE TEMPORARY TABLE {MOVED} (key text COLLATE pg_catalog.\"C\", id uuid) ON COMMIT DROP"
+    ))
+    .await?;
+    contradictions(tx, plan, table, Shared::of(plan)).await?;
+    Ok(true)
+}
+
+/// Reads them beside what is recorded, and compares.
+async fn read_again(
+    source: &Session,
+    tx: &Transaction<'_>,
+    plan: &EntityPlan,
+    column: &str,
+    table: &str,
+) -> Result<()> {
     tx.batch(
         "CREATE TEMPORARY TABLE driftless_found (key text COLLATE pg_catalog.\"C\", id uuid) ON COMMIT DROP",
     )
     .await?;
-    let mut stream = source.copy_out(&keys_and_uuids(plan, column)).await?;
-    loop {
-        let (mut arena, mut cells) = (Vec::new(), Vec::new());
-        while arena.len() < COPY_BYTES && stream.append_row(&mut arena, &mut cells).await? != RowRead::End {}
-        if cells.is_empty() {
-            break;
-        }
-        let mut encoded = COPY_HEADER.to_vec();
-        for row in cells.chunks(2) {
-            encoded.extend_from_slice(&2_u16.to_be_bytes());
-            for cell in row {
-                let bytes = cell.bytes(&arena).unwrap_or_default();
-                encoded.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
-                encoded.extend_from_slice(bytes);
-            }
-        }
-        encoded.extend_from_slice(COPY_TRAILER);
-        let sql = "COPY pg_temp.driftless_found FROM STDIN (FORMAT binary)";
-        copy(tx, sql, encoded, cells.len() / 2, &plan.name).await?;
-    }
+    let sql = "COPY pg_temp.driftless_found FROM STDIN (FORMAT binary)";
+    send(source, tx, (plan, column), sql, &[]).await?;
     tx.batch(&format!(
         "INSERT INTO pg_temp.driftless_found SELECT key, id FROM {table} WHERE adopted; ANALYZE pg_temp.driftless_found"
     ))
@@ -111,6 +136,41 @@ pub async fn read_column(
     ))
     .await?;
     Ok(())
+}
+
+/// Sends keys and UUIDs of the source by COPYs, each row with these values behind them. The source is read to its end, whatever the
+/// target says.
+async fn send(
+    source: &Session,
+    tx: &Transaction<'_>,
+    (plan, column): (&EntityPlan, &str),
+    sql: &str,
+    behind: &[&[u8]],
+) -> Result<()> {
+    let fields = u16::try_from(2 + behind.len()).unwrap_or(u16::MAX);
+    let mut stream = source.copy_out(&keys_and_uuids(plan, column)).await?;
+    let mut sent = Ok(());
+    loop {
+        let (mut arena, mut cells) = (Vec::new(), Vec::new());
+        while arena.len() < COPY_BYTES && stream.append_row(&mut arena, &mut cells).await? != RowRead::End {}
+        if cells.is_empty() {
+            return sent;
+        }
+        if sent.is_err() {
+            continue;
+        }
+        let mut encoded = COPY_HEADER.to_vec();
+        for row in cells.chunks(2) {
+            encoded.extend_from_slice(&fields.to_be_bytes());
+            let values = row.iter().map(|cell| cell.bytes(&arena).unwrap_or_default());
+            for bytes in values.chain(behind.iter().copied()) {
+                encoded.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+                encoded.extend_from_slice(bytes);
+            }
+        }
+        encoded.extend_from_slice(COPY_TRAILER);
+        sent = copy(tx, sql, encoded, cells.len() / 2, &plan.name).await;
+    }
 }
 
 /// Canonical key text and UUID of every row that has both.
@@ -162,6 +222,14 @@ pub(super) async fn contradictions(
     shared: Shared,
 ) -> Result<()> {
     let is_told = shared == Shared::Refused;
+    // Nearly always nothing repeats, which is seen without sorting.
+    let repeated = format!(
+        "SELECT EXISTS (SELECT FROM {table} GROUP BY key HAVING pg_catalog.count(*) > 1) \
+         OR ({is_told} AND EXISTS (SELECT FROM {table} GROUP BY id HAVING pg_catalog.count(*) > 1))"
+    );
+    if !tx.query_one(&repeated, &[]).await?.get::<bool>(0)? {
+        return Ok(());
+    }
     let sql = format!(
         "WITH several AS MATERIALIZED ( \
          SELECT key, NULL::uuid AS id, pg_catalog.count(DISTINCT id) AS n FROM {table} GROUP BY key HAVING pg_catalog.count(DISTINCT id) > 1 \

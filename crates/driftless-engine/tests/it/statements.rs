@@ -526,38 +526,3 @@ async fn the_ends_of_a_key_are_found_by_its_index() {
         );
     }
 }
-
-/// While one session removes rows that repeat a unique value the other one has something to do.
-#[tokio::test]
-async fn what_serves_no_proof_is_built_while_rows_that_repeat_a_value_leave() {
-    let source = "
-        CREATE TABLE item (id int PRIMARY KEY, code int); INSERT INTO item SELECT n, n % 19 FROM generate_series(1, 20) AS n;
-        CREATE TABLE note (id int PRIMARY KEY, n int); INSERT INTO note SELECT n, n FROM generate_series(1, 20) AS n;";
-    let target = "
-        CREATE TABLE items (id int PRIMARY KEY, code int UNIQUE); CREATE INDEX items_both ON items (code, id);
-        CREATE TABLE notes (id int PRIMARY KEY, n int); CREATE INDEX notes_n ON notes (n);";
-    let mapping = r#"
-        [entities.items]
-        from = "public.item"
-        into = "public.items"
-        max_rejects = 1
-        columns = { id = "id", code = "code" }
-        [entities.notes]
-        from = "public.note"
-        into = "public.notes"
-        columns = { id = "id", n = "n" }
-    "#;
-    let (cluster, pair) = noted("repeating", source, target).await;
-    pair.migrate(mapping).await.expect("a load");
-    assert_eq!(
-        pair.rejects("items").await,
-        [("20".to_owned(), "DL0406".to_owned())]
-    );
-    let log = cluster.log();
-    let last = |index: &str| log.rfind(&format!("INDEX {index} ON")).expect("a build");
-    assert!(last("notes_n") < last("items_code_key"), "of another table");
-    assert!(
-        last("items_code_key") < last("items_both"),
-        "of the table that is corrected"
-    );
-}

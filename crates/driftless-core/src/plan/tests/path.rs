@@ -203,6 +203,29 @@ fn parents_come_first_where_no_circle_forbids_it() {
 }
 
 #[test]
+fn what_refers_to_a_circle_comes_behind_it() {
+    let case = order(&[
+        ("orders", &[], &["profiles", "patients"]),
+        ("patients", &[], &["offices"]),
+        ("offices", &[], &["profiles"]),
+        ("profiles", &[], &["users", "offices"]),
+        ("users", &[], &[]),
+    ]);
+    assert_eq!(
+        names(&case),
+        ["users", "offices", "patients", "profiles", "orders"]
+    );
+    // Of two circles the one comes first to which the other refers.
+    let case = order(&[
+        ("a", &[], &["b"]),
+        ("b", &[], &["a", "c"]),
+        ("c", &[], &["d"]),
+        ("d", &[], &["c"]),
+    ]);
+    assert_eq!(names(&case), ["c", "d", "a", "b"]);
+}
+
+#[test]
 fn after_is_kept_whatever_refers_to_what() {
     let case = order(&[("a", &["b"], &[]), ("b", &[], &["a"])]);
     assert_eq!(names(&case), ["b", "a"]);

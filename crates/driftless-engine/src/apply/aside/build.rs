@@ -6,22 +6,56 @@ use driftless_pg::Session;
 use futures_util::future::join_all;
 
 use super::presence::Presence;
-use super::workers::{allow, workers};
-use super::{Failure, Work};
+use super::queue::{Job, Queue, Sized};
+use super::workers::allow;
+use super::{Failure, Mending, Work};
 use crate::apply::guarded;
 use crate::error::Result;
 use crate::store::aside::{AsideRecord, AsideState, Scope, mark};
 
-/// Builds the missing indexes over all sessions, those of the largest table first.
-pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut Work) -> Result<()> {
-    let (queue, sizes): (Vec<_>, Vec<u64>) = missing(&work.pending).into_iter().unzip();
-    let builds: Vec<_> = queue.into_iter().zip(workers(&sizes, sessions.len())).collect();
-    let failures = spread(sessions, &builds, async |session, (record, workers)| {
-        build(session, scope, record, *workers).await
-    })
-    .await?;
-    work.failures.extend(failures.into_iter().flatten());
+/// Builds the missing indexes over all sessions, those of the largest table first; of those that rows keep from being built, again
+/// when rows have left. The first session has them leave.
+pub(super) async fn run(
+    sessions: &mut [Session],
+    scope: &Scope<'_>,
+    work: &mut Work,
+    mending: &impl Mending,
+) -> Result<()> {
+    let queue = Queue::new(missing(&work.pending), sessions.len(), mending.reach());
+    let builders = sessions.iter_mut().enumerate().map(async |(number, session)| {
+        while let Some(job) = queue.next(number == 0).await {
+            let done = match job {
+                Job::Build(sized, workers) => build(session, scope, sized.0, workers)
+                    .await
+                    .map(|failure| queue.built(sized, failure)),
+                Job::Mend(broken) => mend(session, &broken, mending)
+                    .await
+                    .map(|left| queue.mended(broken, left)),
+            };
+            if let Err(error) = done {
+                queue.stop();
+                return Err(error);
+            }
+        }
+        Ok(())
+    });
+    // Each ends what it has begun: the locks of what is left behind would stand in the way of what comes next.
+    let done: Vec<Result<()>> = join_all(builders).await;
+    done.into_iter().collect::<Result<()>>()?;
+    work.failures.extend(queue.failures());
     Ok(())
+}
+
+async fn mend(
+    session: &mut Session,
+    broken: &[(Sized<'_>, Failure)],
+    mending: &impl Mending,
+) -> Result<bool> {
+    let mut left = false;
+    for ((record, _), _) in broken {
+        left |= mending.mend(session, record).await?;
+    }
+    Ok(left)
 }
 
 /// What is still to be built, that of the largest table first, with the size of that.

@@ -33,7 +33,7 @@ pub struct Later {
 struct State {
     /// In this order, as far as tables are free; with the sizes of their tables.
     left: Vec<(AsideRecord, u64)>,
-    /// Sessions that build.
+    /// Sessions that build, or will.
     builders: usize,
     /// The table of each build that goes on.
     building: Vec<QualifiedName>,
@@ -84,12 +84,17 @@ impl Drop for Held<'_> {
 }
 
 impl Later {
-    /// The builds that are left and serve no proof, of the largest table first. None where foreign keys act while rows leave: a
-    /// cascade would ask for tables that nobody takes here.
+    /// The builds that are left and serve no proof, of the largest table first, for so many sessions in the end. None where foreign
+    /// keys act while rows leave: a cascade would ask for tables that nobody takes here.
     ///
     /// # Errors
     /// A lost connection.
-    pub async fn of(session: &mut Session, scope: &Scope<'_>, recorded: &Recorded) -> Result<Later> {
+    pub async fn of(
+        session: &mut Session,
+        scope: &Scope<'_>,
+        recorded: &Recorded,
+        sessions: usize,
+    ) -> Result<Later> {
         if scope.silencing != Silencing::ReplicaRole {
             return Ok(Later::default());
         }
@@ -110,13 +115,15 @@ impl Later {
         let left = missing(&pending).into_iter();
         Ok(Later::from(
             left.map(|(record, size)| (record.clone(), size)).collect(),
+            sessions,
         ))
     }
 
-    fn from(left: Vec<(AsideRecord, u64)>) -> Later {
+    fn from(left: Vec<(AsideRecord, u64)>, sessions: usize) -> Later {
         Later {
             state: Mutex::new(State {
                 left,
+                builders: sessions,
                 ..State::default()
             }),
             built: Notify::new(),
@@ -135,7 +142,6 @@ impl Later {
     /// # Errors
     /// A lost lease.
     pub async fn build(&self, sessions: &mut [Session], scope: &Scope<'_>) -> Result<()> {
-        self.state().builders += sessions.len();
         let builders = sessions.iter_mut().map(async |session| {
             while let Some((record, workers)) = self.next() {
                 let done = build(session, scope, &record, workers).await;
@@ -177,16 +183,6 @@ impl Later {
         self.built.notify_waiters();
     }
 
-    /// Those alone of tables that are no larger, the smallest first: for a while that larger ones would outlast.
-    #[must_use]
-    pub fn no_larger_than(self, size: u64) -> Later {
-        let mut state = self.state();
-        state.left.retain(|(_, own)| *own <= size);
-        state.left.reverse();
-        drop(state);
-        self
-    }
-
     /// Says which tables are going to be taken: until each was, builds of others come first.
     pub fn want<'t>(&self, tables: impl IntoIterator<Item = &'t QualifiedName>) {
         self.state().wanted.extend(tables.into_iter().cloned());
@@ -214,7 +210,7 @@ impl Later {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
@@ -224,7 +220,7 @@ mod tests {
     use super::*;
     use crate::store::aside::AsideState;
 
-    fn index(seq: i32, table: &str) -> AsideRecord {
+    pub(in super::super) fn index(seq: i32, table: &str) -> AsideRecord {
         let item = AsideItem {
             entity: table.to_owned(),
             table: QualifiedName::new("public", table),
@@ -253,7 +249,7 @@ mod tests {
     fn later(tables: &[&str]) -> Later {
         let sized = tables.iter().map(|table| if *table == "small" { 1 } else { 9 });
         let records = (0..).zip(tables).map(|(seq, table)| index(seq, table));
-        Later::from(records.zip(sized).collect())
+        Later::from(records.zip(sized).collect(), 2)
     }
 
     fn tables(names: &[&str]) -> BTreeSet<QualifiedName> {
@@ -311,18 +307,8 @@ mod tests {
     }
 
     #[test]
-    fn for_a_while_the_small_ones_are_built() {
-        let later = later(&["large", "small", "small"]).no_larger_than(1);
-        later.want(&tables(&["small"]));
-        assert_eq!(seq(later.next().as_ref()), Some(2));
-        assert_eq!(seq(later.next().as_ref()), Some(1));
-        assert_eq!(later.next(), None);
-    }
-
-    #[test]
     fn the_last_builds_have_the_workers_of_sessions_that_would_wait() {
         let later = later(&["large", "large"]);
-        later.state().builders = 2;
         let workers = |next: Option<(AsideRecord, u64)>| next.map(|(_, workers)| workers);
         assert_eq!(workers(later.next()), Some(0));
         assert_eq!(workers(later.next()), Some(1));

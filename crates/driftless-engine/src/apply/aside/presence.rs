@@ -70,15 +70,6 @@ pub(super) async fn look(session: &mut Session, records: &[AsideRecord]) -> Resu
     rows.iter().map(read).collect()
 }
 
-/// The size of the largest table of these, in bytes.
-///
-/// # Errors
-/// A lost connection.
-pub(in crate::apply) async fn largest(session: &mut Session, records: &[AsideRecord]) -> Result<u64> {
-    let sizes = look(session, records).await?.into_iter();
-    Ok(sizes.map(|presence| presence.table_size).max().unwrap_or(0))
-}
-
 fn read(row: &Row) -> Result<Presence> {
     let constraint: Option<String> = row.get(0)?;
     let index: Option<String> = row.get(2)?;

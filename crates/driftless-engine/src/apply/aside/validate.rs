@@ -13,18 +13,26 @@ use crate::store::aside::{AsideRecord, AsideState, Scope, mark};
 
 /// Validates foreign keys over all sessions; those of one table, which would wait for each other, one after the other.
 pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut Work) -> Result<()> {
+    let sizes: BTreeMap<&QualifiedName, u64> = work
+        .pending
+        .iter()
+        .map(|(record, presence)| (&record.item.table, presence.table_size))
+        .collect();
+    let size = |table: &QualifiedName| sizes.get(table).copied().unwrap_or(0);
     let mut tables: BTreeMap<&QualifiedName, (u64, Vec<&AsideRecord>)> = BTreeMap::new();
     for (record, presence) in &work.pending {
         let item = &record.item;
         if item.validate.is_some() && !presence.is_validated(item) && !work.failed(record.seq) {
-            let (size, records) = tables.entry(&item.table).or_default();
-            *size += presence.table_size;
+            // Both tables are joined.
+            let parent = item.foreign.as_ref().map_or(0, |key| size(&key.parent));
+            let (joined, records) = tables.entry(&item.table).or_default();
+            *joined += presence.table_size + parent;
             records.push(record);
         }
     }
     // What takes longest first, so that no session ends long after the others.
     let mut jobs: Vec<(u64, Vec<&AsideRecord>)> = tables.into_values().collect();
-    jobs.sort_by_key(|(size, _)| Reverse(*size));
+    jobs.sort_by_key(|(joined, _)| Reverse(*joined));
     let jobs: Vec<Vec<&AsideRecord>> = jobs.into_iter().map(|(_, records)| records).collect();
     let failures = spread(sessions, &jobs, async |session, records| {
         let mut failures = Vec::new();

@@ -7,7 +7,7 @@ use crate::error::Result;
 ///
 /// Workers sort into temporary files and hand over by them, which a build alone does without as long as its rows fit into memory. So
 /// where each session has an index to build there are none. A build that is more than its session's part of what is left, when
-/// sessions are thought to work in step, has those of the sessions that would be without work.
+/// sessions are thought to work in step, has those of the sessions that would be without work for most of its time.
 pub(in crate::apply) fn workers(sizes: &[u64], sessions: usize) -> Vec<u64> {
     // What is not known to have any size has the same one.
     let size = |size: &u64| u128::from((*size).max(1));
@@ -19,7 +19,7 @@ pub(in crate::apply) fn workers(sizes: &[u64], sessions: usize) -> Vec<u64> {
     waves
         .flat_map(|(wave, at_hand)| {
             wave.iter().map(move |own| {
-                let share = size(own) * sessions as u128 / at_hand;
+                let share = (size(own) * sessions as u128 + at_hand / 2) / at_hand;
                 u64::try_from(share).unwrap_or(u64::MAX).saturating_sub(1)
             })
         })
@@ -51,7 +51,9 @@ mod tests {
         assert_eq!(workers(&[9], 4), [3]);
         assert_eq!(workers(&[0, 0], 4), [1, 1]);
         assert_eq!(workers(&[9, 9], 4), [1, 1]);
-        assert_eq!(workers(&[9, 1], 4), [2, 0]);
+        assert_eq!(workers(&[9, 1], 4), [3, 0]);
+        assert_eq!(workers(&[9, 3], 2), [1, 0]);
+        assert_eq!(workers(&[9, 4], 2), [0, 0]);
         assert_eq!(workers(&[9, 9, 9, 9, 9], 4), [0, 0, 0, 0, 3]);
         assert_eq!(workers(&[9, 9], 1), [0, 0]);
         assert_eq!(workers(&[9, 1, 1], 0), [0, 0, 0]);

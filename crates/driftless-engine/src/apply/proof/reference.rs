@@ -75,11 +75,12 @@ pub async fn references(
         run_all(sessions, meanwhile).await?;
         return Ok(Corrections::default());
     }
+    let all = sessions.len();
     let Some((session, idle)) = sessions.split_first_mut() else {
         return Ok(Corrections::default());
     };
     let later = match (proving.aside, idle.first_mut()) {
-        (Some(aside), Some(idle)) => Later::of(idle, scope, aside).await?,
+        (Some(aside), Some(idle)) => Later::of(idle, scope, aside, all).await?,
         _ => Later::default(),
     };
     if idle.is_empty() {

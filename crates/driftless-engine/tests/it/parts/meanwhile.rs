@@ -337,6 +337,52 @@ async fn what_an_interrupted_proof_took_out_is_not_told_as_written() {
     assert_eq!(report.entities.iter().filter(|one| one.rejected > 0).count(), 2);
 }
 
+/// Of two sessions one builds an index, which waits before a gate, and the other one has rows leave that repeat a value.
+#[tokio::test]
+async fn rows_that_repeat_a_value_leave_while_other_tables_are_indexed() {
+    let source = "
+        CREATE TABLE item (id int PRIMARY KEY, code int); INSERT INTO item SELECT n, n % 99 FROM generate_series(1, 100) AS n;
+        CREATE TABLE note (id int PRIMARY KEY, n int); INSERT INTO note SELECT n, n FROM generate_series(1, 20) AS n;";
+    let target = format!(
+        "{GATE} CREATE TABLE items (id uuid, code int UNIQUE, filler text DEFAULT repeat('x', 400));
+         CREATE TABLE notes (id uuid, n int); CREATE UNIQUE INDEX notes_gate ON notes (public.gate(n, 1));"
+    );
+    let mapping = r#"
+        [entities.items]
+        from = "public.item"
+        into = "public.items"
+        max_rejects = 1
+        columns = { id = { id = true }, code = "code" }
+        [entities.notes]
+        from = "public.note"
+        into = "public.notes"
+        columns = { id = { id = true }, n = "n" }
+    "#;
+    let pair = Pair::create("repeat-meanwhile", source, &target).await;
+    let gate = Gate::shut(&pair.target).await;
+    let spec = pair.spec(mapping);
+    let (report, ()) = tokio::join!(migrate_spec(&spec), async {
+        gate.reached().await;
+        let rejects = "SELECT count(*) FROM driftless.rejects WHERE entity = 'items'";
+        wait_until("a row that left", async || {
+            pair.target
+                .value("SELECT to_regclass('driftless.rejects')::text")
+                .await
+                .is_some()
+                && pair.count(rejects).await == 1
+        })
+        .await;
+        gate.open().await;
+    });
+    report.expect("loaded");
+    assert_eq!(
+        pair.rejects("items").await,
+        [("100".to_owned(), "DL0406".to_owned())]
+    );
+    let valid = "SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid::regclass::text IN ('notes_gate', 'items_code_key')";
+    assert_eq!(pair.count(valid).await, 2);
+}
+
 /// An index that takes ten minutes.
 const SLOW: &str = "
     CREATE FUNCTION slow(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM pg_sleep(0.2); RETURN n; END $$;
