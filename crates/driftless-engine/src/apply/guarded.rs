@@ -15,8 +15,7 @@ use crate::store::execution::{self, Counts};
 /// A transaction for DDL. Functions in index expressions may count on the role's own search path; everything that we
 /// write is qualified.
 pub(super) async fn ddl<'s>(session: &'s mut Session, scope: &Scope<'_>) -> Result<Transaction<'s>> {
-    let patience = busy::patience_sql();
-    begin(session, scope, &["SET LOCAL search_path TO DEFAULT", &patience]).await
+    begin(session, scope, &["SET LOCAL search_path TO DEFAULT"]).await
 }
 
 /// A transaction for corrections of rows.
@@ -63,15 +62,14 @@ pub(super) async fn rows<'s>(
 
 /// A transaction for corrections of what is on record of rows.
 pub(super) async fn records<'s>(session: &'s mut Session, scope: &Scope<'_>) -> Result<Transaction<'s>> {
-    let patience = busy::patience_sql();
-    let mut settings = vec![patience.as_str(), "SET CONSTRAINTS ALL IMMEDIATE"];
+    let mut settings = vec!["SET CONSTRAINTS ALL IMMEDIATE"];
     if scope.silencing == Silencing::ReplicaRole {
         settings.push("SET LOCAL session_replication_role = replica");
     }
     begin(session, scope, &settings).await
 }
 
-/// The guard and the settings go with the transaction's first statement, and nothing behind a guard that fails is run.
+/// The guard, how long to wait for locks, and the settings go with the transaction's first statement, and nothing behind a guard that fails is run.
 async fn begin<'s>(
     session: &'s mut Session,
     scope: &Scope<'_>,
@@ -79,7 +77,7 @@ async fn begin<'s>(
 ) -> Result<Transaction<'s>> {
     let tx = session.begin(BeginMode::ReadWrite).await?;
     tx.ahead(scope.guard, &[]).await?;
-    for setting in settings {
+    for setting in busy::PATIENT.iter().chain(settings) {
         tx.ahead(setting, &[]).await?;
     }
     Ok(tx)

@@ -75,11 +75,10 @@ pub async fn writer(target: &Pool, lease: &Lease, silencing: Silencing) -> Resul
 /// maintenance, and once that much for a hash. We take a quarter of it, and 64 MB at most: some of these sessions work side by
 /// side, each with parallel workers.
 async fn space_for_joins(session: &Session) -> Result<()> {
-    let more = "SELECT pg_catalog.set_config('work_mem', \
-                       GREATEST(own.setting::int8, LEAST(more.setting::int8 / 4, 65536)) || 'kB', false), \
+    let more = "SELECT pg_catalog.set_config('work_mem', GREATEST(m.own, LEAST(m.more / 4, 64 << 20)) / 1024 || 'kB', false), \
                        pg_catalog.set_config('hash_mem_multiplier', '1', false) \
-                  FROM pg_catalog.pg_settings AS own, pg_catalog.pg_settings AS more \
-                 WHERE own.name = 'work_mem' AND more.name = 'maintenance_work_mem'";
+                  FROM (SELECT pg_catalog.pg_size_bytes(pg_catalog.current_setting('work_mem')) AS own, \
+                               pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) AS more) AS m";
     session.execute(more, &[]).await?;
     Ok(())
 }

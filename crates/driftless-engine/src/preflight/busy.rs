@@ -11,19 +11,20 @@ pub fn timed_out(error: &PgError) -> bool {
     error.sqlstate() == Some("55P03")
 }
 
-/// How long work waits for a lock: as long as the role's or the database's own `lock_timeout` says, otherwise long enough for
-/// ordinary transactions of an application and short enough that a forgotten one is named.
-const PATIENCE: &str = "SELECT pg_catalog.set_config(name, CASE reset_val WHEN '0' THEN '60s' ELSE reset_val || 'ms' END, {local}) \
-     FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'";
+/// Lets the current transaction wait for a lock as long as the role's or the database's own `lock_timeout` says, otherwise long enough
+/// for ordinary transactions of an application and short enough that a forgotten one is named.
+///
+/// The view of all settings has the former, too, but in a new session it takes milliseconds.
+pub const PATIENT: [&str; 2] = [
+    "SET LOCAL lock_timeout TO DEFAULT",
+    "SELECT pg_catalog.set_config('lock_timeout', '60s', true) WHERE pg_catalog.current_setting('lock_timeout') = '0'",
+];
 
 /// Lets a session wait for locks only so long.
 pub async fn be_patient(session: &Session) -> Result<()> {
-    Ok(session.batch(&PATIENCE.replace("{local}", "false")).await?)
-}
-
-/// The statement that lets the current transaction wait only so long.
-pub fn patience_sql() -> String {
-    PATIENCE.replace("{local}", "true")
+    let sql = "SET lock_timeout TO DEFAULT; \
+        SELECT pg_catalog.set_config('lock_timeout', '60s', false) WHERE pg_catalog.current_setting('lock_timeout') = '0'";
+    Ok(session.batch(sql).await?)
 }
 
 /// The statement that takes the strongest lock of every table, in the order given; nothing for none.
