@@ -164,20 +164,26 @@ pub struct Recorded {
     pub records: Vec<AsideRecord>,
     told: Told,
     /// What of a part is there, where somebody has looked beside other work.
-    looked: Option<(Part, Vec<Presence>)>,
+    looked: Option<Seen>,
 }
 
+/// What of a part is there.
+#[derive(Debug)]
+pub struct Seen(Part, Vec<Presence>);
+
 impl Recorded {
-    /// Looks for what of a part is there, which [`put_back`] then need not do: nothing of it may come back in between.
+    /// Looks for what of a part is there, which [`put_back`] then need not do where it is told of it by [`Recorded::seen`].
     ///
     /// # Errors
     /// A lost connection.
-    pub async fn look(&mut self, session: &mut Session, scope: &Scope<'_>, part: Part) -> Result<()> {
+    pub async fn look(&self, session: &mut Session, scope: &Scope<'_>, part: Part) -> Result<Seen> {
         let records: Vec<AsideRecord> = due(scope, part, self).cloned().collect();
-        if !records.is_empty() {
-            self.looked = Some((part, presence::look(session, &records).await?));
-        }
-        Ok(())
+        Ok(Seen(part, presence::look(session, &records).await?))
+    }
+
+    /// What was seen is still so: nothing of it has come back since.
+    pub fn seen(&mut self, seen: Seen) {
+        self.looked = Some(seen);
     }
 
     /// Things are back, but for those that failed.
@@ -263,7 +269,7 @@ pub(super) async fn put_back_mending(
     };
     if !records.is_empty() {
         let presence = match recorded.looked.take() {
-            Some((looked, presence)) if looked == part => presence,
+            Some(Seen(looked, presence)) if looked == part => presence,
             _ => presence::look(control, &records).await?,
         };
         work.pending = records.into_iter().zip(presence).collect();

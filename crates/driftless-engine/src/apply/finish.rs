@@ -38,22 +38,23 @@ pub async fn sketch(sessions: &mut [Session], store: &Store, plans: &[&EntityPla
         );
     }
     let tables = columns.into_iter().filter(|(_, columns)| !columns.is_empty());
-    let tables = tables.map(|(table, columns)| analysis(&table, columns));
-    let identities = plans.iter().flat_map(|plan| {
+    let tables = tables.map(|(table, columns)| vec![analysis(&table, columns)]);
+    let identities = plans.iter().map(|plan| {
         // Nothing is ever chosen by hash or fingerprints, and to sort a sample of them takes the longest.
         let keys = identity::key_columns(plan).into_iter();
         let columns = keys
             .chain(identity::target_columns(plan))
             .chain(["status".to_owned()]);
-        [
+        vec![
             analysis(&store.identity_table(&plan.name).sql(), columns),
             identity::look_after(store, &plan.name),
         ]
     });
-    let statements: Vec<String> = tables.chain(identities).collect();
-    // Each takes a moment: a session gets all of its own at once.
-    let shares = statements.chunks(statements.len().div_ceil(sessions.len().max(1)).max(1));
-    let shares: Vec<&[String]> = shares.collect();
+    let statements: Vec<Vec<String>> = tables.chain(identities).collect();
+    // Each takes a moment: a session gets all of its own at once. Tables are dealt in turn, since those of one kind take as long.
+    let all = sessions.len();
+    let shares = (0..all).map(|first| statements.iter().skip(first).step_by(all).flatten());
+    let shares: Vec<Vec<&String>> = shares.map(Iterator::collect).collect();
     spread(sessions, &shares, async |session, share| {
         at_once(session, share).await
     })
@@ -63,8 +64,8 @@ pub async fn sketch(sessions: &mut [Session], store: &Store, plans: &[&EntityPla
 
 /// Runs statements that are sent together, each as a transaction of its own: whoever samples a partitioned table and whoever samples
 /// its partitions would hold what the other waits for.
-async fn at_once(session: &Session, statements: &[String]) -> Result<()> {
-    let statements = statements.iter().map(String::as_str);
+async fn at_once(session: &Session, statements: &[&String]) -> Result<()> {
+    let statements = statements.iter().map(|statement| statement.as_str());
     let all = std::iter::once(SKETCHED).chain(statements).chain([SAMPLED_WELL]);
     // All are heard to their end: of one that is refused the setting must not stay behind.
     let done = join_all(all.map(|statement| session.execute(statement, &[]))).await;

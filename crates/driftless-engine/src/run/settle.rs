@@ -90,7 +90,8 @@ impl Settling<'_, '_> {
                 Some(aside) => aside,
                 None => recorded(session, &self.scope).await?,
             };
-            aside.look(session, &self.scope, Part::ForProof).await?;
+            let seen = aside.look(session, &self.scope, Part::ForProof).await?;
+            aside.seen(seen);
             Ok(aside)
         };
         let (mut recorded, ()) =
@@ -117,7 +118,12 @@ impl Settling<'_, '_> {
             meanwhile: &finish::statistics(&plans, target),
             aside: Some(&recorded),
         };
-        proof::references(sessions, &self.scope, &proving).await?;
+        let looking = recorded.look(&mut lanes[0].writer, &self.scope, Part::All);
+        let (found, seen) = tokio::join!(proof::references(sessions, &self.scope, &proving), looking);
+        if found?.is_empty() {
+            // Nobody has built anything beside corrections.
+            recorded.seen(seen?);
+        }
         crash::point("references-proven");
         self.step("restoring constraints");
         let guards = guards(&recorded.records, &self.scope);
