@@ -164,26 +164,20 @@ pub struct Recorded {
     pub records: Vec<AsideRecord>,
     told: Told,
     /// What of a part is there, where somebody has looked beside other work.
-    looked: Option<Seen>,
+    looked: Option<(Part, Vec<Presence>)>,
 }
 
-/// What of a part is there.
-#[derive(Debug)]
-pub struct Seen(Part, Vec<Presence>);
-
 impl Recorded {
-    /// Looks for what of a part is there, which [`put_back`] then need not do where it is told of it by [`Recorded::seen`].
+    /// Looks for what of a part is there, which [`put_back`] then need not do: nothing of it may come back in between.
     ///
     /// # Errors
     /// A lost connection.
-    pub async fn look(&self, session: &mut Session, scope: &Scope<'_>, part: Part) -> Result<Seen> {
+    pub async fn look(&mut self, session: &mut Session, scope: &Scope<'_>, part: Part) -> Result<()> {
         let records: Vec<AsideRecord> = due(scope, part, self).cloned().collect();
-        Ok(Seen(part, presence::look(session, &records).await?))
-    }
-
-    /// What was seen is still so: nothing of it has come back since.
-    pub fn seen(&mut self, seen: Seen) {
-        self.looked = Some(seen);
+        if !records.is_empty() {
+            self.looked = Some((part, presence::look(session, &records).await?));
+        }
+        Ok(())
     }
 
     /// Things are back, but for those that failed.
@@ -269,7 +263,7 @@ pub(super) async fn put_back_mending(
     };
     if !records.is_empty() {
         let presence = match recorded.looked.take() {
-            Some(Seen(looked, presence)) if looked == part => presence,
+            Some((looked, presence)) if looked == part => presence,
             _ => presence::look(control, &records).await?,
         };
         work.pending = records.into_iter().zip(presence).collect();

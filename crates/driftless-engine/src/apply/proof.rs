@@ -44,7 +44,7 @@ pub use site::{ForeignSite, foreign_sites, foreign_sites_beside};
 pub use twin::{settle_identities, twins};
 pub use unique::uniqueness;
 
-use crate::apply::aside::{Mending, Part, Reach, Recorded, Restored, put_back_mending};
+use crate::apply::aside::{Failure, Mending, Part, Reach, Recorded, Restored, put_back_mending};
 use crate::error::Result;
 use crate::store::aside::{AsideRecord, Scope, outstanding};
 use crate::store::execution::Counts;
@@ -132,8 +132,9 @@ pub async fn settle_keys(
     let failures = loop {
         let attempt = put_back_mending(sessions, scope, Part::ForProof, recorded, &repeats).await?;
         restored += attempt.restored;
-        // A constraint that is no unique index is only then found to be broken.
-        let broken = attempt.failures.iter().filter(|failure| failure.is_duplicate());
+        // A constraint that is no unique index is only then found to be broken; of the others no row is left that could leave.
+        let is_late = |failure: &&Failure| failure.is_duplicate() && failure.record.item.build.is_none();
+        let broken = attempt.failures.iter().filter(is_late);
         let mut broken: Vec<&AsideRecord> = broken.map(|failure| &failure.record).collect();
         broken.sort_by_key(|record| record.seq);
         let mut left = false;

@@ -222,7 +222,7 @@ pub(super) async fn contradictions(
     shared: Shared,
 ) -> Result<()> {
     let is_told = shared == Shared::Refused;
-    // Nearly always nothing repeats, which is seen without sorting.
+    // Nearly always nothing repeats, and then nothing is counted apart.
     let repeated = format!(
         "SELECT EXISTS (SELECT FROM {table} GROUP BY key HAVING pg_catalog.count(*) > 1) \
          OR ({is_told} AND EXISTS (SELECT FROM {table} GROUP BY id HAVING pg_catalog.count(*) > 1))"

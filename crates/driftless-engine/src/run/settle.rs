@@ -90,8 +90,7 @@ impl Settling<'_, '_> {
                 Some(aside) => aside,
                 None => recorded(session, &self.scope).await?,
             };
-            let seen = aside.look(session, &self.scope, Part::ForProof).await?;
-            aside.seen(seen);
+            aside.look(session, &self.scope, Part::ForProof).await?;
             Ok(aside)
         };
         let (mut recorded, ()) =
@@ -118,12 +117,7 @@ impl Settling<'_, '_> {
             meanwhile: &finish::statistics(&plans, target),
             aside: Some(&recorded),
         };
-        let looking = recorded.look(&mut lanes[0].writer, &self.scope, Part::All);
-        let (found, seen) = tokio::join!(proof::references(sessions, &self.scope, &proving), looking);
-        if found?.is_empty() {
-            // Nobody has built anything beside corrections.
-            recorded.seen(seen?);
-        }
+        proof::references(sessions, &self.scope, &proving).await?;
         crash::point("references-proven");
         self.step("restoring constraints");
         let guards = guards(&recorded.records, &self.scope);

@@ -526,3 +526,50 @@ async fn the_ends_of_a_key_are_found_by_its_index() {
         );
     }
 }
+
+/// A quarter of the memory for maintenance and 64 MB at most, unless the role or the database has more for joins.
+#[tokio::test]
+async fn sessions_that_join_have_room() {
+    for (settings, room) in [
+        ("work_mem = '4MB' maintenance_work_mem = '80MB'", "20MB"),
+        ("work_mem = '4MB' maintenance_work_mem = '2GB'", "64MB"),
+        ("work_mem = '96MB' maintenance_work_mem = '64MB'", "96MB"),
+        ("work_mem = '700kB' maintenance_work_mem = '2000kB'", "700kB"),
+    ] {
+        let pair = Pair::create(
+            "room",
+            "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)",
+            ROOM,
+        )
+        .await;
+        for setting in settings.split("' ") {
+            let set = format!(
+                "ALTER DATABASE %I SET {}''",
+                setting.trim_end_matches('\'').replace('\'', "''")
+            );
+            pair.target
+                .run(&format!(
+                    "DO $$ BEGIN EXECUTE format('{set}', current_database()); END $$"
+                ))
+                .await;
+        }
+        pair.migrate("[entities.t]\nfrom = \"public.t\"\ninto = \"public.t\"\n")
+            .await
+            .expect("a load");
+        let told = pair
+            .target
+            .value("SELECT DISTINCT room FROM built WHERE made = 't_pkey'")
+            .await;
+        assert_eq!(told.as_deref(), Some(room), "{settings}");
+    }
+}
+
+/// Tells how much each index was built beside.
+const ROOM: &str = "
+    CREATE TABLE t (id int PRIMARY KEY);
+    CREATE TABLE built (made text, room text);
+    CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO public.built SELECT c.relname, current_setting('work_mem') FROM pg_event_trigger_ddl_commands() AS d
+          JOIN pg_class AS c ON c.oid = d.objid; END $$;
+    CREATE EVENT TRIGGER watch ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION note();
+    ALTER EVENT TRIGGER watch ENABLE ALWAYS;";

@@ -88,6 +88,7 @@ impl<'r> State<'r> {
     }
 
     fn build(&mut self) -> Option<Job<'r>> {
+        // None is left of a table that rows leave, as long as that begins when all were tried.
         let is_free = |((record, _), _): &(Sized<'_>, u64)| self.mending != Some(&record.item.table);
         let next = self.left.iter().position(is_free)?;
         let (build, workers) = self.left.remove(next)?;
@@ -199,6 +200,10 @@ fn with_workers(builds: Vec<Sized<'_>>, sessions: usize) -> VecDeque<(Sized<'_>,
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use driftless_core::plan::aside::Uniqueness;
 
     use super::super::later::tests::index;
@@ -248,19 +253,69 @@ mod tests {
     }
 
     #[test]
-    fn rows_leave_when_all_indexes_of_the_table_were_tried_in_the_order_of_records_and_builds_go_on_elsewhere()
-     {
+    fn rows_leave_when_all_indexes_of_the_table_were_tried_and_builds_go_on_elsewhere() {
         let records = records(&["a", "a", "b", "b"]);
         let queue = queue(&records, Reach::Table);
         let (first, second) = (built(&queue, true), built(&queue, false));
         queue.built(second, failure(second.0));
-        let third = built(&queue, false);
+        let third = built(&queue, true);
         assert_eq!(third.0.seq, 2, "an index of the table is still built");
         queue.built(first, failure(first.0));
-        assert_eq!(take(&queue, true).map(|_| ()), Some(()), "the mender mends");
+        assert!(matches!(take(&queue, true), Some(Job::Mend(_))));
         assert_eq!(built(&queue, false).0.seq, 3);
-        assert_eq!(take(&queue, false), None, "that table is left alone meanwhile");
         assert!(!queue.state().is_done());
+    }
+
+    #[test]
+    fn rows_leave_in_the_order_of_records_whichever_build_ends_first() {
+        let records = records(&["a", "a", "a"]);
+        let queue = queue(&records, Reach::Table);
+        let builds = [built(&queue, true), built(&queue, false), built(&queue, false)];
+        for number in [2, 0, 1] {
+            queue.built(builds[number], failure(builds[number].0));
+        }
+        assert_eq!(mended(&queue, true), [0, 1, 2]);
+    }
+
+    /// Whether a session that waits is told, once something has changed.
+    fn is_told(queue: &Queue<'_>, change: impl FnOnce()) -> bool {
+        let mut waiting = pin!(queue.next(false));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(waiting.as_mut().poll(&mut context).is_pending(), "it waits");
+        change();
+        waiting.as_mut().poll(&mut context).is_ready()
+    }
+
+    #[test]
+    fn whoever_waits_is_told_of_what_can_be_done_and_of_the_end() {
+        let records = records(&["a"]);
+        let queue = queue(&records, Reach::Table);
+        let build = built(&queue, true);
+        assert!(
+            !is_told(&queue, || queue.built(build, failure(build.0))),
+            "only one session mends"
+        );
+        let Some(Job::Mend(broken)) = take(&queue, true) else {
+            panic!("rows were to leave");
+        };
+        assert!(
+            is_told(&queue, || queue.mended(broken, true)),
+            "it is to be built again"
+        );
+        let queue = Queue::new(
+            records.iter().map(|record| (record, 1)).collect(),
+            2,
+            Reach::Table,
+        );
+        let build = built(&queue, true);
+        assert!(is_told(&queue, || queue.built(build, None)), "all is done");
+        let queue = Queue::new(
+            records.iter().map(|record| (record, 1)).collect(),
+            2,
+            Reach::Table,
+        );
+        built(&queue, true);
+        assert!(is_told(&queue, || queue.stop()), "nothing begins any more");
     }
 
     #[test]

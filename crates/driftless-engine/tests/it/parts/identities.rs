@@ -247,6 +247,56 @@ async fn a_uuid_that_two_source_rows_share_is_a_conflict() {
     assert!(error.to_string().contains("1, 2"), "{error}");
 }
 
+/// A source without a primary key in which a key occurs twice: with one UUID it is one, with two it is a conflict.
+#[tokio::test]
+async fn a_source_key_that_repeats_may_have_one_uuid() {
+    let source = "
+        CREATE TABLE item (id int, account uuid, v text);
+        INSERT INTO item VALUES (1, md5('a')::uuid, 'v'), (1, md5('a')::uuid, 'v'), (2, md5('b')::uuid, 'v');
+        CREATE TABLE part (id int PRIMARY KEY, item int); INSERT INTO part VALUES (1, 1), (2, 2);";
+    let target = "
+        CREATE TABLE items (id uuid PRIMARY KEY, v text);
+        CREATE TABLE parts (id uuid PRIMARY KEY, item uuid NOT NULL REFERENCES items);";
+    let mapping = r#"
+        [entities.parts]
+        from = "public.part"
+        into = "public.parts"
+        columns = { id = { id = true }, item = { ref = "items", from = "item" } }
+        [entities.items]
+        from = "public.item"
+        into = "public.items"
+        key = ["id"]
+        max_rejects = 1
+        identity = { by = "column", column = "account" }
+        columns = { id = { id = true } }
+    "#;
+    let pair = Pair::create("repeats", source, target).await;
+    pair.source
+        .run("UPDATE item SET account = md5('c')::uuid WHERE ctid = '(0,2)'")
+        .await;
+    let error = pair.migrate(mapping).await.expect_err("a conflict");
+    assert_eq!(error.code(), code::UUID_CONFLICT, "{error}");
+    assert!(error.to_string().contains("key 1 has the UUIDs"), "{error}");
+    let made = "SELECT to_regclass('driftless.recorded_items') IS NULL";
+    assert_eq!(
+        pair.target.value(made).await.as_deref(),
+        Some("true"),
+        "nothing of it stays"
+    );
+
+    pair.source
+        .run("UPDATE item SET account = md5('a')::uuid WHERE id = 1")
+        .await;
+    pair.migrate(mapping).await.expect("a load");
+    assert_eq!(
+        pair.count("SELECT count(*) FROM driftless.recorded_items").await,
+        2
+    );
+    let whole = "SELECT string_agg(p.item::text, ' ' ORDER BY i.id = md5('b')::uuid) FROM parts AS p JOIN items AS i ON i.id = p.item";
+    let expected = "SELECT md5('a')::uuid || ' ' || md5('b')::uuid";
+    assert_eq!(pair.target.value(whole).await, pair.source.value(expected).await);
+}
+
 /// Two tables whose defaults draw from one sequence that neither owns: it goes behind the larger of their keys, and a role
 /// that may not move it is told before.
 #[tokio::test]

@@ -66,3 +66,51 @@ async fn a_key_to_the_whole_of_several_partitions() {
 async fn a_key_to_the_whole_of_which_a_partition_is_written() {
     visits_leave_with_their_measures("root_referred_to", 1, "measures_2024_1", VISITS).await;
 }
+
+/// Rows that repeat a value leave a partitioned table and another one; the smallest key stays in each.
+#[tokio::test]
+async fn rows_that_repeat_a_value_leave_partitions() {
+    let source = "
+        CREATE TABLE measure (id int PRIMARY KEY, year int, code int);
+        INSERT INTO measure SELECT n, 2024 + n % 2, n / 4 FROM generate_series(1, 40) AS n;
+        CREATE TABLE note (id int PRIMARY KEY, code int); INSERT INTO note SELECT n, n / 2 FROM generate_series(1, 9) AS n;";
+    let target = "
+        CREATE TABLE measures (id uuid, legacy int, year int, code int, PRIMARY KEY (id, year), UNIQUE (year, code)) PARTITION BY LIST (year);
+        CREATE TABLE measures_2024 PARTITION OF measures FOR VALUES IN (2024);
+        CREATE TABLE measures_2025 PARTITION OF measures FOR VALUES IN (2025);
+        CREATE TABLE notes (id uuid PRIMARY KEY, legacy int, code int UNIQUE); CREATE INDEX notes_legacy ON notes (legacy);";
+    let mapping = r#"
+        [defaults]
+        max_rejects = "90%"
+        [entities.measures]
+        from = "public.measure"
+        into = "public.measures"
+        columns = { id = { id = true }, legacy = "id", year = "year", code = "code" }
+        [entities.notes]
+        from = "public.note"
+        into = "public.notes"
+        columns = { id = { id = true }, legacy = "id", code = "code" }
+    "#;
+    let pair = Pair::create("partitions_repeat", source, target).await;
+    pair.migrate(mapping).await.expect("a load");
+    for (stays, expected) in [
+        (
+            "SELECT legacy FROM measures ORDER BY 1",
+            "SELECT min(id) FROM measure GROUP BY year, code ORDER BY 1",
+        ),
+        (
+            "SELECT legacy FROM notes ORDER BY 1",
+            "SELECT min(id) FROM note GROUP BY code ORDER BY 1",
+        ),
+    ] {
+        let (stays, expected) = (
+            pair.target
+                .rows(&format!("SELECT s.*::text FROM ({stays}) AS s"))
+                .await,
+            pair.source
+                .rows(&format!("SELECT s.*::text FROM ({expected}) AS s"))
+                .await,
+        );
+        assert_eq!(stays, expected);
+    }
+}
