@@ -52,8 +52,8 @@ struct State<'r> {
     building: Vec<&'r QualifiedName>,
     /// What rows that repeat a value have kept from being built.
     broken: BTreeMap<&'r QualifiedName, Vec<(Sized<'r>, Failure)>>,
-    /// The table that rows leave.
-    mending: Option<&'r QualifiedName>,
+    /// Whether rows leave a table.
+    mending: bool,
     failures: Vec<Failure>,
     /// Whether nothing begins any more.
     stopped: bool,
@@ -62,7 +62,7 @@ struct State<'r> {
 impl<'r> State<'r> {
     /// Only the session that mends asks for what is to be mended.
     fn take(&mut self, mends: bool, reach: Reach) -> Option<Job<'r>> {
-        if self.stopped || (self.mending.is_some() && reach == Reach::Others) {
+        if self.stopped || (self.mending && reach == Reach::Others) {
             return None;
         }
         let mend = if mends { self.mend(reach) } else { None };
@@ -83,15 +83,13 @@ impl<'r> State<'r> {
         let table = self.broken.keys().copied().find(|table| is_ready(table))?;
         let mut broken = self.broken.remove(table)?;
         broken.sort_by_key(|((record, _), _)| record.seq);
-        self.mending = Some(table);
+        self.mending = true;
         Some(Job::Mend(broken))
     }
 
     fn build(&mut self) -> Option<Job<'r>> {
-        // None is left of a table that rows leave, as long as that begins when all were tried.
-        let is_free = |((record, _), _): &(Sized<'_>, u64)| self.mending != Some(&record.item.table);
-        let next = self.left.iter().position(is_free)?;
-        let (build, workers) = self.left.remove(next)?;
+        // None of it is of the table that rows leave: that begins when all were tried.
+        let (build, workers) = self.left.pop_front()?;
         self.building.push(&build.0.item.table);
         Some(Job::Build(build, workers))
     }
@@ -104,7 +102,7 @@ impl<'r> State<'r> {
     }
 
     fn is_done(&self) -> bool {
-        let quiet = self.building.is_empty() && self.mending.is_none();
+        let quiet = self.building.is_empty() && !self.mending;
         self.stopped || (quiet && self.left.is_empty() && self.broken.is_empty())
     }
 }
@@ -118,7 +116,7 @@ impl<'r> Queue<'r> {
                 sessions,
                 building: Vec::new(),
                 broken: BTreeMap::new(),
-                mending: None,
+                mending: false,
                 failures: Vec::new(),
                 stopped: false,
             }),
@@ -169,7 +167,7 @@ impl<'r> Queue<'r> {
     /// Rows have left, so that what failed is tried again; or none did, and it has failed.
     pub(super) fn mended(&self, broken: Vec<(Sized<'r>, Failure)>, left: bool) {
         let mut state = self.state();
-        state.mending = None;
+        state.mending = false;
         let (builds, failures): (Vec<_>, Vec<_>) = broken.into_iter().unzip();
         if left {
             state.again(builds);
