@@ -17,7 +17,7 @@ const MOST_UNITS: i64 = 8;
 
 /// What is left is shared out so that each chunk gets this part of it, and the last ones are small: lanes end together.
 /// "Guided self-scheduling" (Polychronopoulos and Kuck, 1987).
-const SHARES: i64 = 8;
+const SHARES: i64 = 4;
 
 /// So that a petabyte still has a bounded list.
 const MOST_CHUNKS: i64 = 10_000;
@@ -141,10 +141,7 @@ mod tests {
         };
         assert_eq!(sizes(1), [1]);
         assert_eq!(sizes(6), [1; 6]);
-        assert_eq!(
-            sizes(25),
-            [3, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
-        );
+        assert_eq!(sizes(25), [6, 4, 3, 3, 2, 1, 1, 1, 1, 1, 1, 1]);
         let many = sizes(1_000);
         assert_eq!((many[0], many.last(), many.iter().sum()), (8, Some(&1), 1_000));
         assert!(many.is_sorted_by(|one, next| one >= next));
