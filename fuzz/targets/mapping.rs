@@ -2,7 +2,8 @@
 //! byte is the file of variables; without one the text is both.
 #![no_main]
 
-use std::collections::BTreeMap;
+#[path = "../../crates/driftless/src/config/dotenv.rs"]
+mod dotenv;
 
 use driftless_core::error::blocks;
 use driftless_core::spec::{SourceFile, Sources, Style, includes, read, render};
@@ -12,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut parts = bytes.splitn(2, |byte| *byte == 0);
     let mapping = parts.next().unwrap_or_default();
     let lines = parts.next().unwrap_or(mapping);
-    let variables: BTreeMap<String, String> = dotenvy::from_read_iter(lines).map_while(Result::ok).collect();
+    let variables = dotenv::read(lines).unwrap_or_default();
     let Ok(text) = std::str::from_utf8(mapping) else {
         return;
     };

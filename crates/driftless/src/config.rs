@@ -1,3 +1,4 @@
+mod dotenv;
 mod include;
 mod locate;
 mod outside;

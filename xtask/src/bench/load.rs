@@ -65,6 +65,8 @@ pub(crate) struct Wishes {
 #[derive(Debug, Clone, PartialEq)]
 enum Part {
     Comparison,
+    /// The same with three SQL expressions.
+    Expressions,
     Lab,
     Latency(Duration),
     Memory,
@@ -111,7 +113,10 @@ impl Wishes {
             }
         }
         if wishes.parts.is_empty() {
-            wishes.parts.push(Part::Comparison);
+            let both = [Part::Comparison, Part::Expressions];
+            wishes
+                .parts
+                .extend(both.into_iter().skip(usize::from(wishes.expressions)));
         }
         Ok(wishes)
     }
@@ -168,6 +173,10 @@ fn measure(ground: &Ground, wishes: &Wishes, part: &Part) -> Result<String, Stri
     let pairs = wishes.pairs.unwrap_or(3);
     match part {
         Part::Comparison => comparison::measure(ground, &patients()?, wishes.expressions, pairs),
+        Part::Expressions => {
+            let scene = Scene::patients(ground, wishes.rows(), true)?;
+            comparison::measure(ground, &scene, true, pairs)
+        }
         Part::Lab => lab::measure(ground, wishes.rows.unwrap_or(lab::GOAL_ROWS), pairs),
         Part::Latency(delay) => latency::measure(ground, &patients()?, *delay, pairs),
         Part::Memory => memory::measure(ground, &wishes.ladder, pairs),
@@ -199,7 +208,9 @@ mod tests {
             (5, Some(7), true)
         );
         assert_eq!(read("").unwrap().rows(), 100_000);
-        assert_eq!(read("").unwrap().parts, [Part::Comparison]);
+        assert_eq!(read("").unwrap().parts, [Part::Comparison, Part::Expressions]);
+        assert_eq!(read("--expressions").unwrap().parts, [Part::Expressions]);
+        assert_eq!(read("--compare").unwrap().parts, [Part::Comparison]);
         let parts = read("--latency 20ms --lab").unwrap().parts;
         assert_eq!(parts, [Part::Latency(Duration::from_millis(20)), Part::Lab]);
         for wrong in [

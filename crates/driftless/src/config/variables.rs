@@ -6,6 +6,7 @@ use std::path::Path;
 
 use driftless_core::code;
 
+use super::dotenv::{self, Broken};
 use super::outside::{self, Unreadable};
 use crate::failure::Failure;
 
@@ -42,9 +43,7 @@ fn of_file(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
         return Ok(BTreeMap::new());
     }
     let bytes = outside::whole(path, MOST_BYTES).map_err(|error| unreadable(path, &error))?;
-    dotenvy::from_read_iter(bytes.as_slice())
-        .collect::<Result<_, _>>()
-        .map_err(|error| broken(path, &error))
+    dotenv::read(&bytes).map_err(|broken| refused(path, broken))
 }
 
 fn unreadable(path: &Path, error: &Unreadable) -> Failure {
@@ -62,15 +61,19 @@ fn unreadable(path: &Path, error: &Unreadable) -> Failure {
     refuse(path, message).remedy(remedy)
 }
 
-/// Never shows the line itself: it may be a password.
-fn broken(path: &Path, error: &dotenvy::Error) -> Failure {
-    let message = match error {
-        dotenvy::Error::LineParse(_, at) => format!("a line cannot be understood at its character {at}"),
-        dotenvy::Error::Io(_) => "is not UTF-8 text".to_owned(),
-        _ => "cannot be understood".to_owned(),
+fn refused(path: &Path, broken: Broken) -> Failure {
+    let message = match broken {
+        Broken::Line(at) => format!("a line cannot be understood at its character {at}"),
+        Broken::Bytes => "is not UTF-8 text".to_owned(),
+        Broken::Swollen => "values within values ($NAME) could become larger than 16 MiB".to_owned(),
+        Broken::Otherwise => "cannot be understood".to_owned(),
     };
-    refuse(path, message)
-        .remedy("write one NAME=value per line, and quote values with blanks, # or $: NAME='value'")
+    let remedy = if broken == Broken::Swollen {
+        "write long values only once, and let no line repeat the one before it"
+    } else {
+        "write one NAME=value per line, and quote values with blanks, # or $: NAME='value'"
+    };
+    refuse(path, message).remedy(remedy)
 }
 
 fn refuse(path: &Path, message: String) -> Failure {

@@ -29,6 +29,14 @@ const BUILT: &str = "
     SELECT indexdef FROM pg_indexes WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'driftless')
     ORDER BY 1";
 
+/// What patients hold, as one number: all but UUIDs and the moment of the load, which every contender has its own of; where references
+/// lead to is part of it. Asked of the rows that SQL brought into shape, and of those that were loaded.
+const CONTENTS: &str = "
+    SELECT count(*), sum(hashtextextended(ROW(p.patient_number, p.first_name, p.last_name, p.email, p.birthday, p.gender, p.balance,
+           p.created_at, p.metadata - 'migrated_at', o.name, o.city, d.last_name, h.name)::text, 0))
+      FROM patients AS p JOIN offices AS o ON o.id = p.office_id
+      LEFT JOIN doctors AS d ON d.id = p.doctor_id LEFT JOIN offices AS h ON h.id = d.office_id";
+
 /// A role of a throw-away server, and its password.
 pub(super) type Role = (&'static str, &'static str);
 
@@ -49,6 +57,8 @@ pub(super) struct Scene {
     expected: Vec<(String, u64)>,
     /// Constraints and indexes that every run must leave.
     built: String,
+    /// What the rows must hold, where independent SQL tells it.
+    contents: Option<String>,
 }
 
 /// What makes a scene, once its source is filled.
@@ -88,7 +98,11 @@ impl Scene {
                 .map(|(table, rows)| (format!("public.{table}"), rows))
                 .into(),
         };
-        Scene::of(ground, outline)
+        let in_shape = format!("SET search_path TO shaped; {CONTENTS}");
+        Ok(Scene {
+            contents: Some(ground.answers(&url, &[], &in_shape)?),
+            ..Scene::of(ground, outline)?
+        })
     }
 
     /// A scene whose source is filled. Makes the empty target once, to see what is built there.
@@ -105,6 +119,7 @@ impl Scene {
             schema: outline.schema,
             expected: outline.expected,
             built: ground.answer(&target, BUILT)?,
+            contents: None,
         })
     }
 
@@ -145,7 +160,7 @@ impl Scene {
         self.expected.iter().map(|(table, _)| table.as_str())
     }
 
-    /// Makes sure that all rows, constraints and indexes are there.
+    /// Makes sure that all rows, constraints and indexes are there, and that rows hold what they have to.
     pub(super) fn verify(&self, ground: &Ground, who: &str) -> Result<(), String> {
         let target = ground.target.url(DATABASE);
         let counts: Vec<String> = self
@@ -163,6 +178,11 @@ impl Scene {
                     found.unwrap_or(&"nothing")
                 ));
             }
+        }
+        if let Some(contents) = &self.contents
+            && ground.answers(&target, &[], CONTENTS)? != *contents
+        {
+            return Err(format!("{who} left rows that hold something else"));
         }
         let built = ground.answer(&target, BUILT)?;
         let missing: Vec<&str> = difference(&self.built, &built);
