@@ -114,7 +114,7 @@ impl Pool {
     }
 
     /// Opens sessions for these purposes, side by side, while the caller does something else: whoever asks for one then has it at
-    /// once. As far as there is room, and only where a session was had before; what fails is not tried again here, and told to
+    /// once. The first ones are those that nobody uses, set up anew. As far as there is room, and only where a session was had before; what fails is not tried again here, and told to
     /// whoever asks.
     pub fn open_ahead(&self, purposes: impl IntoIterator<Item = &'static str>) {
         let Some(config) = self.0.state().found.clone() else {
@@ -126,7 +126,13 @@ impl Pool {
             };
             let home = home(Arc::downgrade(&self.0), permit);
             let config = config.clone();
+            let idle = self.0.take_idle();
             let opening = tokio::spawn(async move {
+                if let Some(mut session) = idle
+                    && session.renew(purpose).await.is_ok()
+                {
+                    return Some(session.at_home(home));
+                }
                 let session = Session::connect(&config, purpose).await.ok()?;
                 Some(session.at_home(home))
             });

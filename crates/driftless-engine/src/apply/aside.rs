@@ -255,20 +255,22 @@ pub(super) async fn put_back_mending(
     recorded: &mut Recorded,
     mending: &impl Mending,
 ) -> Result<Restored> {
-    let control = sessions.first_mut().ok_or_else(no_session)?;
     let records: Vec<AsideRecord> = due(scope, part, recorded).cloned().collect();
     let mut work = Work {
         pending: Vec::new(),
         failures: Vec::new(),
     };
     if !records.is_empty() {
-        let presence = match recorded.looked.take() {
-            Some((looked, presence)) if looked == part => presence,
-            _ => presence::look(control, &records).await?,
+        let looked = recorded.looked.take().filter(|(looked, _)| *looked == part);
+        let presence = match looked {
+            Some((_, presence)) => Some(presence),
+            None => attach::unseen(sessions, scope, &records, &mut work).await?,
         };
-        work.pending = records.into_iter().zip(presence).collect();
-        build::run(sessions, scope, &mut work, mending).await?;
-        attach::run(sessions, scope, &mut work).await?;
+        if let Some(presence) = presence {
+            work.pending = records.into_iter().zip(presence).collect();
+            build::run(sessions, scope, &mut work, mending).await?;
+            attach::run(sessions, scope, &mut work).await?;
+        }
         validate::run(sessions, scope, &mut work).await?;
         recorded.note(&work);
     }

@@ -10,7 +10,10 @@ use super::prepare::{Prepared, endpoints, prepare_to_run};
 use crate::error::Result;
 use crate::store::{Store, lease};
 
-/// Sessions that a run takes first.
+/// The session of the source by which tables are cut.
+const ASKING: [&str; 1] = ["estimates"];
+
+/// Sessions of the target that a run takes first.
 const HOLDING: [&str; 2] = ["control", "run"];
 
 /// A catalog that is read takes less, so that most runs ask nothing.
@@ -23,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) async fn prepare_past_the_dead(spec: &Spec) -> Result<Prepared> {
     // Both are large, and a run holds them beside much else.
     tokio::select! {
-        prepared = Box::pin(prepare_to_run(spec, &HOLDING)) => prepared,
+        prepared = Box::pin(prepare_to_run(spec, [&ASKING, &HOLDING])) => prepared,
         never = Box::pin(end_the_dead(spec)) => match never {},
     }
 }

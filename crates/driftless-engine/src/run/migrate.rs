@@ -165,11 +165,12 @@ fn open_ahead(prepared: &Prepared) {
     let lanes = lane_count(&prepared.plan);
     // Those that write chunks and those that build indexes behind them.
     let writers = iter::repeat_n("writer", 2 * lanes);
-    // One takes the session that the plan was made with.
+    // The sessions that the plan was made with go on as the first of these. That of the target comes free again for an evaluator.
     let evaluators = iter::repeat_n("expressions", lanes - 1);
-    prepared.target.open_ahead(evaluators.chain(writers));
+    let others = evaluators.chain(writers);
+    prepared.target.open_ahead(iter::once("identities").chain(others));
     let readers = iter::repeat_n("reader", lanes);
-    prepared.source.open_ahead(readers.chain(["estimates"]));
+    prepared.source.open_ahead(iter::once("snapshot").chain(readers));
 }
 
 /// How many lanes work: each holds one session with the source and three with the target, of which one only writes when the other

@@ -105,18 +105,14 @@ const EXPRESSION_REMEDY: &str =
 
 /// Prepares a plan. Everything that forbids it comes at once.
 pub async fn prepare(spec: &Spec) -> Result<Prepared> {
-    prepare_to_run(spec, &[]).await
+    prepare_to_run(spec, [&[], &[]]).await
 }
 
-/// The same for a run, which will want sessions of the target for these purposes: they are opened meanwhile.
-pub async fn prepare_to_run(spec: &Spec, ahead: &[&'static str]) -> Result<Prepared> {
+/// The same for a run, which will want sessions of source and target for these purposes: they are opened meanwhile.
+pub async fn prepare_to_run(spec: &Spec, ahead: [&[&'static str]; 2]) -> Result<Prepared> {
     let (source, target) = endpoints(spec)?;
     let store = Store::new(spec.pipeline.state_schema.clone(), spec.pipeline.name.clone());
-    let (mut source_session, mut target_session) = tokio::try_join!(
-        async { source.session("check").await.context("[source]") },
-        async { target.session("check").await.context("[target]") }
-    )?;
-    target.open_ahead(ahead.iter().copied());
+    let (mut source_session, mut target_session) = opened([&source, &target], ahead).await?;
     let (from, into) = (wanted_source(spec), wanted_target(spec));
     let (standing, place, silencing, catalogs) = tokio::join!(
         standing(&target_session, &store),
@@ -211,6 +207,17 @@ pub async fn prepare_to_run(spec: &Spec, ahead: &[&'static str]) -> Result<Prepa
         }),
         _ => Err(EngineError::findings(findings)),
     }
+}
+
+/// A session with each, behind which others are opened.
+async fn opened([source, target]: [&Pool; 2], ahead: [&[&'static str]; 2]) -> Result<(Session, Session)> {
+    let sessions = tokio::try_join!(
+        async { source.session("check").await.context("[source]") },
+        async { target.session("check").await.context("[target]") }
+    )?;
+    source.open_ahead(ahead[0].iter().copied());
+    target.open_ahead(ahead[1].iter().copied());
+    Ok(sessions)
 }
 
 /// What is known before anything is asked.

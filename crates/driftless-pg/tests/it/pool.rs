@@ -113,6 +113,24 @@ async fn a_session_that_is_used_again_knows_nothing_of_its_past() {
 }
 
 #[tokio::test]
+async fn sessions_ahead_begin_with_those_that_nobody_uses() {
+    let (database, watcher) = fresh("poolahead").await;
+    let pool = pool(&database.url(), PATIENT);
+    let session = pool.session("first").await.unwrap();
+    let pid = session.backend_pid();
+    drop(session);
+    pool.open_ahead(["again", "fresh"]);
+    let fresh = pool.session("fresh").await.unwrap();
+    let again = pool.session("again").await.unwrap();
+    assert_eq!(again.backend_pid(), pid);
+    assert_ne!(fresh.backend_pid(), pid);
+    for (session, name) in [(&again, "driftless again"), (&fresh, "driftless fresh")] {
+        assert_eq!(one::<String>(session, "SHOW application_name").await, name);
+    }
+    assert_eq!(there(&watcher).await, 2);
+}
+
+#[tokio::test]
 async fn sessions_in_the_middle_of_something_are_not_used_again() {
     let (database, watcher) = fresh("poolmiddle").await;
     let pool = pool(

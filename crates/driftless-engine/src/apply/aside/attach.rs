@@ -5,7 +5,7 @@ use driftless_core::name::{QualifiedName, quote_literal};
 use driftless_core::plan::aside::AsideItem;
 use driftless_pg::{Session, Transaction};
 
-use super::presence::Presence;
+use super::presence::{self, Presence};
 use super::{Failure, Work};
 use crate::apply::guarded;
 use crate::error::{InContext as _, Result};
@@ -15,13 +15,8 @@ use crate::store::aside::{AsideRecord, AsideState, Scope, mark};
 /// Runs the quick statements of everything in one transaction: nearly always everything goes through at once, and only otherwise
 /// each thing goes behind a savepoint.
 pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut Work) -> Result<()> {
-    let mut order: Vec<&(AsideRecord, Presence)> = work
-        .pending
-        .iter()
-        .filter(|(record, _)| !work.failed(record.seq))
-        .collect();
-    // The reverse of dropping, also across what several runs recorded.
-    order.sort_by_key(|(record, _)| Reverse((record.item.kind, record.seq)));
+    let pending = work.pending.iter();
+    let order = order(pending.filter(|(record, _)| !work.failed(record.seq)));
     let control = &mut sessions[0];
     let tables = tables(&order);
     if at_once(control, scope, &order, &tables).await? {
@@ -55,6 +50,45 @@ pub(super) async fn run(sessions: &mut [Session], scope: &Scope<'_>, work: &mut 
     conclude(tx, scope, &done, &failures).await?;
     work.failures.extend(failures);
     Ok(())
+}
+
+/// Attaches what has no index to be built without looking for it first: nearly always nothing of it is there, and where something is
+/// PostgreSQL refuses to add it again. What is there of all that, unless all of it is attached by then: `work` tells so.
+pub(super) async fn unseen(
+    sessions: &mut [Session],
+    scope: &Scope<'_>,
+    records: &[AsideRecord],
+    work: &mut Work,
+) -> Result<Option<Vec<Presence>>> {
+    let (control, others) = sessions.split_first_mut().ok_or_else(super::no_session)?;
+    if let Some(other) = others.first_mut()
+        && records.iter().all(|record| record.item.build.is_none())
+    {
+        let absent: Vec<(AsideRecord, Presence)> = records
+            .iter()
+            .map(|record| (record.clone(), Presence::default()))
+            .collect();
+        let order = order(absent.iter());
+        // How large tables are is all that is left to know.
+        let tables = tables(&order);
+        let (attached, looked) = tokio::join!(
+            at_once(control, scope, &order, &tables),
+            presence::look(other, records)
+        );
+        if attached? {
+            let sizes = looked?.into_iter().map(Presence::size_alone);
+            work.pending = records.iter().cloned().zip(sizes).collect();
+            return Ok(None);
+        }
+    }
+    Ok(Some(presence::look(control, records).await?))
+}
+
+/// The reverse of dropping, also across what several runs recorded.
+fn order<'r>(pending: impl Iterator<Item = &'r (AsideRecord, Presence)>) -> Vec<&'r (AsideRecord, Presence)> {
+    let mut order: Vec<_> = pending.collect();
+    order.sort_by_key(|(record, _)| Reverse((record.item.kind, record.seq)));
+    order
 }
 
 /// Tries everything together; false where something was refused, which leaves no trace.

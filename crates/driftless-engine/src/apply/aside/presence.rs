@@ -36,6 +36,14 @@ impl Presence {
             .is_some_and(|(definition, valid)| *valid && item.build.as_ref() == Some(definition))
     }
 
+    /// What is known beside that nothing was there.
+    pub(super) fn size_alone(self) -> Presence {
+        Presence {
+            table_size: self.table_size,
+            ..Presence::default()
+        }
+    }
+
     /// The statement that takes away what is there, if anything is.
     pub(super) fn removal(&self, item: &AsideItem) -> Option<String> {
         if self.has_constraint(item) {

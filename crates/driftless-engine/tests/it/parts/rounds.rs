@@ -81,7 +81,7 @@ async fn several_lanes_wait_for_fewer() {
         ("gathering statistics", 1),
         ("building indexes", 2),
         ("proving references", 1),
-        ("restoring constraints", 5),
+        ("restoring constraints", 4),
     ];
     holds("rounds_several", [4, 8], bounds).await;
 }
