@@ -72,7 +72,22 @@ pub fn server_of(major: u32) -> Server {
 ///
 /// As [`Cluster::start`].
 pub fn start_pair(binaries: [Option<Binaries>; 2]) -> Result<(Cluster, Cluster), ClusterError> {
-    let [source, target] = binaries.map(options);
+    start_both(binaries.map(options))
+}
+
+/// Two servers of this machine's own programs that write to the disk as production does.
+///
+/// # Errors
+///
+/// As [`Cluster::start`].
+pub fn start_durable_pair() -> Result<(Cluster, Cluster), ClusterError> {
+    start_both([None, None].map(|binaries| ClusterOptions {
+        durable: true,
+        ..options(binaries)
+    }))
+}
+
+fn start_both([source, target]: [ClusterOptions; 2]) -> Result<(Cluster, Cluster), ClusterError> {
     thread::scope(|scope| {
         let source = scope.spawn(|| Cluster::start(&source));
         let target = Cluster::start(&target);

@@ -51,6 +51,8 @@ pub(crate) struct Wishes {
     pairs: Option<usize>,
     /// Whether three columns are SQL expressions.
     expressions: bool,
+    /// Whether the servers write to the disk as production does.
+    durable: bool,
     /// With which profile driftless is built.
     profile: String,
     /// A driftless that is built already: to measure an earlier state.
@@ -85,6 +87,7 @@ impl Wishes {
             rows: None,
             pairs: None,
             expressions: false,
+            durable: false,
             profile: "release".to_owned(),
             program: None,
             ladder: vec![100_000, 5_000_000],
@@ -96,6 +99,7 @@ impl Wishes {
                 "--rows" => wishes.rows = Some(positive(&argument, &value()?)?),
                 "--pairs" => wishes.pairs = Some(positive(&argument, &value()?)?),
                 "--expressions" => wishes.expressions = true,
+                "--durable" => wishes.durable = true,
                 "--profile" => wishes.profile = value()?,
                 "--program" => wishes.program = Some(value()?.into()),
                 "--compare" => wishes.parts.push(Part::Comparison),

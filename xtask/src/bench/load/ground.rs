@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use driftless_testkit::Cluster;
-use driftless_testkit::servers::start_pair;
+use driftless_testkit::servers::{start_durable_pair, start_pair};
 use tempfile::TempDir;
 
 use super::Wishes;
@@ -19,6 +19,8 @@ pub(super) struct Ground {
     pub(super) target: Cluster,
     /// The program that is measured.
     pub(super) driftless: PathBuf,
+    /// Whether the servers write to the disk as production does.
+    pub(super) durable: bool,
     /// Where mappings, logs and schemas are.
     home: TempDir,
 }
@@ -30,13 +32,18 @@ impl Ground {
             Some(program) => program.clone(),
             None => build(&wishes.profile)?,
         };
-        let (source, target) =
-            start_pair([None, None]).map_err(|error| format!("{error}\n  {}", error.remedy()))?;
+        let started = if wishes.durable {
+            start_durable_pair()
+        } else {
+            start_pair([None, None])
+        };
+        let (source, target) = started.map_err(|error| format!("{error}\n  {}", error.remedy()))?;
         let home = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
         Ok(Ground {
             source,
             target,
             driftless,
+            durable: wishes.durable,
             home,
         })
     }

@@ -40,8 +40,9 @@ pub(super) fn render(scene: &Scene, rounds: usize, series: &[Series], bases: &[u
 pub(super) fn machine(ground: &Ground, program: &str) -> String {
     let version = ground.target.binaries().major();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let disk = if ground.durable { "on" } else { "off" };
     format!(
-        "PostgreSQL {version} with fsync and full_page_writes off, both servers on this machine, {cores} cores, \
+        "PostgreSQL {version} with fsync and full_page_writes {disk}, both servers on this machine, {cores} cores, \
          driftless: {program}.\n"
     )
 }
