@@ -182,7 +182,10 @@ async fn sessions_ended(desk: &Desk, at: Moment, side: Side, all: bool) -> Resul
     );
     let ended_sessions = desk.database(side).value(&sql).await;
     let ended = running.end().await?;
-    Ok((ended, there && ended_sessions.as_deref() != Some("0")))
+    let some = ended_sessions.as_deref() != Some("0");
+    // A single one may be one that nobody uses.
+    let fired = there && some && (!all || ended.noticed());
+    Ok((ended, fired))
 }
 
 /// What the proxies do, counted from the start of the program.
