@@ -90,6 +90,8 @@ struct Line {
     passed: u64,
     fired: bool,
     swallowing: bool,
+    /// Bytes that arrived late.
+    late: u64,
     traffic: Traffic,
 }
 
@@ -138,11 +140,16 @@ impl Line {
                     Passage::Through(Duration::ZERO)
                 }
             }
-            Some(Fault::Delay(way, delay)) if way == direction => {
-                self.fired = true;
-                Passage::Through(delay)
-            }
+            Some(Fault::Delay(way, delay)) if way == direction => Passage::Through(delay),
             _ => Passage::Through(Duration::ZERO),
+        }
+    }
+
+    /// Bytes have arrived behind a delay: only now it has happened.
+    fn arrived_late(&mut self, bytes: usize) {
+        if matches!(self.fault, Some(Fault::Delay(..))) {
+            self.fired = true;
+            self.late += bytes as u64;
         }
     }
 
@@ -246,6 +253,12 @@ impl FaultProxy {
         self.shared.line().fired
     }
 
+    /// How many bytes an armed delay has held up, and let arrive.
+    #[must_use]
+    pub fn late(&self) -> u64 {
+        self.shared.line().late
+    }
+
     /// Lets everything pass again. What was swallowed stays lost: connections that lost bytes are cut.
     ///
     /// # Panics
@@ -336,6 +349,9 @@ async fn pump(
             Passage::Through(delay) => {
                 sleep(delay).await;
                 to.write_all(&buffer[..count]).await?;
+                if !delay.is_zero() {
+                    shared.line().arrived_late(count);
+                }
             }
             Passage::Swallowed => {}
             Passage::CutAfter(room) => {
@@ -396,6 +412,20 @@ mod tests {
         );
         assert_eq!(line.admit(Direction::ToClient, 4, &[]), Passage::Swallowed);
         assert_eq!(line.admit(Direction::ToServer, 4, &[]), Passage::Swallowed);
+    }
+
+    #[test]
+    fn a_delay_has_happened_when_bytes_arrived_late() {
+        let delay = Duration::from_millis(3);
+        let mut line = armed(Fault::Delay(Direction::ToServer, delay));
+        assert_eq!(line.admit(Direction::ToServer, 7, &[]), Passage::Through(delay));
+        assert!(!line.fired);
+        line.arrived_late(7);
+        assert!(line.fired);
+        assert_eq!(line.late, 7);
+        line.replace(None);
+        line.arrived_late(7);
+        assert!(!line.fired && line.late == 0);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use driftless_core::code::Exit;
 use driftless_testkit::{FaultProxy, Server, TestDatabase, workload};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -14,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::choice::{Choice, Moment, Side};
 use super::ground::{Ground, PASSWORD, ROLE};
+use super::motion::Motion;
 
 /// No load takes longer, however it is disturbed: whoever does hangs.
 const LONGEST: Duration = Duration::from_secs(240);
@@ -36,6 +38,8 @@ pub(super) struct Desk {
     proxies: [FaultProxy; 2],
     pub(super) source: TestDatabase,
     pub(super) target: TestDatabase,
+    /// Who writes into the source meanwhile.
+    pub(super) motion: Motion,
     dir: TempDir,
     program: PathBuf,
 }
@@ -88,6 +92,7 @@ impl Desk {
             proxies,
             source,
             target,
+            motion: Motion::none(),
             dir,
             program: ground.program.clone(),
         })
@@ -106,6 +111,7 @@ impl Desk {
 
     /// Loads, from the beginning if a load is done already.
     pub(super) async fn load(&self, crash: Option<&str>) -> Result<Running, String> {
+        self.motion.load_begins();
         if workload::is_done(&self.target).await {
             let times = crash.map(|point| match point {
                 // Deleting what was loaded passes them, too.
@@ -256,5 +262,10 @@ impl Ended {
     /// Whether it went on by itself after connections were lost.
     pub(super) fn went_on(&self) -> bool {
         self.said.contains("going on by itself")
+    }
+
+    /// Whether it met a lost connection: it went on, or gave up for a server.
+    pub(super) fn noticed(&self) -> bool {
+        self.went_on() || self.code() == Some(Exit::Server as i32)
     }
 }

@@ -1,9 +1,12 @@
 //! A pipeline held: state made, lease taken and beating, execution begun.
 
+use std::time::Duration;
+
 use driftless_core::code::{self, Code, Exit};
 use driftless_core::plan::aside::Silencing;
 use driftless_pg::{Pool, Session, Transaction};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::prepare::Prepared;
 use crate::crash;
@@ -12,6 +15,10 @@ use crate::preflight::replica_role;
 use crate::store::execution;
 use crate::store::lease::{BEAT, Lease};
 use crate::store::{Store, schema};
+
+/// How long somebody who wants to leave waits for the end to be told, which a silent server never takes: with the time for
+/// putting back the process ends within five seconds.
+const LEAVING: Duration = Duration::from_millis(800);
 
 /// A held pipeline.
 #[derive(Debug)]
@@ -95,11 +102,10 @@ impl Held {
         self.stop.cancel();
         let beaten = self.beating.await;
         // The session may still be in the middle of what was dropped: a fresh statement settles it, or it is gone.
+        let leaves = matches!(&done, Err(error) if error.exit() == Exit::Interrupted);
         let (state, error) = match &done {
             Ok(_) => ("done", None),
-            Err(error) if error.exit() == Exit::Interrupted => {
-                ("interrupted", Some((error.code(), error.to_string())))
-            }
+            Err(error) if leaves => ("interrupted", Some((error.code(), error.to_string()))),
             Err(error) => ("failed", Some((error.code(), error.to_string()))),
         };
         let (control, beaten) = beaten.map_or((None, Ok(())), |(control, beaten)| (Some(control), beaten));
@@ -116,18 +122,25 @@ impl Held {
             error,
         };
         let lost = |told: &Result<()>| matches!(told, Err(error) if error.code() == code::LEASE_LOST);
-        let mut told = match &control {
-            Some(control) => ending.tell(control).await,
-            None => Err(EngineError::new(code::INTERNAL, "heartbeat", "it broke off")),
+        let telling = async {
+            let told = match &control {
+                Some(control) => ending.tell(control).await,
+                None => Err(EngineError::new(code::INTERNAL, "heartbeat", "it broke off")),
+            };
+            // What was done stands, whether or not its end can be told: a lost session is no reason to call it failed. Where
+            // nobody answers any more, the next start finds the execution without a holder and closes it.
+            if told.is_err()
+                && !lost(&told)
+                && let Ok(fresh) = self.target.session("control").await
+            {
+                return ending.tell(&fresh).await;
+            }
+            told
         };
-        // What was done stands, whether or not its end can be told: a lost session is no reason to call it failed. Where
-        // nobody answers any more, the next start finds the execution without a holder and closes it.
-        if told.is_err()
-            && !lost(&told)
-            && let Ok(fresh) = self.target.session("control").await
-        {
-            told = ending.tell(&fresh).await;
-        }
+        let told = match leaves {
+            true => timeout(LEAVING, telling).await.unwrap_or(Ok(())),
+            false => telling.await,
+        };
         match (done, told) {
             // Whoever takes over ends the sessions of the former holder, which to it looks like a server that was lost.
             (Err(error), Err(taken)) if error.connection_comes_back() && taken.code() == code::LEASE_LOST => {
@@ -177,8 +190,14 @@ async fn beat(
             () = stop.cancelled() => return (control, Ok(())),
             () = tokio::time::sleep(BEAT) => {}
         }
+        let beaten = tokio::select! {
+            biased;
+            // A server that is silent keeps nobody.
+            () = stop.cancelled() => return (control, Ok(())),
+            beaten = lease.beat(&control) => beaten,
+        };
         // A beat that fails is not the end: every transaction checks the lease by itself.
-        if let Err(error) = lease.beat(&control).await
+        if let Err(error) = beaten
             && error.code() == code::LEASE_LOST
         {
             return (control, Err(error));

@@ -327,7 +327,8 @@ pub fn begun_plan(prepared: &Prepared) -> Plan {
 /// Most sessions that build indexes side by side.
 pub const BUILDERS: usize = 4;
 
-/// How long an interrupted run may put things back, counted from when it broke off: it ends within five seconds.
+/// How long an interrupted run may put things back, counted from when it broke off: it ends within five seconds, also where
+/// the target is silent.
 pub const INTERRUPTED_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long servers have to take requests to stop.
@@ -353,7 +354,15 @@ pub async fn put_back(
     }
     let limit =
         (error.exit() == Exit::Interrupted).then(|| INTERRUPTED_LIMIT.saturating_sub(broken_off.elapsed()));
-    let aside = match restore_within(prepared, held, limit).await {
+    let restoring = restore_within(prepared, held, limit);
+    let restored = match limit {
+        // What stops it, and counts what is left, is answered at once or never.
+        Some(limit) => tokio::time::timeout(limit + CANCEL_LIMIT, restoring)
+            .await
+            .unwrap_or_else(|_| Err(unanswered())),
+        None => restoring.await,
+    };
+    let aside = match restored {
         Ok(0) => return,
         Ok(left) => format!("{left} constraint(s), index(es), trigger(s) or setting(s) are still set aside"),
         Err(error) => format!("what was set aside could not be put back ({error})"),
@@ -362,6 +371,11 @@ pub async fn put_back(
         "{aside}: `driftless migrate` continues and puts them back at its end, `driftless migrate --abandon` puts them back now"
     );
     events.send(Event::Note(note)).ok();
+}
+
+/// The error of somebody who leaves before a silent target has answered.
+fn unanswered() -> EngineError {
+    EngineError::new(code::SERVER_UNREACHABLE, "target", "it does not answer")
 }
 
 /// Restores within a limit; how much is still aside.

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -18,7 +18,8 @@ const RETRY: Duration = Duration::from_millis(50);
 /// An application that goes on writing, through restarts of its server.
 pub struct Application {
     ended: Arc<AtomicBool>,
-    writing: JoinHandle<u64>,
+    changes: Arc<AtomicU64>,
+    writing: JoinHandle<()>,
 }
 
 impl Application {
@@ -26,8 +27,21 @@ impl Application {
     #[must_use]
     pub fn start(rows: u64, source: &TestDatabase, seed: u64) -> Application {
         let ended = Arc::new(AtomicBool::new(false));
-        let writing = tokio::spawn(write(source.url(), rows, seed, Arc::clone(&ended)));
-        Application { ended, writing }
+        let changes = Arc::new(AtomicU64::new(0));
+        let random = Random::from_seed(seed);
+        let counted = (Arc::clone(&ended), Arc::clone(&changes));
+        let writing = tokio::spawn(write(source.url(), rows, random, counted));
+        Application {
+            ended,
+            changes,
+            writing,
+        }
+    }
+
+    /// How many transactions it has committed so far.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
     }
 
     /// Ends; how many transactions it committed.
@@ -37,17 +51,22 @@ impl Application {
     /// It committed none, or the server refused one.
     pub async fn end(self) -> u64 {
         self.ended.store(true, Ordering::SeqCst);
-        let changes = self.writing.await.expect("the application goes on to its end");
+        self.writing.await.expect("the application goes on to its end");
+        let changes = self.changes.load(Ordering::SeqCst);
         assert!(changes > 0, "the source never changed");
         changes
     }
 }
 
-async fn write(url: String, rows: u64, seed: u64, ended: Arc<AtomicBool>) -> u64 {
-    let mut random = Random::from_seed(seed);
+async fn write(
+    url: String,
+    rows: u64,
+    mut random: Random,
+    (ended, changes): (Arc<AtomicBool>, Arc<AtomicU64>),
+) {
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut client, mut changes) = (None, 0);
+    let mut client = None;
     while !ended.load(Ordering::SeqCst) {
         pace.tick().await;
         let Some(connected) = &client else {
@@ -56,7 +75,7 @@ async fn write(url: String, rows: u64, seed: u64, ended: Arc<AtomicBool>) -> u64
         };
         let sql = change(rows, &mut random);
         match connected.batch_execute(&sql).await {
-            Ok(()) => changes += 1,
+            Ok(()) => drop(changes.fetch_add(1, Ordering::SeqCst)),
             Err(error) => match error.as_db_error() {
                 // The server ends the session.
                 Some(refused) if !refused.code().code().starts_with("57P") => {
@@ -66,7 +85,6 @@ async fn write(url: String, rows: u64, seed: u64, ended: Arc<AtomicBool>) -> u64
             },
         }
     }
-    changes
 }
 
 async fn connect(url: &str) -> Option<Client> {

@@ -12,6 +12,7 @@ use driftless_testkit::{Random, pg_dump_schema_without};
 use crate::desk::{Desk, end, program};
 
 mod identities;
+mod told;
 
 async fn desk(hint: &str) -> Desk {
     let desk = Desk::bare(hint).await;

@@ -11,6 +11,7 @@ mod migration;
 mod records;
 mod exports;
 mod signals;
+mod silent;
 mod killed;
 mod demo;
 mod messages;
