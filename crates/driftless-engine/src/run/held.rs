@@ -1,14 +1,18 @@
 //! A pipeline held: state made, lease taken and beating, execution begun.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use driftless_core::code::{self, Code, Exit};
 use driftless_core::plan::aside::Silencing;
 use driftless_pg::{Pool, Session, Transaction};
+use tokio::sync::mpsc::WeakUnboundedSender;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::Events;
 use super::prepare::Prepared;
+use super::report::Event;
 use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::preflight::replica_role;
@@ -19,6 +23,12 @@ use crate::store::{Store, schema};
 /// How long somebody who wants to leave waits for the end to be told, which a silent server never takes: with the time for
 /// putting back the process ends within five seconds.
 const LEAVING: Duration = Duration::from_millis(800);
+
+/// After how long a target that does not answer a heartbeat is told of: three of them.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// Who is told of a silent target, if anybody is. Keeps no channel open.
+type Hearing = Arc<OnceLock<WeakUnboundedSender<Event>>>;
 
 /// A held pipeline.
 #[derive(Debug)]
@@ -35,6 +45,7 @@ pub struct Held {
     target: Pool,
     beating: JoinHandle<(Session, Result<()>)>,
     stop: tokio_util::sync::CancellationToken,
+    hearing: Hearing,
 }
 
 impl Held {
@@ -84,7 +95,8 @@ impl Held {
             execution::begin(&session, &prepared.store, command, lease.epoch())
         )?;
         let stop = tokio_util::sync::CancellationToken::new();
-        let beating = tokio::spawn(beat(control, lease.clone(), stop.clone()));
+        let hearing = Hearing::default();
+        let beating = tokio::spawn(beat(control, lease.clone(), stop.clone(), hearing.clone()));
         Ok(Held {
             session,
             lease,
@@ -94,7 +106,13 @@ impl Held {
             target: prepared.target.clone(),
             beating,
             stop,
+            hearing,
         })
+    }
+
+    /// Has somebody told when the target is silent.
+    pub fn tells(&self, events: &Events) {
+        self.hearing.set(events.downgrade()).ok();
     }
 
     /// Ends the execution as it came out, and gives the lease back.
@@ -183,6 +201,7 @@ async fn beat(
     control: Session,
     lease: Lease,
     stop: tokio_util::sync::CancellationToken,
+    hearing: Hearing,
 ) -> (Session, Result<()>) {
     loop {
         tokio::select! {
@@ -194,7 +213,7 @@ async fn beat(
             biased;
             // A server that is silent keeps nobody.
             () = stop.cancelled() => return (control, Ok(())),
-            beaten = lease.beat(&control) => beaten,
+            beaten = telling(lease.beat(&control), &hearing) => beaten,
         };
         // A beat that fails is not the end: every transaction checks the lease by itself.
         if let Err(error) = beaten
@@ -203,6 +222,28 @@ async fn beat(
             return (control, Err(error));
         }
     }
+}
+
+/// Waits for the answer to a heartbeat, and tells where it does not come: whatever else waits for the target waits as long.
+async fn telling(answer: impl Future<Output = Result<()>>, hearing: &Hearing) -> Result<()> {
+    let tell = |note: &str| {
+        if let Some(events) = hearing.get().and_then(WeakUnboundedSender::upgrade) {
+            events.send(Event::Note(note.to_owned())).ok();
+        }
+    };
+    tokio::pin!(answer);
+    if let Ok(answered) = timeout(SILENCE, &mut answer).await {
+        return answered;
+    }
+    tell(
+        "the target has not answered for 15 s, and this run waits for it; Ctrl-C ends it within five seconds, and the same \
+         command goes on from there",
+    );
+    let answered = answer.await;
+    if answered.is_ok() {
+        tell("the target answers again");
+    }
+    answered
 }
 
 /// What a holder calls itself: process and command.

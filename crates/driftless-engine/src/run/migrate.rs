@@ -101,6 +101,7 @@ async fn attempt(
     let mut held = stop
         .or(Held::take_after(&prepared, "migrate", persistence.former()))
         .await?;
+    held.tells(events);
     let execution = held.execution;
     let resumed = !agenda.resumed.is_empty();
     events.send(Event::Started { execution, resumed }).ok();

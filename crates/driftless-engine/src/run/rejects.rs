@@ -107,6 +107,7 @@ async fn carry_out(
     stop: &Stop,
 ) -> Result<RetryReport> {
     let mut held = stop.or(Held::take(prepared, "rejects retry")).await?;
+    held.tells(events);
     events
         .send(Event::Started {
             execution: held.execution,

@@ -42,6 +42,7 @@ pub async fn restart(spec: &Spec, only: &[String], events: &Events) -> Result<Ve
     let prepared = prepare_past_the_dead(spec).await?;
     let plans = doomed(&prepared, only)?;
     let mut held = Held::take(&prepared, "migrate --restart").await?;
+    held.tells(events);
     events
         .send(Event::Step {
             step: "deleting what was loaded".to_owned(),
@@ -154,6 +155,7 @@ pub async fn abandon(spec: &Spec, events: &Events) -> Result<AbandonReport> {
         ));
     }
     let mut held = Held::take(&prepared, "migrate --abandon").await?;
+    held.tells(events);
     events
         .send(Event::Step {
             step: "putting set-aside DDL back".to_owned(),
