@@ -25,6 +25,7 @@ pub const POINTS: &[&str] = &[
     "mended",
     "keys-restored",
     "references-proven",
+    "attached",
     "all-restored",
     "before-done",
     "done",

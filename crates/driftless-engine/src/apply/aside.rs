@@ -34,6 +34,7 @@ pub use removal::set_aside;
 pub(super) use workers::{allow, workers};
 
 use crate::apply::guarded;
+use crate::crash;
 use crate::error::{EngineError, Result};
 use crate::preflight::busy;
 use crate::store::aside::{AsideRecord, AsideState, Scope, list};
@@ -270,6 +271,9 @@ pub(super) async fn put_back_mending(
             work.pending = records.into_iter().zip(presence).collect();
             build::run(sessions, scope, &mut work, mending).await?;
             attach::run(sessions, scope, &mut work).await?;
+        }
+        if part == Part::All {
+            crash::point("attached");
         }
         validate::run(sessions, scope, &mut work).await?;
         recorded.note(&work);

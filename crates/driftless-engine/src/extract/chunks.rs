@@ -15,8 +15,8 @@ const UNIT_BYTES: i64 = 8 << 20;
 /// dozen round trips, and lanes that run empty and fill again) stays a small part, on far servers too.
 const MOST_UNITS: i64 = 8;
 
-/// What is left is shared out so that each chunk gets this part of it, and the last ones are small: lanes end together.
-/// "Guided self-scheduling" (Polychronopoulos and Kuck, 1987).
+/// What is left is shared out so that each chunk gets this part of it, or a lane's share where there are more lanes, and the last ones
+/// are small: lanes end together. "Guided self-scheduling" (Polychronopoulos and Kuck, 1987).
 const SHARES: i64 = 4;
 
 /// So that a petabyte still has a bounded list.
@@ -26,7 +26,12 @@ const MOST_CHUNKS: i64 = 10_000;
 const CHUNKS: &str = "DRIFTLESS_CHUNKS";
 
 /// Cuts an entity. What the session sees need not be what is read later: the first chunk and the last are open.
-pub async fn cut(session: &Session, plan: &EntityPlan, from: Option<&Relation>) -> Result<Vec<Chunk>> {
+pub async fn cut(
+    session: &Session,
+    plan: &EntityPlan,
+    from: Option<&Relation>,
+    lanes: usize,
+) -> Result<Vec<Chunk>> {
     let bytes = from.map_or(0, |relation| relation.bytes);
     let wished = std::env::var(CHUNKS).ok().and_then(|number| number.parse().ok());
     let wished = wished.map(|number: i64| number.clamp(1, MOST_CHUNKS));
@@ -38,19 +43,23 @@ pub async fn cut(session: &Session, plan: &EntityPlan, from: Option<&Relation>) 
         Chunking::Uuid(_) if units > 1 => uuids(units),
         Chunking::Integer(_) | Chunking::Uuid(_) => Vec::new(),
     };
-    let bounds = if wished.is_some() { bounds } else { grouped(bounds) };
+    let bounds = if wished.is_some() {
+        bounds
+    } else {
+        grouped(bounds, SHARES.max(lanes as i64))
+    };
     Ok(between(&bounds))
 }
 
 /// Of the bounds between units those between chunks.
-fn grouped(bounds: Vec<String>) -> Vec<String> {
+fn grouped(bounds: Vec<String>, shares: i64) -> Vec<String> {
     let units = bounds.len() as i64 + 1;
     let mut next = 0;
     let mut kept = Vec::new();
     for (number, bound) in (1..).zip(bounds) {
         if next == 0 {
             let left = units - (number - 1);
-            next = (left / SHARES).clamp(1, MOST_UNITS);
+            next = (left / shares).clamp(1, MOST_UNITS);
         }
         next -= 1;
         if next == 0 {
@@ -133,7 +142,7 @@ mod tests {
     #[test]
     fn chunks_begin_large_and_end_small() {
         let sizes = |units: i64| {
-            let bounds = grouped((1..units).map(|number| number.to_string()).collect());
+            let bounds = grouped((1..units).map(|number| number.to_string()).collect(), SHARES);
             let mut at = 0;
             let ends = bounds.iter().map(|bound| bound.parse().unwrap()).chain([units]);
             ends.map(|end: i64| end - std::mem::replace(&mut at, end))

@@ -10,9 +10,6 @@ use super::prepare::{Prepared, endpoints, prepare_to_run};
 use crate::error::Result;
 use crate::store::{Store, lease};
 
-/// The session of the source by which tables are cut.
-const ASKING: [&str; 1] = ["estimates"];
-
 /// Sessions of the target that a run takes first.
 const HOLDING: [&str; 2] = ["control", "run"];
 
@@ -24,9 +21,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// As [`prepare`].
 pub(super) async fn prepare_past_the_dead(spec: &Spec) -> Result<Prepared> {
+    prepare_ahead(spec, &[]).await
+}
+
+/// The same, where sessions of the source will be wanted for these purposes.
+///
+/// # Errors
+/// As [`prepare`].
+pub(super) async fn prepare_ahead(spec: &Spec, of_source: &[&'static str]) -> Result<Prepared> {
     // Both are large, and a run holds them beside much else.
     tokio::select! {
-        prepared = Box::pin(prepare_to_run(spec, [&ASKING, &HOLDING])) => prepared,
+        prepared = Box::pin(prepare_to_run(spec, [of_source, &HOLDING])) => prepared,
         never = Box::pin(end_the_dead(spec)) => match never {},
     }
 }

@@ -44,7 +44,8 @@ pub struct Held {
     store: Store,
     target: Pool,
     beating: JoinHandle<(Session, Result<()>)>,
-    stop: tokio_util::sync::CancellationToken,
+    /// Ends the heartbeats, whatever becomes of the value.
+    stop: tokio_util::sync::DropGuard,
     hearing: Hearing,
 }
 
@@ -105,7 +106,7 @@ impl Held {
             store: prepared.store.clone(),
             target: prepared.target.clone(),
             beating,
-            stop,
+            stop: stop.drop_guard(),
             hearing,
         })
     }
@@ -117,7 +118,7 @@ impl Held {
 
     /// Ends the execution as it came out, and gives the lease back.
     pub async fn end<T>(self, done: Result<T>) -> Result<T> {
-        self.stop.cancel();
+        drop(self.stop);
         let beaten = self.beating.await;
         // The session may still be in the middle of what was dropped: a fresh statement settles it, or it is gone.
         let leaves = matches!(&done, Err(error) if error.exit() == Exit::Interrupted);
@@ -236,8 +237,8 @@ async fn telling(answer: impl Future<Output = Result<()>>, hearing: &Hearing) ->
         return answered;
     }
     tell(
-        "the target has not answered for 15 s, and this run waits for it; Ctrl-C ends it within five seconds, and the same \
-         command goes on from there",
+        "the target has not answered for 15 s, and this run waits for it; Ctrl-C ends it (twice, where it is putting things \
+         back after an error), and the same command goes on from there",
     );
     let answered = answer.await;
     if answered.is_ok() {

@@ -18,7 +18,7 @@ use futures_util::future::try_join_all;
 use tokio::time::timeout;
 
 use super::agenda::Agenda;
-use super::dead::prepare_past_the_dead;
+use super::dead::prepare_ahead;
 use super::decided;
 use super::halt::stuck;
 use super::held::Held;
@@ -57,6 +57,9 @@ use crate::store::lease::Lease;
 /// How long the rehearsal waits for a lock on a target table.
 const REHEARSAL_LOCK: Duration = Duration::from_secs(3);
 
+/// The session of the source by which tables are cut.
+const CUTTING: [&str; 1] = ["estimates"];
+
 /// Loads, or goes on loading, the entities named, or all. Where connections are lost it goes on by itself, as the next start
 /// would.
 pub async fn migrate(spec: &Spec, only: &[String], events: &Events, stop: &Stop) -> Result<MigrateReport> {
@@ -83,9 +86,9 @@ async fn attempt(
     stop: &Stop,
     persistence: &mut Persistence,
 ) -> Result<MigrateReport> {
-    let mut prepared = stop.or(prepare_past_the_dead(spec)).await?;
+    let mut prepared = stop.or(prepare_ahead(spec, &CUTTING)).await?;
     if rejects::prove_left(&prepared, events, stop).await? {
-        prepared = stop.or(prepare_past_the_dead(spec)).await?;
+        prepared = stop.or(prepare_ahead(spec, &CUTTING)).await?;
     }
     for finding in &prepared.findings {
         events.send(Event::Note(finding.to_string())).ok();
@@ -176,7 +179,7 @@ fn open_ahead(prepared: &Prepared) {
 
 /// How many lanes work: each holds one session with the source and three with the target, of which one only writes when the other
 /// waits.
-fn lane_count(plan: &Plan) -> usize {
+pub(super) fn lane_count(plan: &Plan) -> usize {
     plan.source_connections.min(plan.target_connections / 2).max(1)
 }
 
@@ -361,8 +364,9 @@ impl<'r> Run<'r> {
     /// The chunks of what begins.
     async fn cut(&self) -> Result<Vec<(&'r EntityPlan, Vec<chunk::Chunk>)>> {
         let session = self.prepared.source.session("estimates").await?;
+        let lanes = lane_count(&self.prepared.plan);
         let cutting = self.agenda.new.iter().map(async |plan| {
-            let chunks = chunks::cut(&session, plan, self.prepared.origin(plan)).await?;
+            let chunks = chunks::cut(&session, plan, self.prepared.origin(plan), lanes).await?;
             Ok((*plan, chunks))
         });
         try_join_all(cutting).await

@@ -113,18 +113,20 @@ impl Persistence {
         if [code::PIPELINE_HELD, code::LEASE_LOST].contains(&error.code()) {
             return;
         }
-        let work = async {
-            let held = Held::take_after(&left.prepared, "migrate", Some(left.epoch)).await?;
-            settle::put_back(&left.prepared, &held, (error, Instant::now()), events).await;
-            held.end(Err::<(), _>(interrupted())).await
-        };
-        let tried = if error.exit() == Exit::Interrupted {
-            tokio::time::timeout(settle::INTERRUPTED_LIMIT, work).await
+        let begin = Instant::now();
+        let taking = Held::take_after(&left.prepared, "migrate", Some(left.epoch));
+        let taken = if error.exit() == Exit::Interrupted {
+            tokio::time::timeout(settle::INTERRUPTED_LIMIT, taking).await
         } else {
-            Ok(work.await)
+            Ok(taking.await)
         };
-        let was_held = |error: &EngineError| error.exit() == Exit::Interrupted;
-        if !tried.is_ok_and(|tried| tried.as_ref().is_err_and(was_held)) {
+        let mut is_done = false;
+        if let Ok(Ok(held)) = taken {
+            settle::put_back(&left.prepared, &held, (error, begin), events).await;
+            let ended = held.end(Err::<(), _>(interrupted())).await;
+            is_done = ended.is_err_and(|error| error.exit() == Exit::Interrupted);
+        }
+        if !is_done {
             let note = "the target cannot be reached: constraints, indexes, triggers and settings that are set aside stay so until \
                         `driftless migrate` continues, or `driftless migrate --abandon` puts them back";
             events.send(Event::Note(note.to_owned())).ok();

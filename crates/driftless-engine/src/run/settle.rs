@@ -354,15 +354,8 @@ pub async fn put_back(
     }
     let limit =
         (error.exit() == Exit::Interrupted).then(|| INTERRUPTED_LIMIT.saturating_sub(broken_off.elapsed()));
-    let restoring = restore_within(prepared, held, limit);
-    let restored = match limit {
-        // What stops it, and counts what is left, is answered at once or never.
-        Some(limit) => tokio::time::timeout(limit + CANCEL_LIMIT, restoring)
-            .await
-            .unwrap_or_else(|_| Err(unanswered())),
-        None => restoring.await,
-    };
-    let aside = match restored {
+    let until = limit.map(|limit| tokio::time::Instant::now() + limit);
+    let aside = match restore_until(prepared, held, until).await {
         Ok(0) => return,
         Ok(left) => format!("{left} constraint(s), index(es), trigger(s) or setting(s) are still set aside"),
         Err(error) => format!("what was set aside could not be put back ({error})"),
@@ -373,44 +366,62 @@ pub async fn put_back(
     events.send(Event::Note(note)).ok();
 }
 
-/// The error of somebody who leaves before a silent target has answered.
-fn unanswered() -> EngineError {
-    EngineError::new(code::SERVER_UNREACHABLE, "target", "it does not answer")
+/// Does it, until then at most; nothing where there was no time for it.
+async fn by<T>(until: Option<tokio::time::Instant>, work: impl Future<Output = T>) -> Option<T> {
+    match until {
+        Some(until) => tokio::time::timeout_at(until, work).await.ok(),
+        None => Some(work.await),
+    }
 }
 
-/// Restores within a limit; how much is still aside.
-async fn restore_within(prepared: &Prepared, held: &Held, limit: Option<Duration>) -> Result<usize> {
+/// The error of somebody who leaves before the target has answered.
+fn unanswered() -> EngineError {
+    EngineError::new(code::SERVER_UNREACHABLE, "target", "it did not answer in time")
+}
+
+/// Restores as far as there is time for it; how much is still aside.
+async fn restore_until(
+    prepared: &Prepared,
+    held: &Held,
+    until: Option<tokio::time::Instant>,
+) -> Result<usize> {
+    let guard = held.lease.guard();
+    let opened = by(until, opened(prepared, held)).await.ok_or_else(unanswered)?;
+    let Some((control, mut sessions)) = opened? else {
+        return Ok(0);
+    };
+    let scope = Scope {
+        store: &prepared.store,
+        execution: held.execution,
+        guard: &guard,
+        silencing: prepared.silencing,
+        triggers: Triggers::SetAside,
+        spared: &[],
+    };
+    let cancellers: Vec<_> = sessions.iter().map(Session::canceller).collect();
+    match by(until, restore(&mut sessions, &scope, Part::All)).await {
+        Some(restored) => drop(restored?),
+        // Else the server goes on, and keeps the locks of that.
+        None => cancel(&cancellers).await,
+    }
+    let counted = by(
+        until.map(|until| until + CANCEL_LIMIT),
+        aside::outstanding(&control, &prepared.store),
+    );
+    Ok(counted.await.ok_or_else(unanswered)??.len())
+}
+
+/// The sessions for putting back; none where nothing is aside.
+async fn opened(prepared: &Prepared, held: &Held) -> Result<Option<(Session, Vec<Session>)>> {
     let control = prepared.target.session("restore").await?;
-    let silencing = prepared.silencing;
     let (left, owed) = tokio::try_join!(
         aside::outstanding(&control, &prepared.store),
         aside::reload_owed(&control, &prepared.store)
     )?;
     if left.is_empty() && !owed {
-        return Ok(0);
+        return Ok(None);
     }
-    let guard = held.lease.guard();
-    let scope = Scope {
-        store: &prepared.store,
-        execution: held.execution,
-        guard: &guard,
-        silencing,
-        triggers: Triggers::SetAside,
-        spared: &[],
-    };
-    let mut sessions = Vec::new();
-    for _ in 0..prepared.plan.target_connections.clamp(1, BUILDERS) {
-        sessions.push(lane::writer(&prepared.target, &held.lease, silencing).await?);
-    }
-    let cancellers: Vec<_> = sessions.iter().map(Session::canceller).collect();
-    let work = restore(&mut sessions, &scope, Part::All);
-    match limit {
-        None => drop(work.await?),
-        Some(limit) => {
-            if tokio::time::timeout(limit, work).await.is_err() {
-                cancel(&cancellers).await;
-            }
-        }
-    }
-    Ok(aside::outstanding(&control, &prepared.store).await?.len())
+    let count = prepared.plan.target_connections.clamp(1, BUILDERS);
+    let writers = (0..count).map(|_| lane::writer(&prepared.target, &held.lease, prepared.silencing));
+    Ok(Some((control, try_join_all(writers).await?)))
 }

@@ -6,6 +6,7 @@ use driftless_core::plan::aside::{AsideItem, Silencing};
 use driftless_core::plan::{EntityPlan, Evaluation};
 use driftless_pg::Session;
 
+use super::migrate::lane_count;
 use super::prepare::Prepared;
 use super::report::{PlannedIndex, PlannedStatement};
 use crate::apply::{finish, natural, proof, write};
@@ -27,7 +28,13 @@ async fn next_chunk(
     (source, target): (&Session, &Session),
 ) -> Result<Option<(Chunk, usize)>> {
     if !has_begun(prepared, entity) {
-        let cut = chunks::cut(source, entity, prepared.origin(entity)).await?;
+        let cut = chunks::cut(
+            source,
+            entity,
+            prepared.origin(entity),
+            lane_count(&prepared.plan),
+        )
+        .await?;
         let number = cut.len();
         return Ok(cut.into_iter().next().map(|first| (first, number)));
     }

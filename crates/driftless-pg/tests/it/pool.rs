@@ -128,6 +128,18 @@ async fn sessions_ahead_begin_with_those_that_nobody_uses() {
         assert_eq!(one::<String>(session, "SHOW application_name").await, name);
     }
     assert_eq!(there(&watcher).await, 2);
+    // One that was ended meanwhile is no loss.
+    drop(again);
+    let end = format!("SELECT pg_terminate_backend({pid})");
+    watcher.batch(&end).await.unwrap();
+    wait_until("its end", async || there(&watcher).await == 1).await;
+    pool.open_ahead(["third"]);
+    let third = pool.session("third").await.unwrap();
+    assert_ne!(third.backend_pid(), pid);
+    assert_eq!(
+        one::<String>(&third, "SHOW application_name").await,
+        "driftless third"
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use driftless_core::name::{QualifiedName, quote_literal};
-use driftless_core::plan::aside::AsideItem;
+use driftless_core::plan::aside::{AsideItem, AsideKind};
 use driftless_pg::{Session, Transaction};
 
 use super::presence::{self, Presence};
@@ -61,8 +61,11 @@ pub(super) async fn unseen(
     work: &mut Work,
 ) -> Result<Option<Vec<Presence>>> {
     let (control, others) = sessions.split_first_mut().ok_or_else(super::no_session)?;
+    // An exclusion builds its index as it is added, which takes long and may be refused.
+    let is_quick =
+        |record: &AsideRecord| record.item.build.is_none() && record.item.kind != AsideKind::Exclusion;
     if let Some(other) = others.first_mut()
-        && records.iter().all(|record| record.item.build.is_none())
+        && records.iter().all(is_quick)
     {
         let absent: Vec<(AsideRecord, Presence)> = records
             .iter()
@@ -71,13 +74,12 @@ pub(super) async fn unseen(
         let order = order(absent.iter());
         // How large tables are is all that is left to know.
         let tables = tables(&order);
-        let (attached, looked) = tokio::join!(
+        let (attached, sizes) = tokio::join!(
             at_once(control, scope, &order, &tables),
-            presence::look(other, records)
+            presence::sizes(other, records)
         );
         if attached? {
-            let sizes = looked?.into_iter().map(Presence::size_alone);
-            work.pending = records.iter().cloned().zip(sizes).collect();
+            work.pending = records.iter().cloned().zip(sizes?).collect();
             return Ok(None);
         }
     }

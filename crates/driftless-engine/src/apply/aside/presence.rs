@@ -36,14 +36,6 @@ impl Presence {
             .is_some_and(|(definition, valid)| *valid && item.build.as_ref() == Some(definition))
     }
 
-    /// What is known beside that nothing was there.
-    pub(super) fn size_alone(self) -> Presence {
-        Presence {
-            table_size: self.table_size,
-            ..Presence::default()
-        }
-    }
-
     /// The statement that takes away what is there, if anything is.
     pub(super) fn removal(&self, item: &AsideItem) -> Option<String> {
         if self.has_constraint(item) {
@@ -77,6 +69,30 @@ pub(super) async fn look(session: &mut Session, records: &[AsideRecord]) -> Resu
     tx.rollback().await?;
     rows.iter().map(read).collect()
 }
+
+/// How large tables are, about: as they were sampled. Asks nothing that waits for a lock.
+pub(super) async fn sizes(session: &Session, records: &[AsideRecord]) -> Result<Vec<Presence>> {
+    let tables = || records.iter().map(|record| &record.item.table);
+    let schemas: Vec<&str> = tables().map(|table| table.schema.as_str()).collect();
+    let names: Vec<&str> = tables().map(|table| table.name.as_str()).collect();
+    let rows = session
+        .query(SIZES, &[Param::text_array(&schemas), Param::text_array(&names)])
+        .await?;
+    let size = |row: &Row| {
+        Ok(Presence {
+            table_size: row.get::<i64>(0)?.unsigned_abs(),
+            ..Presence::default()
+        })
+    };
+    rows.iter().map(size).collect()
+}
+
+const SIZES: &str = "
+    SELECT GREATEST(coalesce(t.relpages, 0), 0) * pg_catalog.current_setting('block_size')::pg_catalog.int8
+      FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (schema, tab, place)
+      LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
+      LEFT JOIN pg_catalog.pg_class t ON t.relnamespace = n.oid AND t.relname = w.tab
+     ORDER BY w.place";
 
 fn read(row: &Row) -> Result<Presence> {
     let constraint: Option<String> = row.get(0)?;
