@@ -2,11 +2,14 @@
 //! cast gives and can be turned back, and whatever a cast would lose is rejected without `lossy`, and cast with it.
 
 mod casts;
+mod catalog;
 mod generated;
 mod judge;
 mod lost;
+mod made;
 mod travel;
 mod values;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 

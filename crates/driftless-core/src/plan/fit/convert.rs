@@ -1,6 +1,6 @@
 //! Pairs that the target converts, with what shows that nothing is lost.
 
-use super::guard::read_whole;
+use super::guard::{no_object, read_whole};
 use super::same::{limit, padded};
 use super::{End, Fit, Misfit, Terms, cast, equal_print, fit, integer_width, is_characters, is_text};
 use crate::catalog::{Oid, TypeRef, builtin};
@@ -61,10 +61,12 @@ fn parsed(to: End<'_>) -> Result<Fit, Misfit> {
     if !names_an_object(to.data_type) {
         return Ok(cast(text, to, lossless));
     }
-    // What names none is written so, and the cast from text takes it for a name.
-    let exact = type_name(to.data_type);
+    // What names none is written so, and the cast from text to regclass takes it for a name.
+    let (exact, none) = (type_name(to.data_type), no_object(to.data_type));
     Ok(Fit::Cast {
-        value: format!("CASE {text} WHEN '-' THEN (0::pg_catalog.oid)::{exact} ELSE ({text})::{exact} END"),
+        value: format!(
+            "CASE {text} WHEN '{none}' THEN (0::pg_catalog.oid)::{exact} ELSE ({text})::{exact} END"
+        ),
         lossless,
         clock: None,
         check: None,

@@ -31,6 +31,9 @@ const NUMBER_TEXT: &str = r"([-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?)";
 /// A number where an object's name should stand: the target would take it for whatever object has it there.
 const OBJECT_NUMBER: &str = r#"(^|[{,])\s*"?[0-9]+"?\s*([,}]|$)"#;
 
+/// As [`OBJECT_NUMBER`], for operators: 0 is none of them, since `-` is one.
+const OPERATOR_NUMBER: &str = r#"(^|[{,])\s*"?0*[1-9][0-9]*"?\s*([,}]|$)"#;
+
 /// Types that are made of floats, built in or of extensions.
 const OF_FLOATS: [&str; 10] = [
     "point", "line", "lseg", "box", "path", "polygon", "circle", "cube", "vector", "halfvec",
@@ -64,7 +67,12 @@ pub(super) fn read_whole(to: End<'_>) -> Result<Option<String>, Misfit> {
         ));
     }
     if names_an_object(one) {
-        return Ok(Some(lacks(text, OBJECT_NUMBER)));
+        let number = if no_object(one) == "-" {
+            OBJECT_NUMBER
+        } else {
+            OPERATOR_NUMBER
+        };
+        return Ok(Some(lacks(text, number)));
     }
     let is_made_of_parts = is_own(to.data_type) && !matches!(one.kind, TypeKind::Base | TypeKind::Enum(_));
     if is_made_of_parts {
@@ -101,6 +109,15 @@ pub(super) fn read_whole(to: End<'_>) -> Result<Option<String>, Misfit> {
         _ if to.typmod >= 0 && to.data_type.is_builtin() => Some(equal_texts(text, to)),
         _ => None,
     })
+}
+
+/// How a type of names of objects writes that there is none.
+pub(super) fn no_object(one: &TypeRef) -> &'static str {
+    if one.name.name.starts_with("regoper") {
+        "0"
+    } else {
+        "-"
+    }
 }
 
 /// Whether a text of this type has a pattern to be held against, which an array of them has not.

@@ -224,6 +224,7 @@ fn padded_text_loses_blanks_only() {
         expect(from, "bpchar(5)", fits);
     }
     expect("text", "bpchar", "({x})::bpchar");
+    expect("char", "bpchar", "(({x})::text)::bpchar");
     expect("bpchar(3)", "text", "({x})::text");
     expect("bpchar(3)", "varchar(2)", "({x})::text | Characters(2)");
     expect("bpchar(3)", "public.few", "({x})::text | label of a b");
@@ -603,17 +604,27 @@ fn types_of_ones_own_go_by_their_names() {
 
 #[test]
 fn what_names_an_object_is_named_again() {
-    let regclass = TypeRef {
-        oid: 2205,
-        name: crate::name::QualifiedName::new("pg_catalog", "regclass"),
-        array_oid: 2210,
+    let named = |oid, name: &str| TypeRef {
+        oid,
+        name: crate::name::QualifiedName::new("pg_catalog", name),
         ..builtin::of(builtin::OID)
     };
-    let end = End {
-        data_type: &regclass,
+    let (text, class, operator) = (
+        builtin::of(builtin::TEXT),
+        named(2205, "regclass"),
+        named(2203, "regoper"),
+    );
+    let end = |data_type| End {
+        data_type,
         typmod: -1,
     };
-    assert_eq!(words(fit(end, end, PLAIN)), "({x})::regclass");
+    assert_eq!(words(fit(end(&class), end(&class), PLAIN)), "({x})::regclass");
+    // None is written `-`, but for operators, of which that is one.
+    let read = |to| words(fit(end(&text), end(to), LOSSY));
+    assert!(read(&class).starts_with("CASE ({x})::text WHEN '-' THEN "));
+    assert!(read(&operator).starts_with("CASE ({x})::text WHEN '0' THEN "));
+    let looked_at = words(fit(end(&text), end(&operator), PLAIN));
+    assert!(looked_at.contains("0*[1-9]"), "{looked_at}");
 }
 
 #[test]
