@@ -6,7 +6,7 @@ const BEGIN: &str = "<!-- types -->\n";
 /// What the page calls *texts*: the types that hold characters, where nearly everything is printed.
 const TEXTS: &str = "`text` `varchar` `varchar(5)`? `char(5)`? `bpchar` `name`? `citext` `few`? `many`? `code`? `short_code`?";
 /// What it calls *names of objects*.
-const OBJECTS: &str = "`regclass`? `regtype`? `regproc`? `regprocedure`? `regoper`? `regoperator`? `regrole`? `regnamespace`? \
+const OBJECTS: &str = "`regclass` `regtype`? `regproc`? `regprocedure`? `regoper`? `regoperator`? `regrole`? `regnamespace`? \
      `regcollation`? `regconfig`? `regdictionary`?";
 const END: &str = "<!-- end -->\n";
 
