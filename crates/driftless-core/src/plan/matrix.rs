@@ -5,8 +5,9 @@
 pub mod page;
 mod table;
 
-use super::fit::{End, Fit, Misfit, Terms, fit};
+use super::fit::{End, Fit, Misfit, Terms, fit, fit_of_text};
 use super::program::Check;
+use super::travel::names_an_object;
 use crate::catalog::{Field, Oid, TypeKind, TypeRef, builtin};
 use crate::code;
 use crate::name::QualifiedName;
@@ -183,7 +184,13 @@ fn decide(from: Type, to: Type, zone: Option<&str>, lossy: bool) -> Result<Fit, 
         same_interval: true,
         lossy,
     };
-    fit(end(&own, own_typmod), end(&wanted, wanted_typmod), terms)
+    let (from, to) = (end(&own, own_typmod), end(&wanted, wanted_typmod));
+    // The name of an object comes as text.
+    let is_name = |one: &TypeRef| names_an_object(one.element().unwrap_or(one));
+    if is_name(&own) && is_name(&wanted) && own == wanted {
+        return fit_of_text(from, to, terms);
+    }
+    fit(from, to, terms)
 }
 
 /// Whether every integer of the one is one of the other.

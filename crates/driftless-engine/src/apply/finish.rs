@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_core::catalog::Catalog;
 use driftless_core::name::{quote_ident, quote_literal};
 use driftless_core::plan::{EntityPlan, Mint};
-use driftless_pg::{PgError, Session};
+use driftless_pg::{Disposition, PgError, Session};
 use futures_util::future::{join_all, try_join_all};
 
 use super::aside::spread;
@@ -69,8 +69,20 @@ async fn at_once(session: &Session, statements: &[&String]) -> Result<()> {
     let all = std::iter::once(SKETCHED).chain(statements).chain([SAMPLED_WELL]);
     // All are heard to their end: of one that is refused the setting must not stay behind.
     let done = join_all(all.map(|statement| session.execute(statement, &[]))).await;
-    done.into_iter().collect::<Result<Vec<u64>, PgError>>()?;
+    done.into_iter().try_for_each(gathered)?;
     Ok(())
+}
+
+/// Lets pass what ANALYZE says of a value with which it cannot compute, as of a `numrange` that is wider than any double: such a
+/// table has no statistics, whoever gathers them, and is whole all the same.
+pub(super) fn gathered<T>(done: Result<T, PgError>) -> Result<(), PgError> {
+    match done {
+        Err(error) if error.disposition() == Disposition::Row => {
+            tracing::warn!(%error, "a table has no statistics");
+            Ok(())
+        }
+        done => done.map(|_| ()),
+    }
 }
 
 fn analysis(table: &str, columns: impl IntoIterator<Item = String>) -> String {

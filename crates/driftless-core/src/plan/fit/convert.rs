@@ -1,10 +1,10 @@
 //! Pairs that the target converts, with what shows that nothing is lost.
 
-use super::guard::read_whole;
+use super::guard::{no_object, read_whole};
 use super::same::{limit, padded};
 use super::{End, Fit, Misfit, Terms, cast, equal_print, fit, integer_width, is_characters, is_text};
 use crate::catalog::{Oid, TypeRef, builtin};
-use crate::plan::sql_type::{type_name, type_with_modifier};
+use crate::plan::sql_type::{numeric_modifier, second_digits, type_name, type_with_modifier};
 use crate::plan::travel::{is_citext, is_kin, names_an_object};
 
 /// The conversion, if there is one that means the same value.
@@ -61,10 +61,12 @@ fn parsed(to: End<'_>) -> Result<Fit, Misfit> {
     if !names_an_object(to.data_type) {
         return Ok(cast(text, to, lossless));
     }
-    // What names none is written so, and the cast from text takes it for a name.
-    let exact = type_name(to.data_type);
+    // What names none is written so, and the cast from text to regclass takes it for a name.
+    let (exact, none) = (type_name(to.data_type), no_object(to.data_type));
     Ok(Fit::Cast {
-        value: format!("CASE {text} WHEN '-' THEN (0::pg_catalog.oid)::{exact} ELSE ({text})::{exact} END"),
+        value: format!(
+            "CASE {text} WHEN '{none}' THEN (0::pg_catalog.oid)::{exact} ELSE ({text})::{exact} END"
+        ),
         lossless,
         clock: None,
         check: None,
@@ -127,6 +129,10 @@ fn printed_elements(to: End<'_>, wanted: &TypeRef) -> Fit {
     if wanted.oid == builtin::TEXT {
         return cast("{x}", to, None);
     }
+    // A label is one or none, and nothing is too long.
+    if wanted.labels().is_some() || is_citext(wanted) {
+        return cast(texts, to, None);
+    }
     let there = type_with_modifier(to.data_type, to.typmod);
     let back = format!("((({texts})::{there})::pg_catalog.text[]) IS NOT DISTINCT FROM {texts}");
     cast(texts, to, Some(back))
@@ -134,10 +140,7 @@ fn printed_elements(to: End<'_>, wanted: &TypeRef) -> Fit {
 
 /// Pairs of which only some values come back.
 fn is_reversible(source: Oid, target: Oid) -> bool {
-    matches!(
-        (source, target),
-        (builtin::INET, builtin::CIDR) | (builtin::MACADDR8, builtin::MACADDR)
-    )
+    (source, target) == (builtin::INET, builtin::CIDR)
 }
 
 fn is_number(one: &TypeRef) -> bool {
@@ -158,6 +161,9 @@ fn numbers(from: End<'_>, to: End<'_>) -> Option<Fit> {
         (builtin::FLOAT4, builtin::FLOAT8)
         | (builtin::INT2, builtin::FLOAT4 | builtin::FLOAT8)
         | (builtin::INT4, builtin::FLOAT8) => cast("{x}", to, None),
+        (builtin::NUMERIC, builtin::FLOAT4 | builtin::FLOAT8) if is_digits_of(from.typmod, target) => {
+            cast("{x}", to, None)
+        }
         (builtin::NUMERIC, builtin::FLOAT4 | builtin::FLOAT8) => {
             // The shortest text that stands for the float; its own cast to numeric rounds.
             let kept = format!("(({narrow})::pg_catalog.text)::pg_catalog.numeric");
@@ -165,6 +171,9 @@ fn numbers(from: End<'_>, to: End<'_>) -> Option<Fit> {
         }
         (builtin::FLOAT4 | builtin::FLOAT8, builtin::NUMERIC) => {
             let text = "({x})::pg_catalog.text";
+            if to.typmod < 0 {
+                return Some(cast(text, to, None));
+            }
             let value = format!("({text})::{}", type_with_modifier(to.data_type, to.typmod));
             let back = format!(
                 "({value})::{} IS NOT DISTINCT FROM ({{x}})",
@@ -172,7 +181,12 @@ fn numbers(from: End<'_>, to: End<'_>) -> Option<Fit> {
             );
             cast(text, to, Some(back))
         }
-        (_, builtin::NUMERIC) if integer_width(source).is_some() && to.typmod < 0 => cast("{x}", to, None),
+        // What is too large is refused; only before the point can an integer be rounded.
+        (_, builtin::NUMERIC)
+            if integer_width(source).is_some() && (to.typmod < 0 || numeric_modifier(to.typmod).1 >= 0) =>
+        {
+            cast("{x}", to, None)
+        }
         (builtin::NUMERIC, _) if integer_width(target).is_some() => cast("{x}", to, Some(back)),
         (_, builtin::NUMERIC) if integer_width(source).is_some() => cast("{x}", to, Some(back)),
         _ if float(source) && (float(target) || integer_width(target).is_some()) => {
@@ -185,6 +199,13 @@ fn numbers(from: End<'_>, to: End<'_>) -> Option<Fit> {
         }
         _ => return None,
     })
+}
+
+/// Whether a float holds all digits of a numeric with this modifier: as many decimal digits as C says that it keeps.
+fn is_digits_of(typmod: i32, float: Oid) -> bool {
+    let kept = if float == builtin::FLOAT4 { 6 } else { 15 };
+    let (precision, scale) = numeric_modifier(typmod);
+    typmod >= 0 && precision <= kept && (0..=precision).contains(&scale)
 }
 
 /// Whether the one is the multirange of the other, which then has one range, or none where that is empty.
@@ -206,22 +227,35 @@ fn others(from: End<'_>, to: End<'_>) -> Option<Fit> {
         | (builtin::JSONB, builtin::JSON)
         | (builtin::CIDR, builtin::INET)
         | (builtin::MACADDR, builtin::MACADDR8)
+        // What is too large, or no such address, is refused, and the target's fraction of money only adds digits.
+        | (builtin::MACADDR8, builtin::MACADDR)
         | (builtin::OID, builtin::INT8)
+        | (builtin::INT8, builtin::OID)
+        | (builtin::INT4 | builtin::INT8, builtin::MONEY)
         | (builtin::DATE, builtin::TIMESTAMP) => cast("{x}", to, None),
+        (builtin::MONEY, builtin::NUMERIC) if to.typmod < 0 => cast("{x}", to, None),
         (builtin::INET, builtin::CIDR) => cast("{x}", to, Some(back("pg_catalog.inet"))),
-        (builtin::MACADDR8, builtin::MACADDR) => cast("{x}", to, Some(back("pg_catalog.macaddr8"))),
         (builtin::OID, builtin::INT2 | builtin::INT4) => cast("({x})::pg_catalog.int8", to, None),
         (_, builtin::OID) if integer_width(source).is_some() => {
             cast("{x}", to, Some(back("pg_catalog.int8")))
         }
         (builtin::TIMESTAMP, builtin::DATE) => cast("{x}", to, Some(back("pg_catalog.timestamp"))),
+        (builtin::TIME, builtin::INTERVAL)
+            if second_digits(from.data_type, from.typmod) <= second_digits(to.data_type, to.typmod) =>
+        {
+            cast("{x}", to, None)
+        }
         (builtin::TIME, builtin::INTERVAL) => cast("{x}", to, Some(back("pg_catalog.text"))),
         (builtin::INTERVAL, builtin::TIME) => cast("{x}", to, Some(back("pg_catalog.interval"))),
+        (builtin::BIT, builtin::VARBIT) | (builtin::VARBIT, builtin::BIT) if to.typmod < 0 => {
+            cast("{x}", to, None)
+        }
+        (builtin::BIT, builtin::VARBIT) if (0..=to.typmod).contains(&from.typmod) => cast("{x}", to, None),
         (builtin::BIT, builtin::VARBIT) | (builtin::VARBIT, builtin::BIT) => {
             cast("{x}", to, Some(back("pg_catalog.text")))
         }
         (builtin::MONEY, builtin::NUMERIC)
-        | (builtin::NUMERIC | builtin::INT4 | builtin::INT8, builtin::MONEY) => {
+        | (builtin::NUMERIC, builtin::MONEY) => {
             cast("{x}", to, Some(back("pg_catalog.numeric")))
         }
         _ => return None,

@@ -3,7 +3,7 @@
 use super::kin::is_own;
 use super::same::{equal_texts, equal_values};
 use super::{End, Misfit, equal_print};
-use crate::catalog::{TypeKind, TypeRef, builtin};
+use crate::catalog::{Oid, TypeKind, TypeRef, builtin};
 use crate::name::quote_literal;
 use crate::plan::sql_type::type_name;
 use crate::plan::travel::names_an_object;
@@ -30,6 +30,11 @@ const NUMBER_TEXT: &str = r"([-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?)";
 
 /// A number where an object's name should stand: the target would take it for whatever object has it there.
 const OBJECT_NUMBER: &str = r#"(^|[{,])\s*"?[0-9]+"?\s*([,}]|$)"#;
+
+/// As [`OBJECT_NUMBER`], for operators: 0 is none of them, since `-` is one.
+const OPERATOR_NUMBER: &str = r#"(^|[{,])\s*"?0*[1-9][0-9]*"?\s*([,}]|$)"#;
+
+const REGCLASS: Oid = 2205;
 
 /// Types that are made of floats, built in or of extensions.
 const OF_FLOATS: [&str; 10] = [
@@ -63,8 +68,17 @@ pub(super) fn read_whole(to: End<'_>) -> Result<Option<String>, Misfit> {
             "write the conversion as sql",
         ));
     }
+    // Its cast from text takes no number.
+    if one.oid == REGCLASS && !is_array {
+        return Ok(None);
+    }
     if names_an_object(one) {
-        return Ok(Some(lacks(text, OBJECT_NUMBER)));
+        let number = if no_object(one) == "-" {
+            OBJECT_NUMBER
+        } else {
+            OPERATOR_NUMBER
+        };
+        return Ok(Some(lacks(text, number)));
     }
     let is_made_of_parts = is_own(to.data_type) && !matches!(one.kind, TypeKind::Base | TypeKind::Enum(_));
     if is_made_of_parts {
@@ -80,9 +94,8 @@ pub(super) fn read_whole(to: End<'_>) -> Result<Option<String>, Misfit> {
             let plain = format!("{} AND {}", matches(text, INTERVAL_TEXT), lacks(text, TOO_FINE));
             Some(and(plain, to, text))
         }
-        // PostgreSQL fills a missing digit up.
-        builtin::MACADDR => Some(digits(text, &[12])),
-        builtin::MACADDR8 => Some(digits(text, &[12, 16])),
+        // PostgreSQL fills a missing digit up, of the longer ones none.
+        builtin::MACADDR => Some(digits(text, 12)),
         builtin::DATERANGE => Some(matches(text, &format!("^\\s*{DATES_TEXT}\\s*$"))),
         builtin::DATEMULTIRANGE => Some(matches(
             text,
@@ -101,6 +114,15 @@ pub(super) fn read_whole(to: End<'_>) -> Result<Option<String>, Misfit> {
         _ if to.typmod >= 0 && to.data_type.is_builtin() => Some(equal_texts(text, to)),
         _ => None,
     })
+}
+
+/// How a type of names of objects writes that there is none.
+pub(super) fn no_object(one: &TypeRef) -> &'static str {
+    if one.name.name.starts_with("regoper") {
+        "0"
+    } else {
+        "-"
+    }
 }
 
 /// Whether a text of this type has a pattern to be held against, which an array of them has not.
@@ -149,13 +171,9 @@ fn matches(text: &str, pattern: &str) -> String {
 }
 
 /// So many hexadecimal digits.
-fn digits(text: &str, numbers: &[u32]) -> String {
-    let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+fn digits(text: &str, number: u32) -> String {
     let others = quote_literal("[^0-9A-Fa-f]");
-    format!(
-        "pg_catalog.length(pg_catalog.regexp_replace({text}, {others}, '', 'g')) IN ({})",
-        numbers.join(", ")
-    )
+    format!("pg_catalog.length(pg_catalog.regexp_replace({text}, {others}, '', 'g')) = {number}")
 }
 
 fn lacks(text: &str, pattern: &str) -> String {

@@ -123,8 +123,14 @@ pub(super) fn microseconds(from: End<'_>, to: End<'_>) -> Fit {
 
 /// Into character(n): trailing blanks mean nothing there, so only what stands before them must fit.
 pub(super) fn padded(from: End<'_>, to: End<'_>) -> Fit {
+    // Its own cast would keep the byte zero, which stands for none.
+    let value = if from.data_type.oid == builtin::CHAR {
+        "({x})::pg_catalog.text"
+    } else {
+        "{x}"
+    };
     if to.typmod < 4 {
-        return cast("{x}", to, None);
+        return cast(value, to, None);
     }
     if from.data_type.oid == builtin::BPCHAR && from.typmod >= 4 && from.typmod <= to.typmod {
         // The target pads what it reads.
@@ -134,12 +140,6 @@ pub(super) fn padded(from: End<'_>, to: End<'_>) -> Fit {
         "pg_catalog.length(pg_catalog.rtrim(({{x}})::pg_catalog.text)) <= {}",
         to.typmod - 4
     );
-    // Its own cast would keep the byte zero, which stands for none.
-    let value = if from.data_type.oid == builtin::CHAR {
-        "({x})::pg_catalog.text"
-    } else {
-        "{x}"
-    };
     cast(value, to, Some(fits))
 }
 

@@ -4,7 +4,10 @@ use super::{Class, Type, class, needs_zone};
 
 const BEGIN: &str = "<!-- types -->\n";
 /// What the page calls *texts*: the types that hold characters, where nearly everything is printed.
-const TEXTS: &str = "`text` `varchar(5)`? `char(5)`? `name`? `citext` `few`? `many`? `code`? `short_code`?";
+const TEXTS: &str = "`text` `varchar` `varchar(5)`? `char(5)`? `bpchar` `name`? `citext` `few`? `many`? `code`? `short_code`?";
+/// What it calls *names of objects*.
+const OBJECTS: &str = "`regclass` `regtype`? `regproc`? `regprocedure`? `regoper`? `regoperator`? `regrole`? `regnamespace`? \
+     `regcollation`? `regconfig`? `regdictionary`?";
 const END: &str = "<!-- end -->\n";
 
 /// The page with its matrix made anew.
@@ -45,7 +48,8 @@ fn matrix() -> String {
 fn cell(from: Type, among: &[Class]) -> String {
     let into = Type::all().filter(|to| among.contains(&class(from, *to)));
     let names: Vec<String> = into.map(|to| named(from, to)).collect();
-    names.join(" ").replace(TEXTS, "*texts*")
+    let names = names.join(" ").replace(TEXTS, "*texts*");
+    names.replace(OBJECTS, "*names of objects*")
 }
 
 /// A target type with the marks of the pair.

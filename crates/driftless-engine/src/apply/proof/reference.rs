@@ -18,6 +18,7 @@ use super::null::Nulling;
 use super::site::{ForeignSite, Missing, Site, sites_of};
 use super::{Corrections, Tally, absent};
 use crate::apply::aside::{Later, Recorded, spread};
+use crate::apply::finish::gathered;
 use crate::apply::guarded;
 use crate::apply::referrer::{Along, referrers, refuse};
 use crate::error::{InContext as _, Result};
@@ -37,7 +38,7 @@ pub struct Proving<'a> {
     pub censuses: &'a Censuses,
     /// What other proofs have corrected since.
     pub corrected: &'a Corrections,
-    /// Statements that have nothing to do with it, and are due when it is done: sessions run them that would wait.
+    /// Statements that gather statistics, which are due when it is done: sessions run them that would wait.
     pub meanwhile: &'a [String],
     /// What is set aside: they build indexes of it then that no proof needs.
     pub aside: Option<&'a Recorded>,
@@ -72,7 +73,7 @@ pub async fn references(
     let mut sites = watched.iter().flat_map(|(_, sites)| sites);
     if sites.all(|watched| watched.seen.is_some()) {
         // Nobody leaves, so that nobody has to name an absent parent.
-        run_all(sessions, meanwhile).await?;
+        sample(sessions, meanwhile).await?;
         return Ok(Corrections::default());
     }
     let all = sessions.len();
@@ -85,7 +86,7 @@ pub async fn references(
     };
     if idle.is_empty() {
         let corrections = to_fixpoint(session, scope, proving, &later, &mut watched).await?;
-        run_all(sessions, meanwhile).await?;
+        sample(sessions, meanwhile).await?;
         return Ok(corrections);
     }
     // One behind the other: a table that is sampled and one that is indexed keep each other waiting.
@@ -101,7 +102,7 @@ pub async fn references(
         corrections
     };
     let others = async {
-        let done = run_all(idle, meanwhile).await;
+        let done = sample(idle, meanwhile).await;
         if done.is_err() {
             later.stop();
         }
@@ -133,8 +134,8 @@ fn watched<'p>(store: &Store, proving: &Proving<'p>) -> Vec<(&'p EntityPlan, Vec
         .collect()
 }
 
-async fn run_all(sessions: &mut [Session], statements: &[String]) -> Result<()> {
-    let run = async |session: &mut Session, statement: &String| Ok(session.batch(statement).await?);
+async fn sample(sessions: &mut [Session], statements: &[String]) -> Result<()> {
+    let run = async |session: &mut Session, statement: &String| Ok(gathered(session.batch(statement).await)?);
     spread(sessions, statements, run).await?;
     Ok(())
 }

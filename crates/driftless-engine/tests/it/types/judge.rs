@@ -42,7 +42,7 @@ END $$;
 ";
 
 /// Types whose `=` means the same value. All others are compared as text.
-const BY_VALUE: [&str; 46] = [
+const BY_VALUE: [&str; 48] = [
     "bool",
     "int2",
     "int4",
@@ -64,7 +64,9 @@ const BY_VALUE: [&str; 46] = [
     "uuid",
     "bytea",
     "jsonb",
+    "\"bit\"",
     "bit(3)",
+    "varbit",
     "varbit(5)",
     "macaddr",
     "macaddr8",
@@ -107,8 +109,16 @@ pub(super) fn forward(value: &str, from: Type, to: Type) -> Option<String> {
         ("oid", "int2" | "int4") => format!("({value})::int8"),
         // The cast from a float keeps fifteen digits; its text has all.
         ("float4" | "float8", "numeric" | "numeric(9,2)") => format!("({value})::text"),
+        // What names none is written so, and the cast from text takes it for a name.
+        (_, "regclass") if from != to => {
+            let text = format!("({value})::text");
+            return Some(format!(
+                "CASE {text} WHEN '-' THEN 0::oid::regclass ELSE {text}::regclass END"
+            ));
+        }
+        ("char(5)", "bpchar") => return None,
         // Trailing blanks of char(n) are none of its value, and a name is made of text.
-        ("char(5)" | "\"char\"", _) | (_, "name") if from != to => format!("({value})::text"),
+        ("char(5)" | "bpchar" | "\"char\"", _) | (_, "name") if from != to => format!("({value})::text"),
         // A name is read, and a number is none.
         (_, "regclass" | "regclass[]") if from != to => format!("({value})::text"),
         ("regclass[]", "code[]") => format!("({value})::text"),

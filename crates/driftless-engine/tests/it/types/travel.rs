@@ -5,7 +5,8 @@ use driftless_core::plan::matrix::Type;
 use driftless_engine::run::prepare;
 use driftless_testkit::{Random, TestDatabase};
 
-use super::generated::{array, pool};
+use super::generated::{array, pools};
+use super::wire::Own;
 use super::{definitions, quoted};
 use crate::pair::Pair;
 
@@ -14,52 +15,86 @@ const ROWS: usize = 60;
 /// One entity: the table `t` of both sides.
 const ENTITY: &str = "[entities.t]\nfrom = \"public.t\"\ninto = \"public.t\"\nmax_rejects = \"100%\"\n";
 
-/// A column: its type, and for arrays of a type of the table the element.
+/// A composite of composites, arrays, domains and ranges of one's own.
+const NEST: &str = "CREATE TYPE nest AS (one pair, list few[], word short_code, wide span, words citext[], days datemultirange);";
+
+/// A column: its type, or that of its elements.
 struct Column {
-    sql: String,
-    of: Type,
+    of: &'static str,
     is_array: bool,
 }
 
+impl Column {
+    fn sql(&self) -> String {
+        format!("{}{}", self.of, if self.is_array { "[]" } else { "" })
+    }
+}
+
+/// The types whose values are moved.
+pub(super) fn moved() -> Vec<&'static str> {
+    let types = Type::all().map(Type::sql);
+    types.filter(|sql| *sql != "aclitem").chain(["nest"]).collect()
+}
+
+/// For each type a column, and one of its arrays.
 fn columns() -> Vec<Column> {
     let mut columns = Vec::new();
-    for of in Type::all().filter(|one| one.sql() != "aclitem") {
-        columns.push(Column {
-            sql: of.sql().to_owned(),
-            of,
-            is_array: false,
-        });
-        if !of.sql().ends_with("[]") {
-            columns.push(Column {
-                sql: format!("{}[]", of.sql()),
-                of,
-                is_array: true,
-            });
+    for of in moved() {
+        columns.push(Column { of, is_array: false });
+        if !of.ends_with("[]") {
+            columns.push(Column { of, is_array: true });
         }
     }
     columns
 }
 
-/// For each row the value's text, and what the type itself sends unless numbers of objects are in it.
-async fn held(database: &TestDatabase, columns: &[Column]) -> Vec<Vec<Option<String>>> {
-    let sends = "SELECT a.attname, t.typsend::regproc::text FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
-                 LEFT JOIN pg_type e ON e.oid = t.typelem \
-                 WHERE a.attrelid = 't'::regclass AND a.attnum > 1 AND coalesce(e.oid < 10000, true) \
-                   AND t.typname !~ '^(reg|_reg)' ORDER BY a.attnum";
-    let mut asked: Vec<String> = (0..columns.len())
+/// For each row the texts of its values, and their bytes unless they are numbers of objects.
+async fn held(database: &TestDatabase, columns: &[Column]) -> Vec<[Vec<Option<String>>; 2]> {
+    let texts: Vec<String> = (0..columns.len())
         .map(|number| format!("c{number}::text"))
         .collect();
-    for send in database.rows(sends).await {
-        let name = |column: usize| send[column].clone().unwrap_or_default();
-        asked.push(format!("encode({}({}), 'hex')", name(1), name(0)));
+    let sql = format!(
+        "SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET extra_float_digits = 3; \
+         SELECT {}, encode(record_send(t), 'hex') FROM t ORDER BY id",
+        texts.join(", ")
+    );
+    let own = Own::of(database).await;
+    let rows = database.rows(&sql).await.into_iter();
+    rows.map(|mut texts| {
+        let row = texts.pop().flatten().expect("a row");
+        let mut bytes = own.fields(&row);
+        // The key.
+        bytes.remove(0);
+        for (bytes, column) in bytes.iter_mut().zip(columns) {
+            if column.of.starts_with("reg") {
+                *bytes = None;
+            }
+        }
+        [texts, bytes]
+    })
+    .collect()
+}
+
+/// A row of each value at a boundary, and of drawn ones.
+async fn drawn_rows(source: &TestDatabase, columns: &[Column]) -> String {
+    let mut random = Random::from_env();
+    let pools = pools(&mut random, source, columns.iter().map(|column| column.of)).await;
+    let mut sql = String::new();
+    for id in 0..ROWS {
+        let mut values = Vec::new();
+        for column in columns {
+            let pool = &pools[column.of];
+            values.push(match pool.get(id) {
+                _ if column.is_array && random.below(10) > 0 => quoted(&array(&mut random, pool, column.of)),
+                Some(value) if !column.is_array => quoted(value),
+                _ if random.below(10) == 0 => "NULL".to_owned(),
+                _ if column.is_array => quoted("{}"),
+                _ => quoted(&pool[random.below(pool.len() as u64) as usize]),
+            });
+        }
+        sql += &format!("INSERT INTO t VALUES ({id}, {});\n", values.join(", "));
     }
-    let settings = "SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET extra_float_digits = 3";
-    database
-        .rows(&format!(
-            "{settings}; SELECT {} FROM t ORDER BY id",
-            asked.join(", ")
-        ))
-        .await
+    sql
 }
 
 #[tokio::test]
@@ -68,30 +103,16 @@ async fn every_value_of_every_type_arrives_byte_for_byte() {
     let listed: String = columns
         .iter()
         .enumerate()
-        .map(|(number, column)| format!(", c{number} {}", column.sql))
+        .map(|(number, column)| format!(", c{number} {}", column.sql()))
         .collect();
-    let table = format!("{}CREATE TABLE t (id int PRIMARY KEY{listed});", definitions());
-    let pair = Pair::create("travel", &table, &table).await;
-    let mut random = Random::from_env();
-    let pools: Vec<Vec<String>> = columns
-        .iter()
-        .map(|column| pool(&mut random, column.of))
-        .collect();
-    let mut sql = String::new();
-    for id in 1..=ROWS {
-        let mut values = Vec::new();
-        for (column, pool) in columns.iter().zip(&pools) {
-            values.push(if random.below(10) == 0 {
-                "NULL".to_owned()
-            } else if column.is_array {
-                quoted(&array(&mut random, pool, column.of))
-            } else {
-                quoted(&pool[random.below(pool.len() as u64) as usize])
-            });
-        }
-        sql += &format!("INSERT INTO t VALUES ({id}, {});\n", values.join(", "));
-    }
-    pair.source.run(&sql).await;
+    let table = format!(
+        "{}{NEST}CREATE TABLE t (id int PRIMARY KEY{listed});",
+        definitions()
+    );
+    // Numbers of types that differ between the databases, as they do in life.
+    let shifted = format!("CREATE DOMAIN before AS int; {table}");
+    let pair = Pair::create("travel", &table, &shifted).await;
+    pair.source.run(&drawn_rows(&pair.source, &columns).await).await;
     let report = pair.migrate(ENTITY).await.expect("a load");
     let told = pair
         .target
@@ -105,15 +126,35 @@ async fn every_value_of_every_type_arrives_byte_for_byte() {
     assert_eq!((sent.len(), arrived.len()), (ROWS, ROWS));
     let mut wrong = Vec::new();
     for (row, (sent, arrived)) in sent.iter().zip(&arrived).enumerate() {
-        assert_eq!(sent.len(), arrived.len());
-        for (number, values) in sent.iter().zip(arrived).enumerate() {
-            if values.0 != values.1 {
-                let sql = columns.get(number).map_or("bytes", |column| column.sql.as_str());
-                wrong.push(format!("row {row}, {sql}: {:?} became {:?}", values.0, values.1));
+        for (sent, arrived) in sent.iter().zip(arrived) {
+            assert_eq!((sent.len(), arrived.len()), (columns.len(), columns.len()));
+            for ((sent, arrived), column) in sent.iter().zip(arrived).zip(&columns) {
+                if sent != arrived {
+                    wrong.push(format!(
+                        "row {row}, {}: {sent:?} became {arrived:?}",
+                        column.sql()
+                    ));
+                }
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// PostgreSQL's ANALYZE, which ends a load, takes the width of ranges for doubles.
+#[tokio::test]
+async fn ranges_that_no_statistics_hold_are_loaded_all_the_same() {
+    let table = "CREATE TABLE t (id numrange PRIMARY KEY, wide numrange, n int);";
+    let rows = "INSERT INTO t SELECT numrange(n, 10::numeric ^ (400 + n)), numrange(0, 10::numeric ^ (400 + n)), n \
+                FROM generate_series(1, 20) n;";
+    let pair = Pair::create("wide", &format!("{table}{rows}"), table).await;
+    let refused = pair.source.client().await.batch_execute("ANALYZE t").await;
+    let state = refused.expect_err("a width").code().cloned();
+    assert_eq!(state.as_ref().map(|state| state.code()), Some("22003"));
+    let report = pair.migrate(ENTITY).await.expect("a load");
+    assert_eq!(report.entities[0].rejected, 0);
+    let sql = "SELECT id, wide, n FROM t ORDER BY n";
+    assert_eq!(pair.source.rows(sql).await, pair.target.rows(sql).await);
 }
 
 /// The most memory that this process had, in bytes.
