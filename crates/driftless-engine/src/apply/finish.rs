@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_core::catalog::Catalog;
 use driftless_core::name::{quote_ident, quote_literal};
 use driftless_core::plan::{EntityPlan, Mint};
-use driftless_pg::{Disposition, PgError, Session};
+use driftless_pg::{PgError, Session};
 use futures_util::future::{join_all, try_join_all};
 
 use super::aside::spread;
@@ -68,17 +68,18 @@ async fn at_once(session: &Session, statements: &[&String]) -> Result<()> {
     let statements = statements.iter().map(|statement| statement.as_str());
     let all = std::iter::once(SKETCHED).chain(statements).chain([SAMPLED_WELL]);
     // All are heard to their end: of one that is refused the setting must not stay behind.
-    let done = join_all(all.map(|statement| session.execute(statement, &[]))).await;
-    done.into_iter().try_for_each(gathered)?;
-    Ok(())
+    let done =
+        join_all(all.map(async |statement| gathered(statement, session.execute(statement, &[]).await)));
+    Ok(done.await.into_iter().collect::<Result<(), PgError>>()?)
 }
 
 /// Lets pass what ANALYZE says of a value with which it cannot compute, as of a `numrange` that is wider than any double: such a
 /// table has no statistics, whoever gathers them, and is whole all the same.
-pub(super) fn gathered<T>(done: Result<T, PgError>) -> Result<(), PgError> {
+pub(super) fn gathered<T>(statement: &str, done: Result<T, PgError>) -> Result<(), PgError> {
+    let is_of_a_value = |error: &PgError| error.sqlstate().is_some_and(|state| state.starts_with("22"));
     match done {
-        Err(error) if error.disposition() == Disposition::Row => {
-            tracing::warn!(%error, "a table has no statistics");
+        Err(error) if statement.contains("ANALYZE ") && is_of_a_value(&error) => {
+            tracing::warn!(statement, %error, "a table has no statistics");
             Ok(())
         }
         done => done.map(|_| ()),

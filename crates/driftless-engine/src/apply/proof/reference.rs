@@ -135,7 +135,9 @@ fn watched<'p>(store: &Store, proving: &Proving<'p>) -> Vec<(&'p EntityPlan, Vec
 }
 
 async fn sample(sessions: &mut [Session], statements: &[String]) -> Result<()> {
-    let run = async |session: &mut Session, statement: &String| Ok(gathered(session.batch(statement).await)?);
+    let run = async |session: &mut Session, statement: &String| {
+        Ok(gathered(statement, session.batch(statement).await)?)
+    };
     spread(sessions, statements, run).await?;
     Ok(())
 }
