@@ -87,7 +87,8 @@ async fn attempt(
     persistence: &mut Persistence,
 ) -> Result<MigrateReport> {
     let mut prepared = stop.or(prepare_ahead(spec, &CUTTING)).await?;
-    if rejects::prove_left(&prepared, events, stop).await? {
+    // Futures of whole steps are large: each has a place of its own, so that a thread's stack holds them.
+    if Box::pin(rejects::prove_left(&prepared, events, stop)).await? {
         prepared = stop.or(prepare_ahead(spec, &CUTTING)).await?;
     }
     for finding in &prepared.findings {
@@ -117,7 +118,7 @@ async fn attempt(
         spare: Spare::default(),
         writing: Mutex::default(),
     };
-    let done = stop.or(run.work(&mut held)).await;
+    let done = stop.or(Box::pin(run.work(&mut held))).await;
     let done = match done {
         Ok(()) if !agenda.refused.is_empty() => Err(EngineError::findings(agenda.refusals())),
         other => other,
@@ -131,7 +132,7 @@ async fn attempt(
     {
         let broken_off = Instant::now();
         run.break_off(&mut held).await;
-        settle::put_back(&prepared, &held, (error, broken_off), events).await;
+        Box::pin(settle::put_back(&prepared, &held, (error, broken_off), events)).await;
     }
     persistence.settled();
     let epoch = held.lease.epoch();

@@ -122,7 +122,7 @@ impl Persistence {
         };
         let mut is_done = false;
         if let Ok(Ok(held)) = taken {
-            settle::put_back(&left.prepared, &held, (error, begin), events).await;
+            Box::pin(settle::put_back(&left.prepared, &held, (error, begin), events)).await;
             let ended = held.end(Err::<(), _>(interrupted())).await;
             is_done = ended.is_err_and(|error| error.exit() == Exit::Interrupted);
         }

@@ -114,7 +114,8 @@ async fn carry_out(
             resumed: false,
         })
         .ok();
-    let done = stop.or(retry_all(prepared, &mut held, filter)).await;
+    // As large as a load.
+    let done = stop.or(Box::pin(retry_all(prepared, &mut held, filter))).await;
     held.end(done).await
 }
 
