@@ -114,8 +114,8 @@ impl Pool {
     }
 
     /// Opens sessions for these purposes, side by side, while the caller does something else: whoever asks for one then has it at
-    /// once. The first ones are those that nobody uses, set up anew. As far as there is room, and only where a session was had before; what fails is not tried again here, and told to
-    /// whoever asks.
+    /// once. The first ones are those that nobody uses, set up anew. As far as there is room, and only where a session was had
+    /// before; what fails is not tried again here, and told to whoever asks.
     pub fn open_ahead(&self, purposes: impl IntoIterator<Item = &'static str>) {
         let Some(config) = self.0.state().found.clone() else {
             return;

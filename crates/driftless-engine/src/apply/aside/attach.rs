@@ -72,8 +72,8 @@ pub(super) async fn unseen(
             .map(|record| (record.clone(), Presence::default()))
             .collect();
         let order = order(absent.iter());
-        // How large tables are is all that is left to know.
         let tables = tables(&order);
+        // How large tables are is all that is left to know.
         let (attached, sizes) = tokio::join!(
             at_once(control, scope, &order, &tables),
             presence::sizes(other, records)
