@@ -203,6 +203,11 @@ impl<'a> Draft<'a> {
         ask(&mut self.evaluation, self.basis.clone(), sql, place, column)
     }
 
+    /// The same for a rule.
+    pub(super) fn ask_whether(&mut self, sql: String, place: &str) -> usize {
+        ask_whether(&mut self.evaluation, self.basis.clone(), sql, place)
+    }
+
     /// Where the zone has one offset, the answer follows from it.
     pub(super) fn follows_from(&mut self, answer: usize, zone: &str, local: Local) {
         self.evaluation.outputs[answer].local = Some((zone.to_owned(), local));
@@ -217,19 +222,43 @@ pub(super) fn ask(
     place: &str,
     column: Option<&str>,
 ) -> usize {
-    if let Some(found) = evaluation.outputs.iter().position(|output| output.sql == sql) {
-        return found;
-    }
-    evaluation.outputs.push(EvaluationOutput {
+    let output = EvaluationOutput {
+        column: column.map(str::to_owned),
+        ..question(basis, sql, place)
+    };
+    found_or_pushed(evaluation, output)
+}
+
+/// The same for a rule.
+pub(super) fn ask_whether(evaluation: &mut Evaluation, basis: Basis, sql: String, place: &str) -> usize {
+    let output = EvaluationOutput {
+        judges: true,
+        ..question(basis, sql, place)
+    };
+    found_or_pushed(evaluation, output)
+}
+
+fn question(basis: Basis, sql: String, place: &str) -> EvaluationOutput {
+    EvaluationOutput {
         sql,
         place: place.to_owned(),
-        column: column.map(str::to_owned),
+        column: None,
         reads: false,
         inputs: basis.inputs.into_iter().collect(),
         settled: basis.settled,
         local: None,
-    });
-    evaluation.outputs.len() - 1
+        judges: false,
+    }
+}
+
+fn found_or_pushed(evaluation: &mut Evaluation, output: EvaluationOutput) -> usize {
+    let outputs = &mut evaluation.outputs;
+    if let Some(found) = outputs.iter().position(|other| other.sql == output.sql) {
+        outputs[found].judges &= output.judges;
+        return found;
+    }
+    outputs.push(output);
+    outputs.len() - 1
 }
 
 /// Whether a source column has a name that an evaluation keeps for itself: expressions cannot read it.

@@ -242,6 +242,8 @@ pub struct EvaluationOutput {
     pub settled: bool,
     /// What of its only input, a local time, it says, and of which zone: for most days the offset of that zone decides.
     pub local: Option<(String, Local)>,
+    /// Whether it is asked for rules alone, which look for nothing but false.
+    pub judges: bool,
 }
 
 /// What an answer says of a local time.

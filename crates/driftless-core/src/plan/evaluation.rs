@@ -33,29 +33,58 @@ impl Evaluation {
         }
     }
 
-    /// One query that evaluates for all rows: `SELECT ord, answers…`, parameters one array per input, in order.
+    /// Whether nothing but rules is asked: then an answer tells of the rows that they refuse, and of no others.
+    pub fn judges(&self) -> bool {
+        self.outputs.iter().all(|output| output.judges)
+    }
+
+    /// One query that evaluates for all rows: `SELECT ord, answers…`, parameters one array per input, in order, or the number of
+    /// rows where there is none. Where it only [judges](Evaluation::judges) it answers for rows that a rule refuses.
     pub fn sql(&self) -> String {
-        let mut names = Vec::new();
-        let mut arrays = Vec::new();
-        let mut shown = Vec::new();
-        for (number, input) in self.inputs.iter().enumerate() {
-            let name = quote_ident(&input.name);
-            arrays.push(format!("pg_catalog.unnest(${})", number + 1));
-            shown.push(match &input.cast {
-                Some(cast) => format!("{name}::{cast} AS {name}"),
-                None => name.clone(),
-            });
+        let outputs = self.outputs.iter().map(|output| output.sql.as_str());
+        if !self.judges() {
+            let answers: Vec<&str> = outputs.collect();
+            return format!("SELECT {ORD}, {}\nFROM {}", answers.join(",\n  "), self.rows());
+        }
+        let (mut names, mut answers, mut refuses) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, output) in outputs.enumerate() {
+            let name = format!("\"driftless rule {}\"", number + 1);
+            answers.push(format!("{output} AS {name}"));
+            refuses.push(format!("{name} IS FALSE"));
             names.push(name);
         }
-        names.push("\"driftless ord\"".to_owned());
-        shown.push("\"driftless ord\"".to_owned());
-        let answers: Vec<&str> = self.outputs.iter().map(|output| output.sql.as_str()).collect();
+        // OFFSET 0: a rule is asked once about a row, and so about every row, whatever another rule says of it.
         format!(
-            "SELECT \"driftless ord\", {}\nFROM (SELECT {} FROM ROWS FROM ({}) WITH ORDINALITY AS u({})) AS s",
+            "SELECT {ORD}, {}\nFROM (SELECT {ORD}, {}\nFROM {} OFFSET 0) AS judged\nWHERE {}",
+            names.join(", "),
             answers.join(",\n  "),
+            self.rows(),
+            refuses.join(" OR ")
+        )
+    }
+
+    /// The rows, as they stand in FROM, with a column for each input by its name. Sets in a SELECT list go side by side, row by row,
+    /// where those of FROM are gathered first, each by itself.
+    fn rows(&self) -> String {
+        if self.inputs.is_empty() {
+            return format!("pg_catalog.generate_series(1::int8, $1::int8) AS {ORD}");
+        }
+        let (mut shown, mut sets) = (vec![ORD.to_owned()], Vec::new());
+        for (number, input) in self.inputs.iter().enumerate() {
+            let name = quote_ident(&input.name);
+            sets.push(format!("pg_catalog.unnest(${}) AS {name}", number + 1));
+            shown.push(match &input.cast {
+                Some(cast) => format!("{name}::{cast} AS {name}"),
+                None => name,
+            });
+        }
+        format!(
+            "(SELECT {} FROM (SELECT pg_catalog.generate_series(1::int8, pg_catalog.cardinality($1)::int8) AS {ORD}, {}) AS u) AS s",
             shown.join(", "),
-            arrays.join(", "),
-            names.join(", ")
+            sets.join(", ")
         )
     }
 }
+
+/// The column that numbers rows, from 1.
+const ORD: &str = "\"driftless ord\"";

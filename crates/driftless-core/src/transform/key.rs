@@ -1,11 +1,14 @@
 //! Keys: canonical texts, the row's own UUID, references.
 
+mod familiar;
+
+use familiar::Familiar;
 use uuid::Uuid;
 
 use crate::batch::Cell;
 use crate::code;
 use crate::identity::KeyWriter;
-use crate::plan::{EntityPlan, KeyPart, KeyText, Mint, RefProgram};
+use crate::plan::{Canonical, EntityPlan, KeyPart, KeyText, Mint, RefProgram};
 use crate::spec::{Unknown, WhenMissing};
 
 use super::fault::Trouble;
@@ -45,6 +48,14 @@ impl<'p> Reference<'p> {
             .parts
             .iter()
             .any(|part| matches!(part, KeyText::Answer(_)))
+    }
+
+    /// The input that alone says which row is meant, where it is an integer.
+    fn integer(&self) -> Option<usize> {
+        match (self.program.parts.as_slice(), self.program.discriminator) {
+            ([KeyText::Input(input, Canonical::Integer)], None) => Some(*input),
+            _ => None,
+        }
     }
 
     fn place(&self) -> Place {
@@ -192,15 +203,30 @@ pub(super) fn refer(
 ) {
     let finders: Vec<Finder<'_>> = reference.resolvers.iter().map(|one| one.with(recorded)).collect();
     let reads_answers = reference.reads_answers();
+    let integer = reference.integer();
+    let mut familiar = Familiar::new();
     let mut key = Vec::new();
     for (row, failed) in failed.iter().enumerate() {
         if reads_answers && *failed {
             shaped.keys.set(row, OWN + 1 + number, AT_FAULT);
             continue;
         }
+        let value = integer
+            .and_then(|input| shaped.batch.get(row, input))
+            .and_then(familiar::number);
+        if let Some(cell) = value.and_then(|value| familiar.find(value)) {
+            shaped.keys.set(row, OWN + 1 + number, cell);
+            continue;
+        }
         let found = referred(shaped.view(entity), reference.program, &finders, row, &mut key);
         let cell = found.and_then(|referred| match referred {
-            Referred::Row(uuid) => shaped.append(uuid.as_bytes()),
+            Referred::Row(uuid) => {
+                let cell = shaped.append(uuid.as_bytes())?;
+                if let Some(value) = value {
+                    familiar.keep(value, cell);
+                }
+                Ok(cell)
+            }
             Referred::Nothing => Ok(Cell::NULL),
             Referred::Absent => {
                 shaped.note_null(row);

@@ -4,7 +4,7 @@
 use crate::store::reject::Reject;
 
 /// Bytes that wait at most before another batch is added.
-const MOST_BYTES: usize = 3 << 20;
+const MOST_BYTES: usize = 6 << 20;
 
 /// Bytes of identities for which room is made at once: those that wait, and a batch's. What grows leaves holes in memory.
 pub(super) const ROOM: usize = MOST_BYTES + (1 << 20);

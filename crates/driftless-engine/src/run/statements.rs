@@ -13,7 +13,7 @@ use crate::apply::{finish, natural, proof, write};
 use crate::error::Result;
 use crate::extract::chunks;
 use crate::extract::select::{self, Rows};
-use crate::shape::{clocks, evaluate};
+use crate::shape::clocks;
 use crate::store::chunk::{self, Chunk};
 use crate::store::identity;
 
@@ -149,7 +149,7 @@ fn offsets(entity: &EntityPlan) -> Option<PlannedStatement> {
 
 /// Shown whole; of a batch only that is asked which is not known from answers before.
 fn evaluating(step: &str, evaluation: &Evaluation) -> Option<PlannedStatement> {
-    (!evaluation.is_empty()).then(|| on_target(step, &evaluate::statement(evaluation)))
+    (!evaluation.is_empty()).then(|| on_target(step, &evaluation.sql()))
 }
 
 /// Indexes: those that the proof builds on, unique ones among them, of which what they refuse is found and rejected; or all others.

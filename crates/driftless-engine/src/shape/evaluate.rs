@@ -232,23 +232,23 @@ impl<S: Subject> Asking<'_, S> {
         if self.question.rows.is_empty() {
             return Ok(());
         }
-        let number = vec![Param::int8(self.question.rows.len() as i64)];
-        let params = if self.evaluation.inputs.is_empty() {
-            number
-        } else {
-            {
-                let inputs = self.evaluation.inputs.iter();
-                inputs
-                    .map(|input| array_of(self.subject, &[input], &self.question.rows))
-                    .collect()
-            }
-        };
-        let answered = self.session.query(&statement(&self.evaluation), &params).await?;
-        if answered.len() != self.question.rows.len() {
-            let (asked, answered) = (self.question.rows.len(), answered.len());
+        let inputs = self.evaluation.inputs.iter();
+        let mut params: Vec<Param> = inputs
+            .map(|input| array_of(self.subject, &[input], &self.question.rows))
+            .collect();
+        if params.is_empty() {
+            params.push(Param::int8(self.question.rows.len() as i64));
+        }
+        let answered = self.session.query(&self.evaluation.sql(), &params).await?;
+        let (asked, told) = (self.question.rows.len(), answered.len());
+        let judges = self.evaluation.judges();
+        if told > asked || (told < asked && !judges) {
             return Err(astray(format!(
-                "{asked} rows were asked about, {answered} were answered"
+                "{asked} rows were asked about, {told} were answered"
             )));
+        }
+        if judges {
+            self.presume(table);
         }
         let batch = self.subject.batch_mut();
         for answer in &answered {
@@ -263,6 +263,16 @@ impl<S: Subject> Asking<'_, S> {
             }
         }
         Ok(())
+    }
+
+    /// Rules hold for rows that no answer tells of.
+    fn presume(&mut self, table: &mut Table) {
+        let holds = append(&mut self.subject.batch_mut().arena, Some(&[1]));
+        for row in &self.question.rows {
+            for output in &self.question.outputs {
+                table.set(*row, *output, holds);
+            }
+        }
     }
 }
 
@@ -293,31 +303,9 @@ async fn answers_nulls(session: &Session, evaluation: &Evaluation) -> Result<boo
         )
     };
     let params: Vec<Param> = evaluation.inputs.iter().map(null).collect();
-    match session.query(&statement(evaluation), &params).await {
+    match session.query(&evaluation.sql(), &params).await {
         Ok(_) => Ok(true),
         Err(error) if error.disposition() == Disposition::Retry => Err(error.into()),
         Err(_) => Ok(false),
     }
-}
-
-/// The statement that evaluates for a batch: its parameters are one array per input, or the number of rows if there is none.
-pub fn statement(evaluation: &Evaluation) -> String {
-    if evaluation.inputs.is_empty() {
-        without_inputs(evaluation)
-    } else {
-        evaluation.sql()
-    }
-}
-
-/// Expressions that read no column still have one value a row.
-fn without_inputs(evaluation: &Evaluation) -> String {
-    let outputs: Vec<&str> = evaluation
-        .outputs
-        .iter()
-        .map(|output| output.sql.as_str())
-        .collect();
-    format!(
-        "SELECT ord, {} FROM pg_catalog.generate_series(1::int8, $1::int8) AS ord",
-        outputs.join(", ")
-    )
 }

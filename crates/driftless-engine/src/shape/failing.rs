@@ -260,6 +260,7 @@ mod tests {
             inputs: inputs.clone().collect(),
             settled: false,
             local: None,
+            judges: false,
         };
         Evaluation {
             inputs: (0..inputs).map(input).collect(),

@@ -15,8 +15,11 @@ pub async fn look_up(target: &Session, store: &Store, lookups: &Lookups) -> Resu
             .iter()
             .map(|key| String::from_utf8_lossy(key).into_owned())
             .collect();
+        // One by one by the index, as OFFSET 0 has it: PostgreSQL would rather read the whole table for each batch, as long as its
+        // default costs are those of disks that seek.
         let sql = format!(
-            "SELECT key, id FROM {} WHERE key = ANY ($1)",
+            "SELECT r.key, r.id FROM (SELECT pg_catalog.unnest($1) AS key) AS k, \
+             LATERAL (SELECT key, id FROM {} WHERE key = k.key OFFSET 0) AS r",
             store.recorded_table(entity).sql()
         );
         let found = recorded.0.entry(entity.clone()).or_default();

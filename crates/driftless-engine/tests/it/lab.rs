@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use driftless_core::spec::{self, Sources, Spec};
 use driftless_engine::run::prepare;
 use driftless_engine::run::report::MigrateReport;
-use driftless_engine::shape::evaluate::statement;
 use driftless_testkit::{TestDatabase, pg_dump_schema_without, servers};
 
 use crate::expected::expect_ids;
@@ -80,7 +79,7 @@ async fn answers_need_their_own_inputs_alone(spec: &Spec, target: &TestDatabase)
             for (number, output) in evaluation.outputs.iter().enumerate() {
                 let part = evaluation.part(&[number]);
                 let arrays: Vec<u32> = part.inputs.iter().map(|input| input.array).collect();
-                let described = session.describe(&statement(&part), &arrays).await;
+                let described = session.describe(&part.sql(), &arrays).await;
                 described.unwrap_or_else(|error| panic!("{} {}: {error}", entity.name, output.sql));
                 asked += 1;
             }

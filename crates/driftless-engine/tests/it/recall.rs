@@ -20,6 +20,7 @@ fn evaluation(zone: &str, known: bool) -> Evaluation {
         inputs: vec![0],
         settled: false,
         local: known.then(|| (zone.to_owned(), local)),
+        judges: false,
     };
     Evaluation {
         inputs: vec![EvaluationInput {
@@ -150,6 +151,7 @@ fn expressions() -> Evaluation {
         inputs: inputs.to_vec(),
         settled: true,
         local: None,
+        judges: false,
     };
     let asked_always = |sql: &str, inputs: &[usize]| EvaluationOutput {
         settled: false,
@@ -267,6 +269,7 @@ async fn a_row_that_fails_is_found_among_any_number_of_columns() {
             inputs: inputs.collect(),
             settled: false,
             local: None,
+            judges: false,
         }
     };
     let evaluation = Evaluation {

@@ -6,7 +6,7 @@ use crate::catalog::builtin;
 use crate::code;
 use crate::error::Finding;
 use crate::plan::columns::Columns;
-use crate::plan::draft::{Basis, ask, position_or_push};
+use crate::plan::draft::{Basis, ask_whether, position_or_push};
 use crate::plan::entity::{Evaluation, EvaluationInput, EvaluationSource, RulePlan};
 use crate::plan::program::Value;
 use crate::plan::sql_type::type_with_modifier;
@@ -21,7 +21,7 @@ impl<'a> Compiler<'a> {
             let asked = columns.expression_facts(&rule.check, &place).and_then(|facts| {
                 columns.draft.turn_to_next();
                 let sql = columns.readable(&rule.check, facts, from, &place)?;
-                Ok(columns.draft.ask(condition(&sql), &place, None))
+                Ok(columns.draft.ask_whether(condition(&sql), &place))
             });
             match asked {
                 Ok(answer) => rules.push(plan(rule, answer)),
@@ -55,7 +55,7 @@ impl<'a> Compiler<'a> {
                         inputs: numbers.collect(),
                         settled,
                     };
-                    let answer = ask(&mut evaluation, basis, condition(&rule.check.value), &place, None);
+                    let answer = ask_whether(&mut evaluation, basis, condition(&rule.check.value), &place);
                     rules.push(plan(rule, answer));
                 }
                 Err(finding) => columns.findings.push(finding),

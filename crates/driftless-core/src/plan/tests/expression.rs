@@ -251,7 +251,9 @@ fn odd_names_do_not_clash_with_what_an_evaluation_keeps_for_itself() {
     );
     let sql = plan.evaluation.sql();
     assert!(
-        sql.contains("AS u(\"driftless column :id\", \"a\"\"b\", \":id\", \"driftless ord\")"),
+        sql.contains(
+            "unnest($1) AS \"driftless column :id\", pg_catalog.unnest($2) AS \"a\"\"b\", pg_catalog.unnest($3) AS \":id\""
+        ),
         "{sql}"
     );
 }
@@ -272,8 +274,9 @@ fn an_evaluation_is_one_query_over_arrays() {
             .replace("pg_catalog.", "")
             .replace("\"pg_catalog\".", ""),
         "SELECT \"driftless ord\", (a + 1\n)::\"int4\",\n  (b\n)::\"int4\"[]\n\
-         FROM (SELECT \"a\", \"b\"::\"int4\"[] AS \"b\", \"driftless ord\" FROM ROWS FROM (unnest($1), unnest($2)) \
-         WITH ORDINALITY AS u(\"a\", \"b\", \"driftless ord\")) AS s"
+         FROM (SELECT \"driftless ord\", \"a\", \"b\"::\"int4\"[] AS \"b\" FROM \
+         (SELECT generate_series(1::int8, cardinality($1)::int8) AS \"driftless ord\", unnest($1) AS \"a\", unnest($2) AS \"b\") \
+         AS u) AS s"
     );
 }
 

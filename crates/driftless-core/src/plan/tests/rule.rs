@@ -100,6 +100,44 @@ fn a_computed_array_is_out_of_a_target_rules_reach() {
 }
 
 #[test]
+fn where_rules_alone_are_asked_the_answer_tells_of_rows_that_they_refuse() {
+    let rules = format!(
+        "{}{}",
+        rule("cheap", "price < 9", "target", "warn"),
+        rule("dear", "price > 1", "target", "reject")
+    );
+    let plan = case(&rules)
+        .answer("t", "rule cheap", "bool")
+        .answer("t", "rule dear", "bool")
+        .entity("t");
+    let sql = plan.target_evaluation.sql().replace("pg_catalog.", "");
+    assert_eq!(
+        sql,
+        "SELECT \"driftless ord\", \"driftless rule 1\", \"driftless rule 2\"\n\
+         FROM (SELECT \"driftless ord\", (price < 9\n)::bool AS \"driftless rule 1\",\n  (price > 1\n)::bool AS \"driftless rule 2\"\n\
+         FROM (SELECT \"driftless ord\", \"price\"::\"pg_catalog\".\"numeric\"(9,2) AS \"price\" FROM \
+         (SELECT generate_series(1::int8, cardinality($1)::int8) AS \"driftless ord\", unnest($1) AS \"price\") AS u) AS s \
+         OFFSET 0) AS judged\n\
+         WHERE \"driftless rule 1\" IS FALSE OR \"driftless rule 2\" IS FALSE"
+    );
+}
+
+#[test]
+fn columns_are_told_of_every_row() {
+    let rules = rule("positive", "p > 0", "source", "reject") + &rule("same", "p > 0", "source", "warn");
+    let plan = case(&rules)
+        .answer("t", "rule positive", "bool")
+        .answer("t", "rule same", "bool")
+        .entity("t");
+    let [first, second] = &plan.source_rules[..] else {
+        panic!()
+    };
+    assert_eq!(first.answer, second.answer);
+    assert!(!plan.evaluation.judges());
+    assert!(plan.evaluation.part(&[first.answer]).judges());
+}
+
+#[test]
 fn rules_that_postgresql_refuses_are_found_on_both_sides() {
     for side in ["source", "target"] {
         let (code, text, _) = case(&rule("bad", "nonsense", side, "reject")).finding();

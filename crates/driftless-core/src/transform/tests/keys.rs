@@ -71,6 +71,28 @@ fn derived_keys_need_no_lookup() {
 }
 
 #[test]
+fn references_that_come_again_are_those_that_they_were() {
+    let derive = Resolution::Derive {
+        name: "doctors".into(),
+    };
+    let mut entity = with_reference(refers(&DOCTOR, derive, WhenMissing::Reject));
+    // A few that come again and again, among so many others that each place of a cache is taken over.
+    let doctors: Vec<i32> = (0..6_000)
+        .map(|row| if row % 3 == 0 { row } else { -(row % 7) })
+        .collect();
+    let keys: Vec<[u8; 4]> = doctors.iter().map(|doctor| doctor.to_be_bytes()).collect();
+    let rows: Vec<Row<'_>> = keys.iter().map(|key| vec![Some(SEVEN), Some(&key[..])]).collect();
+    let shaped = shape(&mut entity, &[], &rows);
+    for (row, doctor) in doctors.iter().enumerate() {
+        assert_eq!(
+            shaped.reference(row, 0),
+            Some(derived("doctors", &doctor.to_string())),
+            "{doctor}"
+        );
+    }
+}
+
+#[test]
 fn a_recorded_mapping_wins() {
     let adopted = Uuid::from_u128(0xa);
     let mut entity = with_reference(refers(&DOCTOR, doctors(Some("doctors")), WhenMissing::Reject));
