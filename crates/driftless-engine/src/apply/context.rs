@@ -49,11 +49,15 @@ impl ChunkWork<'_, '_> {
                 .unzip();
             let tx = lane.writer.begin(BeginMode::ReadWrite).await?;
             tx.batch(&self.lease.guard()).await?;
+            // Each record by its key, as OFFSET 0 has it, however many others the entity has.
             tx.execute(
                 &self.store.sql(
                     "UPDATE {state}.rejects AS r SET source_row = f.source_row::jsonb \
-                     FROM ROWS FROM (pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::text[])) AS f (key, source_row) \
-                     WHERE r.pipeline = $1 AND r.entity = $2 AND r.key = f.key",
+                     FROM (SELECT n.source_row, o.place \
+                             FROM ROWS FROM (pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::text[])) AS n (key, source_row), \
+                                  LATERAL (SELECT ctid AS place FROM {state}.rejects \
+                                            WHERE pipeline = $1 AND entity = $2 AND key = n.key OFFSET 0) AS o) AS f \
+                     WHERE r.ctid = f.place",
                 ),
                 &[
                     Param::text(self.store.pipeline()),
