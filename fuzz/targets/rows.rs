@@ -55,6 +55,7 @@ fn entity() -> EntityPlan {
         inputs: Vec::new(),
         settled: false,
         local: None,
+        judges: false,
     };
     EntityPlan {
         name: "e".into(),
