@@ -55,7 +55,7 @@ fn entity() -> EntityPlan {
         inputs: Vec::new(),
         settled: false,
         local: None,
-        judges: false,
+        for_rules: false,
     };
     EntityPlan {
         name: "e".into(),

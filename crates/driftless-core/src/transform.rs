@@ -75,7 +75,8 @@ pub struct Constants(pub Vec<Option<Vec<u8>>>);
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
     /// One row for each row of the batch, one column for each output of the evaluation; the bytes lie in the batch's
-    /// arena. Rows that were not asked about, or failed, are nulls.
+    /// arena. Rows that were not asked about, or failed, are nulls. Of what only rules ask nothing but false is told apart: true may
+    /// stand for null.
     pub table: Table,
     /// Rows that failed, one or more faults each.
     pub failed: Vec<RowFault>,

@@ -225,6 +225,7 @@ fn digest(plan: &EntityPlan, spec: &Spec) -> u64 {
     ] {
         for output in &mut evaluation.outputs {
             (output.inputs, output.settled, output.local) = (Vec::new(), true, None);
+            output.for_rules = false;
         }
     }
     let natural = counted.identity.natural_key.take();

@@ -232,7 +232,7 @@ pub(super) fn ask(
 /// The same for a rule.
 pub(super) fn ask_whether(evaluation: &mut Evaluation, basis: Basis, sql: String, place: &str) -> usize {
     let output = EvaluationOutput {
-        judges: true,
+        for_rules: true,
         ..question(basis, sql, place)
     };
     found_or_pushed(evaluation, output)
@@ -247,14 +247,14 @@ fn question(basis: Basis, sql: String, place: &str) -> EvaluationOutput {
         inputs: basis.inputs.into_iter().collect(),
         settled: basis.settled,
         local: None,
-        judges: false,
+        for_rules: false,
     }
 }
 
 fn found_or_pushed(evaluation: &mut Evaluation, output: EvaluationOutput) -> usize {
     let outputs = &mut evaluation.outputs;
     if let Some(found) = outputs.iter().position(|other| other.sql == output.sql) {
-        outputs[found].judges &= output.judges;
+        outputs[found].for_rules &= output.for_rules;
         return found;
     }
     outputs.push(output);

@@ -243,7 +243,7 @@ pub struct EvaluationOutput {
     /// What of its only input, a local time, it says, and of which zone: for most days the offset of that zone decides.
     pub local: Option<(String, Local)>,
     /// Whether it is asked for rules alone, which look for nothing but false.
-    pub judges: bool,
+    pub for_rules: bool,
 }
 
 /// What an answer says of a local time.

@@ -34,15 +34,15 @@ impl Evaluation {
     }
 
     /// Whether nothing but rules is asked: then an answer tells of the rows that they refuse, and of no others.
-    pub fn judges(&self) -> bool {
-        self.outputs.iter().all(|output| output.judges)
+    pub fn asks_rules_alone(&self) -> bool {
+        self.outputs.iter().all(|output| output.for_rules)
     }
 
     /// One query that evaluates for all rows: `SELECT ord, answers…`, parameters one array per input, in order, or the number of
-    /// rows where there is none. Where it only [judges](Evaluation::judges) it answers for rows that a rule refuses.
+    /// rows where there is no input. Where [rules alone](Evaluation::asks_rules_alone) are asked it answers for rows that one of them refuses.
     pub fn sql(&self) -> String {
         let outputs = self.outputs.iter().map(|output| output.sql.as_str());
-        if !self.judges() {
+        if !self.asks_rules_alone() {
             let answers: Vec<&str> = outputs.collect();
             return format!("SELECT {ORD}, {}\nFROM {}", answers.join(",\n  "), self.rows());
         }
@@ -53,7 +53,7 @@ impl Evaluation {
             refuses.push(format!("{name} IS FALSE"));
             names.push(name);
         }
-        // OFFSET 0: a rule is asked once about a row, and so about every row, whatever another rule says of it.
+        // OFFSET 0 keeps PostgreSQL from writing the rules into WHERE a second time, where OR may pass over those behind one that refuses.
         format!(
             "SELECT {ORD}, {}\nFROM (SELECT {ORD}, {}\nFROM {} OFFSET 0) AS judged\nWHERE {}",
             names.join(", "),

@@ -10,6 +10,7 @@ use crate::code;
 use crate::identity::KeyWriter;
 use crate::plan::{Canonical, EntityPlan, KeyPart, KeyText, Mint, RefProgram};
 use crate::spec::{Unknown, WhenMissing};
+use crate::value;
 
 use super::fault::Trouble;
 use super::produce::holds_reference;
@@ -213,7 +214,7 @@ pub(super) fn refer(
         }
         let value = integer
             .and_then(|input| shaped.batch.get(row, input))
-            .and_then(familiar::number);
+            .and_then(value::integer);
         if let Some(cell) = value.and_then(|value| familiar.find(value)) {
             shaped.keys.set(row, OWN + 1 + number, cell);
             continue;

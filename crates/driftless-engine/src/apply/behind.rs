@@ -7,7 +7,7 @@ use crate::store::reject::Reject;
 const MOST_BYTES: usize = 6 << 20;
 
 /// Bytes of identities for which room is made at once: those that wait, and a batch's. What grows leaves holes in memory.
-pub(super) const ROOM: usize = MOST_BYTES + (1 << 20);
+pub(super) const ROOM: usize = MOST_BYTES + (2 << 20);
 
 /// What is on record of rows.
 #[derive(Debug, Default)]

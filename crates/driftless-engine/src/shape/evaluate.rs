@@ -241,13 +241,13 @@ impl<S: Subject> Asking<'_, S> {
         }
         let answered = self.session.query(&self.evaluation.sql(), &params).await?;
         let (asked, told) = (self.question.rows.len(), answered.len());
-        let judges = self.evaluation.judges();
-        if told > asked || (told < asked && !judges) {
+        let rules_alone = self.evaluation.asks_rules_alone();
+        if told > asked || (told < asked && !rules_alone) {
             return Err(astray(format!(
                 "{asked} rows were asked about, {told} were answered"
             )));
         }
-        if judges {
+        if rules_alone {
             self.presume(table);
         }
         let batch = self.subject.batch_mut();

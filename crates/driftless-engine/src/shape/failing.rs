@@ -260,7 +260,7 @@ mod tests {
             inputs: inputs.clone().collect(),
             settled: false,
             local: None,
-            judges: false,
+            for_rules: false,
         };
         Evaluation {
             inputs: (0..inputs).map(input).collect(),

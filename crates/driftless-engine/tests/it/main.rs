@@ -29,6 +29,7 @@ mod chinook;
 mod northwind;
 mod pagila;
 mod lab;
+mod mappings;
 mod parts;
 mod retry;
 mod supabase;

@@ -20,7 +20,7 @@ fn evaluation(zone: &str, known: bool) -> Evaluation {
         inputs: vec![0],
         settled: false,
         local: known.then(|| (zone.to_owned(), local)),
-        judges: false,
+        for_rules: false,
     };
     Evaluation {
         inputs: vec![EvaluationInput {
@@ -151,7 +151,7 @@ fn expressions() -> Evaluation {
         inputs: inputs.to_vec(),
         settled: true,
         local: None,
-        judges: false,
+        for_rules: false,
     };
     let asked_always = |sql: &str, inputs: &[usize]| EvaluationOutput {
         settled: false,
@@ -247,6 +247,76 @@ async fn remembered_answers_and_failures_are_those_of_asking_always() {
     }
 }
 
+/// Rules that hold, do not hold, are null, and fail; answered by the rows that they refuse, and as columns are. What is null lets a row
+/// pass as well.
+#[tokio::test]
+async fn rules_alone_refuse_the_rows_that_they_refuse_beside_columns() {
+    let database = database("rules_alone").await;
+    let mut session = session(&database).await;
+    let rules = |alone: bool| {
+        let mut evaluation = expressions();
+        let rule = |(sql, inputs, settled): (&str, &[usize], bool)| EvaluationOutput {
+            sql: format!("({sql})::pg_catalog.bool"),
+            place: format!("rule {sql}"),
+            inputs: inputs.to_vec(),
+            settled,
+            for_rules: alone,
+            ..evaluation.outputs[0].clone()
+        };
+        let rules: [(&str, &[usize], bool); 4] = [
+            ("n % 3 > 0", &[1], true),
+            ("10 / (n % 13) < 5", &[1], false),
+            ("length(a) + n % 7 > 4", &[0, 1], false),
+            ("price::numeric < 50", &[2], true),
+        ];
+        evaluation.outputs = rules.map(rule).into();
+        evaluation
+    };
+    let ways = [true, false].map(|alone| (rules(alone), Experience::new(&rules(alone))));
+    let mut random = Random::from_env();
+    let mut seen = [0; 3];
+    for _ in 0..6 {
+        let batch = some_rows(&mut random, 1_500);
+        let rows: Vec<usize> = (0..batch.rows()).filter(|row| row % 11 != 3).collect();
+        let mut told = Vec::new();
+        for (evaluation, experience) in &ways {
+            let mut subject = batch.clone();
+            let found = evaluate(&mut session, evaluation, experience, &mut subject, &rows)
+                .await
+                .expect("answers");
+            let mut failed: Vec<(u32, String)> = found
+                .failed
+                .iter()
+                .map(|fault| (fault.row, fault.message.clone()))
+                .collect();
+            failed.sort();
+            told.push((found.table, subject, failed));
+        }
+        let [(alone, with, failed), (beside, without, expected)] = &told[..] else {
+            unreachable!("two ways");
+        };
+        assert_eq!(failed, expected);
+        let fails = |row: usize| failed.iter().any(|(one, _)| *one as usize == row);
+        for row in rows.iter().copied().filter(|row| !fails(*row)) {
+            for output in 0..4 {
+                let answer = alone.cell(row, output).bytes(&with.arena);
+                let expected = beside.cell(row, output).bytes(&without.arena);
+                let refuses = expected == Some(&[0]);
+                assert_eq!(
+                    answer == Some(&[0]),
+                    refuses,
+                    "row {row}, rule {output}: {expected:?}"
+                );
+                seen[expected.map_or(2, |_| usize::from(refuses))] += 1;
+            }
+        }
+    }
+    assert!(
+        seen.iter().all(|answers| *answers > 100),
+        "held, refused, null: {seen:?}"
+    );
+}
+
 /// A function has a hundred parameters at most, and an expression may read more columns than that.
 #[tokio::test]
 async fn a_row_that_fails_is_found_among_any_number_of_columns() {
@@ -269,7 +339,7 @@ async fn a_row_that_fails_is_found_among_any_number_of_columns() {
             inputs: inputs.collect(),
             settled: false,
             local: None,
-            judges: false,
+            for_rules: false,
         }
     };
     let evaluation = Evaluation {

@@ -30,7 +30,7 @@ fn evaluation(settled: bool) -> Evaluation {
         inputs: vec![input],
         settled,
         local: None,
-        judges: false,
+        for_rules: false,
     };
     Evaluation {
         inputs: vec![input(0, "name"), input(1, "price"), input(2, "document")],

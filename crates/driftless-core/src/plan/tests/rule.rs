@@ -133,8 +133,8 @@ fn columns_are_told_of_every_row() {
         panic!()
     };
     assert_eq!(first.answer, second.answer);
-    assert!(!plan.evaluation.judges());
-    assert!(plan.evaluation.part(&[first.answer]).judges());
+    assert!(!plan.evaluation.asks_rules_alone());
+    assert!(plan.evaluation.part(&[first.answer]).asks_rules_alone());
 }
 
 #[test]

@@ -124,7 +124,7 @@ pub(super) fn evaluation(outputs: usize) -> Evaluation {
         inputs: Vec::new(),
         settled: false,
         local: None,
-        judges: false,
+        for_rules: false,
     };
     Evaluation {
         inputs: Vec::new(),

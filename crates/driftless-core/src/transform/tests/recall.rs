@@ -33,7 +33,7 @@ pub(super) fn output(inputs: &[usize], settled: bool, local: Option<Local>) -> E
         inputs: inputs.to_vec(),
         settled,
         local: local.map(|local| (ZONE.to_owned(), local)),
-        judges: false,
+        for_rules: false,
     }
 }
 
