@@ -10,6 +10,8 @@ mod site;
 
 use std::collections::BTreeSet;
 
+pub(super) use placeholder::MAY_LOSE;
+
 use super::constant::loss;
 use super::draft::Draft;
 use super::entity::{Lookup, RefSite};

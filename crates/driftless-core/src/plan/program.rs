@@ -80,6 +80,24 @@ pub enum Value {
     },
 }
 
+impl Value {
+    /// Whether this constant may be in it.
+    pub fn holds_constant(&self, number: usize) -> bool {
+        match self {
+            Value::Constant(constant) => *constant == number,
+            Value::Map(map) => {
+                let listed = map.values.values().flatten();
+                listed
+                    .chain(&map.unknown_constant)
+                    .any(|constant| *constant == number)
+            }
+            Value::Lookup(lookup) => lookup.value.holds_constant(number),
+            Value::Json { members, .. } => members.iter().any(|member| member.value.holds_constant(number)),
+            _ => false,
+        }
+    }
+}
+
 /// A value for a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MapProgram {

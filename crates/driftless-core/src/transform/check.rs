@@ -19,7 +19,9 @@ pub(super) fn check(bytes: &[u8], check: &Check) -> Result<(), Trouble> {
             Some(numeric) if numeric.fits(*precision, *scale) => Ok(()),
             Some(numeric) => Err(Trouble::new(
                 code::ROW_WOULD_LOSE,
-                if numeric.fits(ANY_PRECISION, *scale) {
+                if matches!(numeric, Numeric::Infinity(_)) {
+                    format!("infinity does not fit numeric({precision},{scale})")
+                } else if numeric.fits(ANY_PRECISION, *scale) {
                     format!("the number is too large for numeric({precision},{scale})")
                 } else {
                     format!("the number does not fit numeric({precision},{scale}) without rounding")
@@ -152,6 +154,19 @@ mod tests {
         assert!(passes(b"on hold", &check));
         assert!(!passes(b"Active", &check));
         assert!(!passes(b"", &check));
+    }
+
+    #[test]
+    fn infinity_is_called_so() {
+        let infinity = [0, 0, 0, 0, 0xD0, 0, 0, 0];
+        let fits = Check::Numeric {
+            precision: 12,
+            scale: 2,
+        };
+        let Err(Trouble::New(trouble)) = check(&infinity, &fits) else {
+            panic!("it fits")
+        };
+        assert_eq!(trouble.1, "infinity does not fit numeric(12,2)");
     }
 
     #[test]

@@ -83,6 +83,12 @@ fn integers_change_their_width_or_are_at_fault() {
         let shaped = shape(&mut entity, &[], &[vec![Some(ID), Some(&number.to_be_bytes())]]);
         assert_eq!(shaped.output(0, 0), expected, "{number} in {width} bytes");
         assert_eq!(shaped.is_faulty(0), expected.is_none());
+        for fault in shaped.faults(0) {
+            assert_eq!(
+                fault.message,
+                format!("'{number}' is outside the range of the column")
+            );
+        }
     }
 }
 

@@ -137,7 +137,7 @@ impl<'a> View<'a> {
         if fits {
             return Ok(Scalar::Number(number, form));
         }
-        let shown = self.shown(input, bytes);
+        let shown = self.shown(input, ShortText::integer(number).as_bytes());
         Err(Trouble::new(
             code::ROW_WOULD_LOSE,
             format!("{shown} is outside the range of the column"),

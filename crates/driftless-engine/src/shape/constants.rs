@@ -68,10 +68,22 @@ fn question(number: usize, constant: &Constant, run: &RunFacts) -> (String, Para
     }
 }
 
+/// The columns that may become a constant.
+fn place(plan: &EntityPlan, number: usize) -> String {
+    let outputs = plan.program.outputs.iter();
+    let holds =
+        outputs.filter(|output| output.default == Some(number) || output.value.holds_constant(number));
+    let columns: Vec<String> = holds.map(|output| format!("column {}", output.column)).collect();
+    match columns.as_slice() {
+        [] => format!("entity {}", plan.name),
+        _ => format!("entity {}, {}", plan.name, columns.join(", ")),
+    }
+}
+
 /// Asks for each alone, to say which ones the target does not read.
 async fn each(target: &Session, plan: &EntityPlan, run: &RunFacts) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for constant in &plan.constants {
+    for (number, constant) in plan.constants.iter().enumerate() {
         let (sql, param) = question(1, constant, run);
         if let Err(error) = target.query_one(&format!("SELECT {sql}"), &[param]).await {
             let Some(server) = error.server() else {
@@ -79,12 +91,8 @@ async fn each(target: &Session, plan: &EntityPlan, run: &RunFacts) -> Result<Vec
             };
             // A constant stands in the mapping, not in a row: it may be shown.
             findings.push(
-                Finding::error(
-                    code::BAD_CONSTANT,
-                    format!("entity {}", plan.name),
-                    server.message.clone(),
-                )
-                .remedy(format!("write a value of type {}", constant.type_sql)),
+                Finding::error(code::BAD_CONSTANT, place(plan, number), server.message.clone())
+                    .remedy(format!("write a value of type {}", constant.type_sql)),
             );
         }
     }

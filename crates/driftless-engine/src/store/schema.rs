@@ -24,19 +24,30 @@ pub enum Presence {
 
 /// Whether the state is there. Refuses a schema of another pipeline, of somebody else, or of another version.
 pub async fn presence(session: &Session, store: &Store) -> Result<Presence> {
-    let sql = "SELECT n.oid IS NOT NULL, pg_catalog.to_regclass(pg_catalog.format('%I.pipeline', $1::text)) IS NOT NULL, \
-               EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = n.oid) \
-               FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = $1";
+    let sql = "SELECT n.oid IS NOT NULL, c.oid IS NOT NULL, EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = n.oid), \
+               c.oid IS NULL OR (pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')), \
+               coalesce(pg_catalog.pg_get_userbyid(c.relowner), '')::text, current_user::text \
+               FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = $1 \
+               LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'pipeline'";
     let row = session.query_one(sql, &[Param::text(store.schema())]).await?;
-    let (schema, table, filled): (bool, bool, bool) = (
-        row.get(0)?,
-        row.get(1)?,
-        row.get::<Option<bool>>(2)?.unwrap_or(false),
-    );
+    let (schema, table, filled): (bool, bool, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
     if !schema || (!table && !filled) {
         return Ok(Presence::Absent);
     }
     let place = format!("schema {}", store.schema());
+    if !row.get::<bool>(3)? {
+        let (owner, role): (String, String) = (row.get(4)?, row.get(5)?);
+        return Err(EngineError::new(
+            code::PRIVILEGE_MISSING,
+            place,
+            format!("role {role} may not read the state, which belongs to role {owner}"),
+        )
+        .remedy(format!(
+            "run as the role that made it, or let this one be a member of it: GRANT {} TO {}",
+            quote_ident(&owner),
+            quote_ident(&role)
+        )));
+    }
     if !table {
         return Err(EngineError::new(
             code::INTEGRITY,

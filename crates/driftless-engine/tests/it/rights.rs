@@ -90,6 +90,24 @@ async fn state_needs_a_schema_that_is_made_or_may_be_made() {
     // The second one is of a role that may create schemas.
     let own = Store::new("another", "test");
     schema::ensure(&mut admin, &own, namespace).await.expect("state");
+    // It is that role's alone.
+    let error = schema::presence(&other, &own)
+        .await
+        .expect_err("a right is missing");
+    assert_eq!(error.code(), code::PRIVILEGE_MISSING);
+    let findings = error.into_findings();
+    let [told] = &findings[..] else {
+        panic!("{findings:?}")
+    };
+    assert!(
+        told.message
+            .starts_with(&format!("role {role} may not read the state")),
+        "{told:?}"
+    );
+    assert!(
+        told.remedy.contains("GRANT ") && told.remedy.contains(&role),
+        "{told:?}"
+    );
 }
 
 /// Where the state was absent when somebody looked, and something is there when it is made.

@@ -11,7 +11,10 @@ use crate::plan::entity::{EvaluationInput, EvaluationSource};
 use crate::plan::program::{ConstantText, Output, Value};
 use crate::plan::sql_type::type_with_modifier;
 use crate::plan::travel::{bytes_travel, travel};
-use crate::spec::{Spanned, placeholder};
+use crate::spec::{Spanned, WhenMissing, placeholder};
+
+/// What is wrong with reading a reference that [may become null](Columns::may_lose).
+pub(in crate::plan) const MAY_LOSE: &str = "becomes null where its row is not there (`missing = \"null\"`): that is known only when the row is written already";
 
 /// How an expression gets at a value of this row.
 enum Reading {
@@ -78,12 +81,23 @@ impl<'a> Columns<'a, '_> {
         let Some(output) = self.outputs[number].clone() else {
             return Err(unknown(self, "cannot be mapped itself"));
         };
+        if self.may_lose(&output) {
+            return Err(unknown(self, MAY_LOSE));
+        }
         if let Some(sql) = self.computed(number, &output, from)? {
             return Ok(Reading::Computed(sql));
         }
         match self.lent_output(number, format!(":{name}")) {
             Some(input) => Ok(Reading::Lent(input)),
             None => Err(unknown(self, "cannot be handed to an expression")),
+        }
+    }
+
+    /// Whether an output is a reference that becomes null where its row is not there: rows are shaped before that is known.
+    pub(in crate::plan) fn may_lose(&self, output: &Output) -> bool {
+        match output.value {
+            Value::Ref(reference) => self.refs[reference].missing == WhenMissing::Null,
+            _ => false,
         }
     }
 

@@ -5,7 +5,7 @@ use crate::catalog::Relation;
 use crate::catalog::builtin;
 use crate::code;
 use crate::error::Finding;
-use crate::plan::columns::Columns;
+use crate::plan::columns::{Columns, MAY_LOSE};
 use crate::plan::draft::{Basis, ask_whether, position_or_push};
 use crate::plan::entity::{Evaluation, EvaluationInput, EvaluationSource, RulePlan};
 use crate::plan::program::Value;
@@ -100,6 +100,12 @@ fn shaped<'a>(
     let Some(number) = columns.output_number(name) else {
         return Err(refused(columns, "is no column that is written"));
     };
+    if columns.outputs[number]
+        .as_ref()
+        .is_some_and(|output| columns.may_lose(output))
+    {
+        return Err(refused(columns, MAY_LOSE));
+    }
     if let Some(input) = columns.lent_output(number, name.to_owned()) {
         return Ok(input);
     }

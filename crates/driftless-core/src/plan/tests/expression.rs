@@ -209,6 +209,36 @@ fn a_mapped_array_cannot_be_lent() {
     );
 }
 
+/// An entity whose rows refer to each other, with an expression beside the reference and a rule.
+fn with_boss(missing: &str, rule: &str) -> Case {
+    let mapping = format!(
+        "[entities.t]\nfrom = \"old.t\"\ninto = \"new.t\"\n[entities.t.columns]\nid = {{ id = true }}\n\
+         boss = {{ ref = \"t\", from = \"boss\", missing = \"{missing}\" }}\nkind = {{ sql = \"coalesce(:boss::text, 'none')\" }}\n\
+         [[entities.t.rules]]\nname = \"led\"\ncheck = \"{rule}\"\non = \"target\"\non_fail = \"reject\"\n"
+    );
+    let source = Side::default().with("old.t", "id int4 pk; boss int4");
+    let target = Side::default().with("new.t", "id uuid pk; boss uuid; kind text");
+    Case::new(&mapping, source, target)
+        .answer("t", "column kind", "text")
+        .answer("t", "rule led", "bool")
+}
+
+#[test]
+fn a_reference_that_may_become_null_is_read_by_nothing() {
+    let (code, text, message) = with_boss("null", "kind <> ''").finding();
+    assert_eq!(
+        (code, text.as_str()),
+        (code::BAD_EXPRESSION, "\"coalesce(:boss::text, 'none')\"")
+    );
+    assert!(
+        message.starts_with("column kind reads :boss, which becomes null"),
+        "{message}"
+    );
+    for missing in ["reject", "park"] {
+        with_boss(missing, "boss IS NOT NULL").entity("t");
+    }
+}
+
 #[test]
 fn there_is_no_uuid_where_keys_are_kept() {
     let (code, text, message) = one(

@@ -150,6 +150,28 @@ fn rules_that_postgresql_refuses_are_found_on_both_sides() {
 }
 
 #[test]
+fn a_target_rule_reads_no_reference_that_may_become_null() {
+    let mapping = format!(
+        "[entities.t]\nfrom = \"old.t\"\ninto = \"new.t\"\n[entities.t.columns]\nid = {{ id = true }}\n\
+         boss = {{ ref = \"t\", from = \"boss\", missing = \"null\" }}\n{}",
+        rule("led", "boss IS NOT NULL", "target", "reject")
+    );
+    let source = Side::default().with("old.t", "id int4 pk; boss int4");
+    let target = Side::default().with("new.t", "id uuid pk; boss uuid");
+    let (code, text, message) = Case::new(&mapping, source, target)
+        .answer("t", "rule led", "bool")
+        .finding();
+    assert_eq!(
+        (code, text.as_str()),
+        (code::BAD_EXPRESSION, "\"boss IS NOT NULL\"")
+    );
+    assert!(
+        message.starts_with("rule led reads boss, which becomes null"),
+        "{message}"
+    );
+}
+
+#[test]
 fn target_rules_may_read_what_is_written() {
     let asked = case(&rule("r", "true", "target", "reject")).asked();
     let rule = asked

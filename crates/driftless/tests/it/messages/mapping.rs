@@ -137,3 +137,31 @@ async fn wrong_mappings() {
         insta::assert_snapshot!(name, scene.told(&["check"]));
     }
 }
+
+/// What only the target can say of constants, all of it at once; and references that may become null, which nothing may read.
+#[tokio::test]
+async fn constants_and_references_that_do_not_go() {
+    let scene = Scene::new(
+        "told_constants",
+        "CREATE TABLE public.man (id integer PRIMARY KEY, boss integer, state text, since text)",
+        "CREATE TYPE public.state AS ENUM ('active', 'left');
+         CREATE TABLE public.men (id uuid PRIMARY KEY, boss uuid, state public.state, since date, label text)",
+    )
+    .await;
+    let mapping = |columns: &str| {
+        format!(
+            "[entities.men]\nfrom = \"public.man\"\ninto = \"public.men\"\n\n[entities.men.columns]\nid = {{ id = true }}\n\
+             boss = {{ ref = \"men\", from = \"boss\", missing = \"null\" }}\n{columns}"
+        )
+    };
+    scene.map(&mapping(
+        "state = { map = \"state\", values = { a = \"aktive\", l = \"left\" }, unknown = \"null\" }\nsince = { const = \"2024-02-30\" }\n\
+         label = { const = \"x\" }\n",
+    ));
+    insta::assert_snapshot!("constants_of_no_value", scene.told(&["check"]));
+    scene.map(&mapping(
+        "state = { const = \"active\" }\nsince = { sql = \"since::date\" }\nlabel = { sql = \"CASE WHEN :boss IS NULL THEN 'free' ELSE 'led' END\" }\n\
+         \n[[entities.men.rules]]\nname = \"led\"\ncheck = \"boss IS NOT NULL\"\non = \"target\"\non_fail = \"warn\"\n",
+    ));
+    insta::assert_snapshot!("reference_that_may_become_null", scene.told(&["check"]));
+}
