@@ -21,6 +21,9 @@ const TAKE_OVER: Duration = Duration::from_secs(60);
 /// So much of what a quiet load sends must have been late, per mille: a load takes a way of its own.
 const LATE: u64 = 500;
 
+/// Sessions are at their log-in in so much of what a quiet load sends, per mille.
+const EARLY: u64 = 100;
+
 /// What became of the disturbed load.
 pub(super) struct Struck {
     /// How the program ended.
@@ -188,6 +191,16 @@ async fn sessions_ended(desk: &Desk, at: Moment, side: Side, all: bool) -> Resul
     Ok((ended, fired))
 }
 
+/// The share, per mille, at which a fault is tried again: earlier, where a load may have sent less than a quiet one; later, where it may have
+/// met a session at its log-in, opened ahead, that nobody waited for.
+fn moved(share: u64, missed: u64) -> u64 {
+    if share < EARLY {
+        share + missed * 2 * EARLY
+    } else {
+        share / (1 + missed)
+    }
+}
+
 /// What the proxies do, counted from the start of the program.
 async fn on_the_line(
     ground: &Ground,
@@ -196,7 +209,7 @@ async fn on_the_line(
     missed: u64,
 ) -> Result<(Ended, bool), String> {
     let share = |side: Side, whole: fn(&driftless_testkit::Traffic) -> u64, share: u64| {
-        whole(&ground.traffic[side as usize]) * share / 1000 / (1 + missed)
+        whole(&ground.traffic[side as usize]) * moved(share, missed) / 1000
     };
     let bytes = |side, way, of| match way {
         Direction::ToServer => share(side, |traffic| traffic.bytes[0], of),
