@@ -12,7 +12,8 @@ use super::desk::{Desk, Ended};
 use super::ending::{died_at, explained, undisturbed};
 use super::ground::{FILLER, Ground, PASSWORD};
 
-/// How often a fault is tried in one run: a load that was quicker than expected is started over, and met earlier.
+/// How often a fault is tried in one run: a load that was quicker than expected is started over, and met earlier; one whose fault nobody
+/// noticed, later.
 const TRIES: u64 = 4;
 
 /// How long another one waits for a lease to expire: a holder counts as dead after 18 s of silence.
@@ -28,7 +29,7 @@ const EARLY: u64 = 100;
 pub(super) struct Struck {
     /// How the program ended.
     pub(super) ended: Ended,
-    /// How often a load was met too late, and started over.
+    /// How often a load was met at a moment that did not do, and started over.
     pub(super) missed: u64,
 }
 
